@@ -1,0 +1,2 @@
+//! Measurements of neverblink and its peers.
+fn main() {}

@@ -1,0 +1,238 @@
+//! A stream without locks, wake-ups or clocks: what happens when is decided by the caller.
+
+use crate::{
+    Limits, State, Status,
+    demand::{Demand, KeyframeThrottle},
+    rebase::Rebase,
+    ring::Ring,
+};
+use media::{AccessUnit, Catalog, MediaKind, Mono};
+use std::{sync::Arc, time::Duration};
+
+/// How a stream behaves.
+#[derive(Clone, Copy, Debug)]
+pub struct StreamOptions {
+    /// What the ring may hold.
+    pub limits: Limits,
+    /// Without a frame for this long the stream is stalled, and another publisher may take over.
+    pub stall_after: Duration,
+    /// At most one keyframe request reaches the publisher in this time.
+    pub keyframe_interval: Duration,
+}
+
+impl Default for StreamOptions {
+    fn default() -> Self {
+        Self { limits: Limits::default(), stall_after: Duration::from_secs(5), keyframe_interval: Duration::from_millis(200) }
+    }
+}
+
+/// Counters since the stream was made; they survive publishers.
+#[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
+pub struct StreamStats {
+    /// Access units published.
+    pub units: u64,
+    /// Video frames among them.
+    pub frames: u64,
+    /// Payload bytes published.
+    pub bytes: u64,
+    /// Keyframes among the video frames.
+    pub keyframes: u64,
+    /// Publishers that have begun.
+    pub publishers: u64,
+    /// Units that readers lost because they were slow, all readers together.
+    pub skipped: u64,
+    /// Published time of the newest unit.
+    pub newest_at: Option<Mono>,
+}
+
+/// Why publishing was refused or ended.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub enum PublishError {
+    /// Somebody else publishes, and their frames arrive.
+    #[error("already published by {by}")]
+    Busy {
+        /// Who.
+        by: Arc<str>,
+    },
+    /// Another publisher took over while this one was silent.
+    #[error("replaced by another publisher")]
+    Replaced,
+    /// The stream is gone for good.
+    #[error("{0}")]
+    Ended(Arc<str>),
+}
+
+/// Identifies one publisher's turn.
+pub(crate) type Turn = u64;
+
+pub(crate) struct Core {
+    pub(crate) ring: Ring,
+    pub(crate) status: Arc<Status>,
+    pub(crate) stats: StreamStats,
+    pub(crate) demand: Demand,
+    /// Why there will be no more publishers.
+    pub(crate) ended: Option<Arc<str>>,
+    options: StreamOptions,
+    rebase: Rebase,
+    throttle: KeyframeThrottle,
+    publisher: Option<Current>,
+    turns: Turn,
+}
+
+struct Current {
+    turn: Turn,
+    by: Arc<str>,
+    catalog: Arc<Catalog>,
+    /// Its newest unit, or its beginning.
+    heard: Mono,
+}
+
+impl Core {
+    pub(crate) fn new(options: StreamOptions, now: Mono) -> Self {
+        Self {
+            ring: Ring::new(options.limits),
+            status: Arc::new(Status::new(State::Offline, "nobody has published yet", now)),
+            stats: StreamStats::default(),
+            demand: Demand::default(),
+            ended: None,
+            rebase: Rebase::default(),
+            throttle: KeyframeThrottle::new(options.keyframe_interval),
+            publisher: None,
+            turns: 0,
+            options,
+        }
+    }
+
+    /// Begins a publisher's turn.
+    ///
+    /// # Errors
+    /// [`PublishError::Busy`] while another publisher's frames arrive, [`PublishError::Ended`] if the stream is gone.
+    pub(crate) fn begin(&mut self, now: Mono, by: Arc<str>, catalog: Arc<Catalog>) -> Result<Turn, PublishError> {
+        if let Some(reason) = &self.ended {
+            return Err(PublishError::Ended(reason.clone()));
+        }
+        if let Some(current) = self.publisher.as_ref().filter(|p| now.since(p.heard) < self.options.stall_after) {
+            return Err(PublishError::Busy { by: current.by.clone() });
+        }
+        self.turns += 1;
+        self.stats.publishers += 1;
+        self.publisher = Some(Current { turn: self.turns, by, catalog, heard: now });
+        self.rebase.restart();
+        self.ring.close_gop();
+        self.set_status(Status::new(State::Connecting, "waiting for the first frame", now));
+        Ok(self.turns)
+    }
+
+    /// Adds a unit to the ring.
+    ///
+    /// # Errors
+    /// [`PublishError::Replaced`] if it is no longer this publisher's turn.
+    pub(crate) fn push(&mut self, now: Mono, turn: Turn, mut unit: AccessUnit) -> Result<(), PublishError> {
+        let current = self.current(turn)?;
+        current.heard = now;
+        let catalog = current.catalog.clone();
+        let Some(track) = catalog.track(unit.track) else { return Ok(()) };
+        let video = track.codec.kind() == MediaKind::Video;
+        self.rebase.apply(now, &mut unit, &catalog);
+        unit.timing.published = now;
+        self.count(&unit, video);
+        if self.status.state != State::Live {
+            self.set_status(Status::new(State::Live, "", now));
+        }
+        self.ring.push(Arc::new(unit), catalog);
+        Ok(())
+    }
+
+    fn current(&mut self, turn: Turn) -> Result<&mut Current, PublishError> {
+        let gone = self.ended.clone().map_or(PublishError::Replaced, PublishError::Ended);
+        self.publisher.as_mut().filter(|p| p.turn == turn).ok_or(gone)
+    }
+
+    fn count(&mut self, unit: &AccessUnit, video: bool) {
+        self.stats.units += 1;
+        self.stats.frames += u64::from(video);
+        self.stats.keyframes += u64::from(video && unit.key);
+        self.stats.bytes += unit.size() as u64;
+        self.stats.newest_at = Some(unit.timing.published);
+    }
+
+    /// Changes what the current publisher's stream consists of.
+    ///
+    /// # Errors
+    /// [`PublishError::Replaced`] if it is no longer this publisher's turn.
+    pub(crate) fn set_catalog(&mut self, turn: Turn, catalog: Arc<Catalog>) -> Result<(), PublishError> {
+        let current = self.current(turn)?;
+        current.catalog = catalog;
+        Ok(())
+    }
+
+    /// Ends a publisher's turn; readers stay. Does nothing if the turn is over.
+    pub(crate) fn end(&mut self, now: Mono, turn: Turn, reason: Arc<str>) -> bool {
+        if self.publisher.take_if(|p| p.turn == turn).is_none() {
+            return false;
+        }
+        self.set_status(Status::new(State::Offline, reason, now));
+        true
+    }
+
+    /// Ends the stream for good.
+    pub(crate) fn end_stream(&mut self, now: Mono, reason: Arc<str>) {
+        self.publisher = None;
+        self.ended = Some(reason.clone());
+        self.set_status(Status::new(State::Offline, reason, now));
+    }
+
+    /// Notices silence: true if the stream has just become stalled.
+    pub(crate) fn check_stall(&mut self, now: Mono) -> bool {
+        let Some(current) = &self.publisher else { return false };
+        let silent = now.since(current.heard);
+        if silent < self.options.stall_after || self.status.state == State::Stalled {
+            return false;
+        }
+        let reason = format!("connected to {}, but no frame for {:.0} s", current.by, silent.as_secs_f64());
+        self.set_status(Status::new(State::Stalled, reason, now));
+        true
+    }
+
+    /// Sets the state in words. Ignored while frames arrive: then the stream is live, whatever a supervisor thinks.
+    pub(crate) fn report(&mut self, status: Status) -> bool {
+        if self.publisher.is_some() {
+            return false;
+        }
+        self.set_status(status);
+        true
+    }
+
+    fn set_status(&mut self, mut status: Status) {
+        if status.state == self.status.state && status.state != State::Live {
+            status.since = self.status.since;
+        }
+        self.status = Arc::new(status);
+    }
+
+    pub(crate) fn catalog(&self) -> Option<&Arc<Catalog>> {
+        self.publisher.as_ref().map(|p| &p.catalog)
+    }
+
+    pub(crate) fn publisher(&self) -> Option<&Arc<str>> {
+        self.publisher.as_ref().map(|p| &p.by)
+    }
+
+    pub(crate) fn add_reader(&mut self) {
+        self.demand.readers += 1;
+    }
+
+    pub(crate) fn remove_reader(&mut self) {
+        self.demand.readers = self.demand.readers.saturating_sub(1);
+    }
+
+    /// True if the request passed the throttle.
+    pub(crate) fn request_keyframe(&mut self, now: Mono) -> bool {
+        let pass = self.throttle.pass(now);
+        self.demand.keyframes += u64::from(pass);
+        pass
+    }
+}
+
+#[cfg(test)]
+mod tests;

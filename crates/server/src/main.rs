@@ -1,0 +1,6 @@
+//! neverblink: a camera server that never blinks.
+#![forbid(unsafe_code)]
+
+mod clock;
+
+fn main() {}
