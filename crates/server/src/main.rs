@@ -2,5 +2,6 @@
 #![forbid(unsafe_code)]
 
 mod clock;
+mod web;
 
 fn main() {}
