@@ -1,1 +1,35 @@
-//! Harness for black-box tests.
+//! Harness for black-box tests: the real binary against real peers.
+//!
+//! ```no_run
+//! use harness::{Publisher, Server};
+//! # fn main() -> anyhow::Result<()> {
+//! let server = Server::with_cameras("front: { source: publish }")?;
+//! let _camera = Publisher::start(&server.rtsp_url("front"))?;
+//! server.wait_for_state("front", "live")?;
+//! # Ok(()) }
+//! ```
+//! Everything started dies when its handle is dropped. What the processes wrote is printed then, which libtest shows for
+//! failed tests only. All waits have a deadline and end with an error that says what was waited for.
+//!
+//! Handles belong to the thread that made them: a process is killed when its thread ends ([`Process`]), and a thread may
+//! live in a network namespace of its own ([`lan`]).
+#![forbid(unsafe_code)]
+
+mod binary;
+pub mod http;
+mod log;
+mod process;
+mod publish;
+mod server;
+mod skip;
+mod usage;
+mod wait;
+
+pub use binary::{binary, repository};
+pub use log::Log;
+pub use process::{Process, command};
+pub use publish::{Publisher, PublisherOptions};
+pub use server::{Server, ServerOptions};
+pub use skip::{has_tool, skip, skip_without};
+pub use usage::{Usage, children};
+pub use wait::{DEADLINE, wait_until};
