@@ -1,0 +1,249 @@
+//! What a worker tells the server.
+
+use super::{Error, Message, Reader, VERSION, Writer, catalog};
+use bytes::Bytes;
+use media::{AccessUnit, CaptureClock, Captured, Catalog, Mono, Payload, Timing, TrackId};
+
+/// A message from a worker to the server.
+#[derive(Clone, PartialEq, Debug)]
+pub enum ToServer {
+    /// The first message of every worker. Reading one of another version fails, so holders of this value agree on the version.
+    Hello {
+        /// The worker's process id.
+        pid: u32,
+    },
+    /// What the frames that follow consist of.
+    Tracks(Catalog),
+    /// A frame.
+    Frame(Frame),
+    /// A line for the log.
+    Log(Level, String),
+    /// Why the worker is about to exit.
+    Failed(String),
+    /// Sent once a second, whether or not frames flow: the worker is alive, and this is what it has achieved.
+    Heartbeat(Progress),
+    /// What its work costs; sent now and then.
+    Stats(Stats),
+}
+
+/// A frame as a worker makes it: its payload has no start codes, and it is shown in the order it is decoded.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Frame {
+    /// The track it belongs to.
+    pub track: TrackId,
+    /// Presentation and decode time in the track's timescale.
+    pub pts: i64,
+    /// Decoding can start here.
+    pub key: bool,
+    /// When the light fell on the sensor, or drawing began.
+    pub captured: Mono,
+    /// When the encoder had finished.
+    pub encoded: Mono,
+    /// NAL units, or the one frame of codecs without them.
+    pub payload: Payload,
+}
+
+impl Frame {
+    /// The frame as the hub wants it, received at `now`.
+    pub fn into_unit(self, now: Mono) -> AccessUnit {
+        let captured = Captured { at: self.captured, clock: CaptureClock::Sensor };
+        let timing = Timing { captured, encoded: Some(self.encoded), received: now, published: now };
+        AccessUnit::new(self.track, self.pts, self.key, timing, self.payload)
+    }
+}
+
+/// How much a log line matters.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub enum Level {
+    /// Something does not work.
+    Error,
+    /// Something works less well than it could.
+    Warn,
+    /// Worth knowing.
+    Info,
+}
+
+/// What a worker has achieved since it started.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Progress {
+    /// Frames sent.
+    pub frames: u64,
+    /// Frames not made, because the machine or the server was too slow for them.
+    pub skipped: u64,
+    /// When the newest frame was captured.
+    pub newest: Option<Mono>,
+}
+
+/// Means and maxima since the last report.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Stats {
+    /// Frames these numbers are of.
+    pub frames: u32,
+    /// Mean microseconds to draw or capture a frame.
+    pub draw_us: u32,
+    /// Mean microseconds to encode a frame.
+    pub encode_us: u32,
+    /// Maximum of the latter.
+    pub encode_us_max: u32,
+    /// Encoded bytes.
+    pub bytes: u64,
+}
+
+mod kind {
+    pub(super) const HELLO: u8 = 1;
+    pub(super) const TRACKS: u8 = 2;
+    pub(super) const FRAME: u8 = 3;
+    pub(super) const LOG: u8 = 4;
+    pub(super) const FAILED: u8 = 5;
+    pub(super) const HEARTBEAT: u8 = 6;
+    pub(super) const STATS: u8 = 7;
+}
+
+/// Most NAL units a frame may have.
+const MAX_UNITS: usize = 1024;
+
+impl Message for ToServer {
+    fn write(&self, body: &mut Writer) -> u8 {
+        match self {
+            Self::Hello { pid } => write_hello(body, *pid),
+            Self::Tracks(catalog) => {
+                catalog::write(body, catalog);
+                kind::TRACKS
+            }
+            Self::Frame(frame) => {
+                frame.write(body);
+                kind::FRAME
+            }
+            Self::Log(level, text) => {
+                body.u8(*level as u8);
+                body.text(text);
+                kind::LOG
+            }
+            Self::Failed(text) => {
+                body.text(text);
+                kind::FAILED
+            }
+            Self::Heartbeat(progress) => {
+                progress.write(body);
+                kind::HEARTBEAT
+            }
+            Self::Stats(stats) => {
+                stats.write(body);
+                kind::STATS
+            }
+        }
+    }
+
+    fn read(mut body: Reader) -> Result<Self, Error> {
+        let message = match body.kind() {
+            kind::HELLO => read_hello(&mut body)?,
+            kind::TRACKS => Self::Tracks(catalog::read(&mut body)?),
+            kind::FRAME => Self::Frame(Frame::read(&mut body)?),
+            kind::LOG => Self::Log(Level::read(&mut body)?, body.text("log text")?),
+            kind::FAILED => Self::Failed(body.text("error text")?),
+            kind::HEARTBEAT => Self::Heartbeat(Progress::read(&mut body)?),
+            kind::STATS => Self::Stats(Stats::read(&mut body)?),
+            other => return Err(Error::Kind(other)),
+        };
+        body.end()?;
+        Ok(message)
+    }
+}
+
+fn write_hello(body: &mut Writer, pid: u32) -> u8 {
+    body.u16(VERSION);
+    body.u32(pid);
+    kind::HELLO
+}
+
+fn read_hello(body: &mut Reader) -> Result<ToServer, Error> {
+    match body.u16()? {
+        VERSION => Ok(ToServer::Hello { pid: body.u32()? }),
+        other => Err(Error::Version(other)),
+    }
+}
+
+impl Frame {
+    fn write(&self, body: &mut Writer) {
+        body.u8(self.track.0);
+        body.flag(self.key);
+        body.i64(self.pts);
+        body.u64(self.captured.as_nanos());
+        body.u64(self.encoded.as_nanos());
+        let units = &self.payload[..self.payload.len().min(MAX_UNITS)];
+        body.u16(units.len() as u16);
+        for unit in units {
+            // A unit beyond 4 GiB makes the message too long anyway, which is refused when it is sent.
+            body.u32(u32::try_from(unit.len()).unwrap_or(u32::MAX));
+            body.tail.push(unit.clone());
+        }
+    }
+
+    fn read(body: &mut Reader) -> Result<Self, Error> {
+        let track = TrackId(body.u8()?);
+        let key = body.flag("key flag")?;
+        let pts = body.i64()?;
+        let captured = Mono::from_nanos(body.u64()?);
+        let encoded = Mono::from_nanos(body.u64()?);
+        Ok(Self { track, pts, key, captured, encoded, payload: read_units(body)? })
+    }
+}
+
+fn read_units(body: &mut Reader) -> Result<Payload, Error> {
+    let count = usize::from(body.u16()?);
+    if count == 0 || count > MAX_UNITS {
+        return body.bad("number of units");
+    }
+    let lengths = body.bytes(count * 4)?;
+    let mut unit = |length: &[u8]| -> Result<Bytes, Error> {
+        let length = length.iter().rev().fold(0usize, |n, b| n << 8 | usize::from(*b));
+        if length == 0 { body.bad("length of a unit") } else { body.bytes(length) }
+    };
+    lengths.chunks_exact(4).map(&mut unit).collect()
+}
+
+impl Level {
+    fn read(body: &mut Reader) -> Result<Self, Error> {
+        match body.u8()? {
+            0 => Ok(Self::Error),
+            1 => Ok(Self::Warn),
+            2 => Ok(Self::Info),
+            _ => body.bad("log level"),
+        }
+    }
+}
+
+impl Progress {
+    fn write(&self, body: &mut Writer) {
+        body.u64(self.frames);
+        body.u64(self.skipped);
+        body.flag(self.newest.is_some());
+        body.u64(self.newest.map_or(0, Mono::as_nanos));
+    }
+
+    fn read(body: &mut Reader) -> Result<Self, Error> {
+        let (frames, skipped) = (body.u64()?, body.u64()?);
+        let known = body.flag("newest flag")?;
+        let newest = Mono::from_nanos(body.u64()?);
+        Ok(Self { frames, skipped, newest: known.then_some(newest) })
+    }
+}
+
+impl Stats {
+    fn write(&self, body: &mut Writer) {
+        for v in [self.frames, self.draw_us, self.encode_us, self.encode_us_max] {
+            body.u32(v);
+        }
+        body.u64(self.bytes);
+    }
+
+    fn read(body: &mut Reader) -> Result<Self, Error> {
+        Ok(Self {
+            frames: body.u32()?,
+            draw_us: body.u32()?,
+            encode_us: body.u32()?,
+            encode_us_max: body.u32()?,
+            bytes: body.u64()?,
+        })
+    }
+}
