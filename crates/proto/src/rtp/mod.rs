@@ -1,1 +1,10 @@
-//! stub
+//! RTP and RTCP (RFC 3550): frames become packets, and packets become frames again.
+//!
+//! [`send`] cuts an access unit once for all readers and numbers the pieces per reader; [`receive`] takes one incoming
+//! track's packets as the network delivers them and gives back whole access units, in order, with their capture time.
+
+mod packet;
+pub mod rtcp;
+pub mod send;
+
+pub use packet::{HEADER_LEN, Header, Packet, ParseError};
