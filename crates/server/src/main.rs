@@ -2,6 +2,8 @@
 #![forbid(unsafe_code)]
 
 mod clock;
+#[allow(dead_code, unused_imports)]
+mod supervise;
 mod web;
 
 fn main() {}

@@ -1,0 +1,207 @@
+//! Moves the machine's inputs and actions: one task a source, which the source's own future runs inside.
+
+use super::{
+    Context, Exit, Fault, Source,
+    machine::{Action, Command, Machine, Note, Policy, Restarts},
+};
+use crate::clock::Clock;
+use futures::FutureExt;
+use hub::{Demand, Stream};
+use std::{any::Any, future::Future, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Instant};
+use tokio::sync::{mpsc, watch};
+use tokio_util::sync::{CancellationToken, DropGuard};
+
+/// Keeps `source` running for `stream` until the handle is shut down or dropped.
+pub(crate) fn supervise<S: Source>(source: S, stream: Arc<Stream>, policy: Policy, clock: Clock) -> Supervisor {
+    let (commands, inbox) = mpsc::channel(8);
+    let restarts = watch::Sender::new(Restarts::default());
+    let (shutdown, seen) = (CancellationToken::new(), restarts.subscribe());
+    let mut demand = stream.demand();
+    let mut machine = Machine::new(policy, source.label(), fastrand::u64(..), clock.now());
+    machine.handle_readers(clock.now(), demand.borrow_and_update().readers);
+    let changes = stream.changes();
+    let driver = Driver {
+        machine,
+        stream,
+        clock,
+        inbox,
+        demand,
+        changes,
+        shutdown: shutdown.clone(),
+        ending: false,
+        stop: None,
+        restarts,
+    };
+    let task = tokio::spawn(driver.keep(source));
+    Supervisor { commands, restarts: seen, shutdown: shutdown.drop_guard(), task }
+}
+
+/// Commands a supervised source. Dropping it shuts the source down without waiting for that.
+pub(crate) struct Supervisor {
+    commands: mpsc::Sender<Command>,
+    restarts: watch::Receiver<Restarts>,
+    shutdown: DropGuard,
+    task: tokio::task::JoinHandle<()>,
+}
+
+impl Supervisor {
+    /// Gives a command. One of a burst that cannot be taken in time is dropped.
+    pub(crate) fn command(&self, command: Command) {
+        if self.commands.try_send(command).is_err() {
+            tracing::debug!(?command, "command dropped: too many at once");
+        }
+    }
+
+    /// How often the source was started anew, by kind of fault; kinds that never happened are left out.
+    pub(crate) fn restarts(&self) -> Vec<(&'static str, u64)> {
+        let counts = *self.restarts.borrow();
+        let named = Fault::ALL.iter().map(|f| f.as_str()).zip(counts);
+        named.filter(|(_, n)| *n > 0).collect()
+    }
+
+    /// Stops the source and waits for its goodbye, at most for [`Policy::stop_grace`].
+    pub(crate) async fn shutdown(self) {
+        drop(self.shutdown);
+        if let Err(error) = self.task.await {
+            tracing::error!(%error, "a supervisor crashed");
+        }
+    }
+}
+
+struct Driver {
+    machine: Machine,
+    stream: Arc<Stream>,
+    clock: Clock,
+    inbox: mpsc::Receiver<Command>,
+    demand: watch::Receiver<Demand>,
+    changes: watch::Receiver<u64>,
+    shutdown: CancellationToken,
+    /// The shutdown has been passed on to the machine.
+    ending: bool,
+    /// Stops the present run.
+    stop: Option<CancellationToken>,
+    restarts: watch::Sender<Restarts>,
+}
+
+/// What [`Driver::act`] cannot do itself.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Order {
+    Run,
+    Abort,
+}
+
+impl Driver {
+    async fn keep<S: Source>(mut self, mut source: S) {
+        while let Some(stop) = self.until_run().await {
+            let ctx = Context { stream: self.stream.clone(), clock: self.clock, stop: stop.clone() };
+            let exit = self.drive(source.run(ctx)).await;
+            stop.cancel();
+            self.feed_newest();
+            self.machine.handle_exit(self.clock.now(), exit);
+        }
+    }
+
+    /// Waits until the source is to run; `None` once it never will again.
+    async fn until_run(&mut self) -> Option<CancellationToken> {
+        loop {
+            if self.act() == Some(Order::Run) {
+                return Some(self.stop.insert(CancellationToken::new()).clone());
+            }
+            if self.ending && self.machine.is_idle() {
+                return None;
+            }
+            self.input().await;
+        }
+    }
+
+    /// Runs the source until it ends or must be dropped.
+    async fn drive(&mut self, run: impl Future<Output = Exit>) -> Exit {
+        let mut run = pin!(AssertUnwindSafe(run).catch_unwind());
+        loop {
+            if self.act() == Some(Order::Abort) {
+                return Exit::stopped();
+            }
+            tokio::select! {
+                exit = &mut run => return exit.unwrap_or_else(|panic| self.panicked(&*panic)),
+                () = self.input() => {}
+            }
+        }
+    }
+
+    /// Waits for one input and gives it to the machine. Cancel safe.
+    async fn input(&mut self) {
+        let timeout = self.machine.poll_timeout().map(|at| self.clock.instant(at));
+        tokio::select! {
+            Some(command) = self.inbox.recv() => self.machine.handle_command(self.clock.now(), command),
+            Ok(()) = self.demand.changed() => {
+                let readers = self.demand.borrow_and_update().readers;
+                self.machine.handle_readers(self.clock.now(), readers);
+            }
+            Ok(()) = self.changes.changed(), if self.machine.awaits_frame() => self.feed_newest(),
+            () = self.shutdown.cancelled(), if !self.ending => {
+                self.ending = true;
+                self.machine.handle_command(self.clock.now(), Command::Shutdown);
+            }
+            () = sleep_until(timeout) => {
+                self.feed_newest();
+                self.machine.handle_timeout(self.clock.now());
+            }
+        }
+    }
+
+    fn ask_to_stop(&self) {
+        // If silence is the cause, readers are told so now and not at the next round of the stall watch.
+        self.stream.check_stall(self.clock.now());
+        self.stop.iter().for_each(CancellationToken::cancel);
+    }
+
+    fn feed_newest(&mut self) {
+        if let Some(at) = self.stream.stats().newest_at {
+            self.machine.handle_frame(at);
+        }
+    }
+
+    /// Does what the machine wants done, and returns what only the caller can do.
+    fn act(&mut self) -> Option<Order> {
+        let mut order = None;
+        while let Some(action) = self.machine.poll_action() {
+            match action {
+                Action::Run => order = Some(Order::Run),
+                Action::Abort => order = Some(Order::Abort),
+                Action::Stop => self.ask_to_stop(),
+                Action::Report(status) => self.stream.report(status),
+                Action::Note(note) => self.log(&note),
+            }
+        }
+        self.restarts.send_if_modified(|seen| std::mem::replace(seen, self.machine.restarts()) != self.machine.restarts());
+        order
+    }
+
+    fn log(&self, note: &Note) {
+        let camera = self.stream.name();
+        match note {
+            Note::Live => tracing::info!(%camera, "camera live"),
+            Note::Fault { exit, tries, wait } => tracing::warn!(
+                %camera, fault = exit.fault.as_str(), reason = %exit.words, tries, next_try_ms = wait.as_millis() as u64,
+                "camera offline"
+            ),
+        }
+    }
+
+    /// The words of the panic go to the log only: nobody has checked them for secrets or sense.
+    fn panicked(&self, panic: &(dyn Any + Send)) -> Exit {
+        let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+        tracing::error!(camera = %self.stream.name(), panic = text.unwrap_or("?"), "a source crashed");
+        Exit::new(Fault::Panicked, "internal error, contained and logged; please report it")
+    }
+}
+
+async fn sleep_until(at: Option<Instant>) {
+    match at {
+        Some(at) => tokio::time::sleep_until(at.into()).await,
+        None => std::future::pending().await,
+    }
+}
+
+#[cfg(test)]
+mod tests;
