@@ -1,2 +1,25 @@
 //! Measurements of neverblink and its peers.
-fn main() {}
+#![forbid(unsafe_code)]
+
+mod picture;
+
+use clap::{Parser, Subcommand};
+
+#[derive(Parser)]
+#[command(name = "neverblink-bench", about = "Load clients and measurements for neverblink and its peers")]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Write the test picture to stdout as raw I420, in real time, for encoders that read a pipe
+    Picture(picture::Arguments),
+}
+
+fn main() -> anyhow::Result<()> {
+    match Arguments::parse().command {
+        Command::Picture(arguments) => picture::run(&arguments),
+    }
+}
