@@ -1,0 +1,206 @@
+//! The config: read from YAML and the environment, understood as a whole, every mistake told with its place.
+
+mod loader;
+mod problem;
+mod section;
+mod source;
+mod tree;
+mod values;
+
+pub(crate) use loader::Loader;
+pub(crate) use problem::Problems;
+pub(crate) use source::Source;
+
+use problem::{Gathered, Place};
+use section::Section;
+use std::{
+    collections::BTreeMap,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    sync::Arc,
+    time::Duration,
+};
+use tree::Node;
+
+/// Everything that can be configured.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Config {
+    /// Where to listen.
+    pub(crate) listen: Listen,
+    /// WebRTC.
+    pub(crate) webrtc: WebRtc,
+    /// The cameras by name.
+    pub(crate) cameras: BTreeMap<Arc<str>, Camera>,
+}
+
+/// The addresses to listen on; `None` is off.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Listen {
+    /// Dashboard, API, WHEP, metrics.
+    pub(crate) http: Option<SocketAddr>,
+    /// RTSP publish and play.
+    pub(crate) rtsp: Option<SocketAddr>,
+    /// All WebRTC media.
+    pub(crate) webrtc: Option<SocketAddr>,
+}
+
+/// The `webrtc` section.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) struct WebRtc {
+    /// Addresses to offer beside those of this machine.
+    pub(crate) hosts: Vec<IpAddr>,
+}
+
+/// One camera.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Camera {
+    /// Where its picture comes from.
+    pub(crate) source: Source,
+    /// The source runs only while somebody watches.
+    pub(crate) on_demand: bool,
+    /// Without a frame for this long the camera is stalled.
+    pub(crate) stall_after: Duration,
+}
+
+impl Default for Listen {
+    fn default() -> Self {
+        Self {
+            http: Some((Ipv4Addr::LOCALHOST, 8080).into()),
+            rtsp: Some((Ipv4Addr::LOCALHOST, 8554).into()),
+            webrtc: Some((Ipv4Addr::UNSPECIFIED, 8189).into()),
+        }
+    }
+}
+
+impl Camera {
+    fn new(source: Source) -> Self {
+        Self { source, on_demand: false, stall_after: Duration::from_secs(5) }
+    }
+}
+
+impl Config {
+    /// One camera `demo`, and nothing but loopback ports.
+    ///
+    /// # Errors
+    /// What is wrong with `source`.
+    pub(crate) fn demo(source: &str) -> Result<Self, String> {
+        let camera = Camera::new(source.parse()?);
+        let listen = Listen { webrtc: Some((Ipv4Addr::LOCALHOST, 8189).into()), ..Listen::default() };
+        Ok(Self { listen, webrtc: WebRtc::default(), cameras: BTreeMap::from([("demo".into(), camera)]) })
+    }
+
+    /// The same, but listening where these say.
+    pub(crate) fn listening_on(mut self, http: Option<SocketAddr>, rtsp: Option<SocketAddr>, webrtc: Option<SocketAddr>) -> Self {
+        self.listen.http = http.or(self.listen.http);
+        self.listen.rtsp = rtsp.or(self.listen.rtsp);
+        self.listen.webrtc = webrtc.or(self.listen.webrtc);
+        self
+    }
+
+    /// What it amounts to, in a few words.
+    pub(crate) fn summary(&self) -> String {
+        let names: Vec<&str> = self.cameras.keys().map(|name| &**name).collect();
+        match names.len() {
+            0 => "no cameras".to_owned(),
+            1 => format!("1 camera ({})", names[0]),
+            n => format!("{n} cameras ({})", names.join(", ")),
+        }
+    }
+
+    /// Understands a tree.
+    fn read(root: Node) -> Result<Self, Problems> {
+        let problems = Gathered::default();
+        let mut root = Section::new(String::new(), root, &problems);
+        let listen = Listen::read(root.section("listen"));
+        let webrtc = WebRtc::read(root.section("webrtc"));
+        let cameras = cameras(root.section("cameras"));
+        root.finish();
+        problems.unless_any(Self { listen, webrtc, cameras })
+    }
+}
+
+impl Listen {
+    fn read(mut section: Section<'_>) -> Self {
+        let default = Self::default();
+        let http = section.placed("http", values::listen);
+        let rtsp = section.placed("rtsp", values::listen);
+        let webrtc = section.placed("webrtc", values::listen);
+        let addr = |read: &Option<(Option<SocketAddr>, Place)>, default| read.as_ref().map_or(default, |(addr, _)| *addr);
+        let listen =
+            Self { http: addr(&http, default.http), rtsp: addr(&rtsp, default.rtsp), webrtc: addr(&webrtc, default.webrtc) };
+        let place = |read: Option<(_, Place)>| read.map(|(_, place)| place);
+        listen.check_ports(&section, [place(http), place(rtsp), place(webrtc)]);
+        section.finish();
+        listen
+    }
+
+    /// All three are TCP ports too, so no two may be the same.
+    fn check_ports(&self, section: &Section<'_>, places: [Option<Place>; 3]) {
+        let all = [("http", self.http), ("rtsp", self.rtsp), ("webrtc", self.webrtc)];
+        for (i, (key, addr)) in all.iter().enumerate() {
+            let clash = all[..i].iter().find(|(_, other)| clash(*addr, *other));
+            if let Some((other, _)) = clash {
+                let place = places[i].as_ref().or(places[..i].iter().flatten().last()).unwrap_or(section.place());
+                let text = format!("the same port as {}.{other}; give each its own", section.path());
+                section.problems().add(place, format!("{}.{key}", section.path()), text);
+            }
+        }
+    }
+}
+
+fn clash(a: Option<SocketAddr>, b: Option<SocketAddr>) -> bool {
+    let (Some(a), Some(b)) = (a, b) else { return false };
+    let same_host = a.ip() == b.ip() || a.ip().is_unspecified() || b.ip().is_unspecified();
+    a.port() != 0 && a.port() == b.port() && same_host
+}
+
+impl WebRtc {
+    fn read(mut section: Section<'_>) -> Self {
+        let hosts = section.list("hosts", values::ip).unwrap_or_default();
+        section.finish();
+        Self { hosts }
+    }
+}
+
+fn cameras(section: Section<'_>) -> BTreeMap<Arc<str>, Camera> {
+    let problems = section.problems();
+    let mut cameras = BTreeMap::new();
+    for (entry, path) in section.names() {
+        if let Err(text) = values::camera_name(&entry.key) {
+            problems.add(&entry.place, path.as_str(), text);
+        }
+        let place = entry.place.clone();
+        if let Some(camera) = Camera::read(Section::new(path, entry.node, problems), &place) {
+            cameras.insert(entry.key.into(), camera);
+        }
+    }
+    cameras
+}
+
+/// The shortest and longest times without a frame that make a camera stalled.
+const STALL: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(3600));
+/// Keys of later versions.
+const NOT_YET: &[&str] = &["renditions", "record", "motion"];
+
+impl Camera {
+    fn read(mut section: Section<'_>, place: &Place) -> Option<Self> {
+        let before = section.has("source");
+        let source = section.value("source", str::parse);
+        let on_demand = section.value("on_demand", values::switch);
+        let stall_after = section.value("stall_after", |text| values::duration_within(text, STALL.0, STALL.1));
+        if !before {
+            section.problems().add(
+                place,
+                section.path(),
+                "this camera has no source; add `source: rtsp://…` or `source: publish`",
+            );
+        }
+        section.not_yet(NOT_YET);
+        section.finish();
+        let default = Self::new(source?);
+        Some(Self {
+            on_demand: on_demand.unwrap_or(default.on_demand),
+            stall_after: stall_after.unwrap_or(default.stall_after),
+            ..default
+        })
+    }
+}

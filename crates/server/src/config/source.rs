@@ -1,0 +1,192 @@
+//! Where a camera's picture comes from.
+
+use std::{fmt, sync::Arc};
+use url::Url;
+
+/// The `source:` of a camera.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Source {
+    /// `publish`: waits for somebody to publish.
+    Publish,
+    /// `rtsp://…`, `rtsps://…`: we dial the camera.
+    Rtsp(RtspSource),
+    /// `test:?…`: a moving test picture with a clock.
+    Test(TestSource),
+}
+
+/// An RTSP camera. Its text forms never show the password.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct RtspSource {
+    /// The URL without user and password.
+    pub(crate) url: Url,
+    /// How to log in.
+    pub(crate) credentials: Option<Credentials>,
+}
+
+/// A user and a password, decoded.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Credentials {
+    /// The user.
+    pub(crate) user: String,
+    /// The password.
+    pub(crate) password: Secret,
+}
+
+/// A text that shows itself to nobody.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(Arc<str>);
+
+impl Secret {
+    /// The text itself, to be handed to the peer it was made for and to nobody else.
+    pub(crate) fn reveal(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for Secret {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl fmt::Debug for Credentials {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("***")
+    }
+}
+
+impl fmt::Debug for RtspSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl fmt::Display for RtspSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.url.fmt(f)
+    }
+}
+
+/// The test picture.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct TestSource {
+    /// Columns.
+    pub(crate) width: u32,
+    /// Rows.
+    pub(crate) height: u32,
+    /// Frames a second.
+    pub(crate) fps: u32,
+    /// Frames from one keyframe to the next.
+    pub(crate) gop: u32,
+    /// Bits a second.
+    pub(crate) bitrate: u32,
+}
+
+impl fmt::Display for Source {
+    /// The source in words, without secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Publish => f.write_str("publish"),
+            Self::Rtsp(rtsp) => rtsp.fmt(f),
+            Self::Test(t) => {
+                write!(f, "test:?width={}&height={}&fps={}&gop={}&bitrate={}", t.width, t.height, t.fps, t.gop, t.bitrate)
+            }
+        }
+    }
+}
+
+/// What is understood, for error messages.
+const UNDERSTOOD: &str = "rtsp://…, rtsps://…, publish, or test:";
+/// Sources of later versions.
+const NOT_YET: [&str; 7] = ["v4l2", "rpicam", "udp", "http", "https", "file", "srt"];
+
+impl std::str::FromStr for Source {
+    type Err = String;
+
+    /// The errors show nothing of what may be a secret.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "publish" {
+            return Ok(Self::Publish);
+        }
+        let Some((scheme, rest)) = text.split_once(':') else {
+            return Err(format!("this is no source; write {UNDERSTOOD}"));
+        };
+        match scheme {
+            "rtsp" | "rtsps" => rtsp(text).map(Self::Rtsp),
+            "test" => test(rest).map(Self::Test),
+            _ if NOT_YET.contains(&scheme) => {
+                Err(format!("{scheme}: sources are not supported by this version yet; it takes {UNDERSTOOD}"))
+            }
+            _ => Err(unknown(scheme)),
+        }
+    }
+}
+
+fn unknown(scheme: &str) -> String {
+    let scheme: String = scheme.chars().take(16).collect();
+    let known = ["rtsp", "rtsps", "test", "publish"].into_iter().chain(NOT_YET);
+    match super::values::similar(&scheme, known) {
+        Some(meant) => format!("unknown kind of source {scheme:?}; did you mean {meant:?}?"),
+        None => format!("unknown kind of source {scheme:?}; write {UNDERSTOOD}"),
+    }
+}
+
+fn rtsp(text: &str) -> Result<RtspSource, String> {
+    let mut url = Url::parse(text).map_err(|e| format!("this is no RTSP URL ({e}); write rtsp://user:password@address/path"))?;
+    if url.host_str().is_none_or(str::is_empty) {
+        return Err("this RTSP URL names no host; write rtsp://user:password@address/path".to_owned());
+    }
+    let credentials = credentials(&url)?;
+    // Neither fails on a URL with a host.
+    let _ = url.set_username("");
+    let _ = url.set_password(None);
+    Ok(RtspSource { url, credentials })
+}
+
+fn credentials(url: &Url) -> Result<Option<Credentials>, String> {
+    if url.username().is_empty() && url.password().is_none() {
+        return Ok(None);
+    }
+    let decode = |part: &str| percent_decode(part).ok_or("user and password must be UTF-8 (percent-encoded where needed)");
+    let password = Secret(decode(url.password().unwrap_or_default())?.into());
+    Ok(Some(Credentials { user: decode(url.username())?, password }))
+}
+
+fn percent_decode(text: &str) -> Option<String> {
+    let query = format!("x={}", text.replace('+', "%2B"));
+    let decoded = url::form_urlencoded::parse(query.as_bytes()).next()?.1.into_owned();
+    (!decoded.contains('\u{fffd}')).then_some(decoded)
+}
+
+impl Default for TestSource {
+    fn default() -> Self {
+        Self { width: 1280, height: 720, fps: 30, gop: 30, bitrate: 2_500_000 }
+    }
+}
+
+fn test(rest: &str) -> Result<TestSource, String> {
+    let mut test = TestSource::default();
+    let query = rest.strip_prefix('?').unwrap_or(rest);
+    for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
+        let (slot, bounds) = match &*key {
+            "width" => (&mut test.width, 64..=3840),
+            "height" => (&mut test.height, 64..=2160),
+            "fps" => (&mut test.fps, 1..=120),
+            "gop" => (&mut test.gop, 1..=6000),
+            "bitrate" => (&mut test.bitrate, 50_000..=50_000_000),
+            _ => return Err(unknown_option(&key)),
+        };
+        let (least, most) = (*bounds.start(), *bounds.end());
+        let good = value.parse().ok().filter(|n| bounds.contains(n));
+        *slot = good.ok_or_else(|| format!("{key}={value:?} is not possible; it may be {least} to {most}"))?;
+    }
+    Ok(test)
+}
+
+fn unknown_option(key: &str) -> String {
+    let known = ["width", "height", "fps", "gop", "bitrate"];
+    match super::values::similar(key, known.into_iter()) {
+        Some(meant) => format!("unknown option {key:?} of the test picture; did you mean {meant:?}?"),
+        None => format!("unknown option {key:?} of the test picture; known: {}", known.join(", ")),
+    }
+}
