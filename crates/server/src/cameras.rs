@@ -1,0 +1,154 @@
+//! The cameras by name: where endpoints find the stream to play or to publish to, and where everybody leaves word.
+
+mod camera;
+mod meter;
+
+pub(crate) use camera::{Camera, Origin};
+
+use hub::{Hub, Stream, StreamOptions};
+use media::Mono;
+use std::{
+    collections::BTreeMap,
+    sync::{Arc, PoisonError, RwLock},
+};
+use tokio::sync::watch;
+
+/// Why a camera cannot be had.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub(crate) enum CameraError {
+    /// No camera has this name.
+    #[error("there is no camera named {name:?}")]
+    NotFound {
+        /// What was asked for, shortened.
+        name: String,
+        /// The camera that was probably meant.
+        similar: Option<Arc<str>>,
+    },
+    /// The camera has a source of its own.
+    #[error("camera {name} takes its picture from its own source, so nobody can publish to it")]
+    NotPublishable {
+        /// The camera.
+        name: Arc<str>,
+    },
+}
+
+impl CameraError {
+    /// The word for programs.
+    pub(crate) fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound { .. } => "camera_not_found",
+            Self::NotPublishable { .. } => "camera_not_publishable",
+        }
+    }
+
+    /// What to do about it.
+    pub(crate) fn hint(&self) -> String {
+        match self {
+            Self::NotFound { similar: Some(similar), .. } => format!("did you mean {similar}? GET /api/v1/cameras lists all"),
+            Self::NotFound { .. } => "GET /api/v1/cameras lists all; cameras are added in the config".to_owned(),
+            Self::NotPublishable { name } => format!("give camera {name} `source: publish`, or publish to another name"),
+        }
+    }
+}
+
+/// All cameras. A cheap handle.
+#[derive(Clone)]
+pub(crate) struct Cameras {
+    shared: Arc<Shared>,
+}
+
+struct Shared {
+    hub: Hub,
+    /// Written only when cameras come and go.
+    cameras: RwLock<BTreeMap<Arc<str>, Arc<Camera>>>,
+    /// Rises when a camera comes, goes, or changes its state.
+    changed: watch::Sender<u64>,
+}
+
+impl Cameras {
+    /// No cameras yet.
+    pub(crate) fn new() -> Self {
+        let shared = Shared { hub: Hub::default(), cameras: RwLock::default(), changed: watch::Sender::new(0) };
+        Self { shared: Arc::new(shared) }
+    }
+
+    /// Adds a camera, which is offline until somebody publishes. Readers of a camera of the same name stay with it.
+    pub(crate) fn add(&self, name: &str, origin: Origin, options: StreamOptions, now: Mono) -> Arc<Camera> {
+        let stream = self.shared.hub.get_or_create(name, options, now);
+        let camera = Arc::new(Camera::new(stream, origin));
+        self.write().insert(name.into(), camera.clone());
+        self.announce();
+        camera
+    }
+
+    /// Takes a camera away and ends its stream for its publisher and readers.
+    pub(crate) fn remove(&self, name: &str, reason: &str, now: Mono) {
+        self.write().remove(name);
+        self.shared.hub.remove(name, reason, now);
+        self.announce();
+    }
+
+    /// The stream to read.
+    ///
+    /// # Errors
+    /// [`CameraError::NotFound`].
+    pub(crate) fn play(&self, name: &str) -> Result<Arc<Stream>, CameraError> {
+        Ok(self.get(name)?.stream().clone())
+    }
+
+    /// The stream to publish to.
+    ///
+    /// # Errors
+    /// [`CameraError::NotFound`], or [`CameraError::NotPublishable`] if the camera has a source of its own.
+    pub(crate) fn publish(&self, name: &str) -> Result<Arc<Stream>, CameraError> {
+        let camera = self.get(name)?;
+        match camera.origin().publishable {
+            true => Ok(camera.stream().clone()),
+            false => Err(CameraError::NotPublishable { name: camera.name().clone() }),
+        }
+    }
+
+    /// A camera by its name.
+    ///
+    /// # Errors
+    /// [`CameraError::NotFound`].
+    pub(crate) fn get(&self, name: &str) -> Result<Arc<Camera>, CameraError> {
+        self.read().get(name).cloned().ok_or_else(|| self.not_found(name))
+    }
+
+    /// All cameras in the order of their names.
+    pub(crate) fn list(&self) -> Vec<Arc<Camera>> {
+        self.read().values().cloned().collect()
+    }
+
+    /// Rises when a camera comes, goes, or changes its state.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.shared.changed.subscribe()
+    }
+
+    /// Notices what has happened since the last call: silence, new states, frame rates. To be called a few times a second.
+    pub(crate) fn tick(&self, now: Mono) {
+        let changed = self.list().iter().fold(false, |any, camera| camera.tick(now) | any);
+        if changed {
+            self.announce();
+        }
+    }
+
+    fn announce(&self) {
+        self.shared.changed.send_modify(|n| *n += 1);
+    }
+
+    fn not_found(&self, name: &str) -> CameraError {
+        let similar = |known: &Arc<str>| strsim::damerau_levenshtein(known, name) <= 2;
+        let name: String = name.chars().take(64).collect();
+        CameraError::NotFound { similar: self.read().keys().find(|known| similar(known)).cloned(), name }
+    }
+
+    fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<Arc<str>, Arc<Camera>>> {
+        self.shared.cameras.read().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn write(&self) -> std::sync::RwLockWriteGuard<'_, BTreeMap<Arc<str>, Arc<Camera>>> {
+        self.shared.cameras.write().unwrap_or_else(PoisonError::into_inner)
+    }
+}

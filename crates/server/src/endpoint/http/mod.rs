@@ -1,0 +1,85 @@
+//! The HTTP port: the API, and whatever other features merge into its router.
+
+mod api;
+mod feed;
+mod health;
+mod live;
+mod server;
+mod view;
+mod write_deadline;
+
+pub(crate) use health::ConfigState;
+pub(crate) use server::Http;
+
+use crate::{cameras::Cameras, clock::Clock, error::ApiError};
+use axum::{
+    Router,
+    extract::{DefaultBodyLimit, Request},
+    http::{Method, StatusCode, Uri},
+    middleware::{self, Next},
+    response::{IntoResponse, Response},
+    routing::get,
+};
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+
+/// The largest request body read: an SDP offer with many candidates is a tenth of it.
+const MAX_BODY: usize = 64 * 1024;
+/// A request that has not been answered after this long never will be: the body does not come.
+const ANSWER_WITHIN: Duration = Duration::from_secs(20);
+
+/// What the API is served from.
+#[derive(Clone)]
+pub(crate) struct Api {
+    /// The cameras shown.
+    pub(crate) cameras: Cameras,
+    /// The clock of ages.
+    pub(crate) clock: Clock,
+    /// What became of the newest config file.
+    pub(crate) config: watch::Receiver<ConfigState>,
+    /// Closes the long-lived connections.
+    pub(crate) stop: CancellationToken,
+}
+
+impl Api {
+    /// The routes of `/health`, `/ready` and `/api/v1`. Spawns the task that feeds the live WebSockets.
+    pub(crate) fn router(self) -> Router {
+        let live = Router::new().route("/api/v1/live", get(live::upgrade)).with_state(live::Live::start(&self));
+        Router::new()
+            .route("/health", get(health::health))
+            .route("/ready", get(async || "ready\n"))
+            .route("/api/v1/cameras", get(api::cameras))
+            .route("/api/v1/cameras/{name}", get(api::camera))
+            .route("/api/v1/time", get(api::time))
+            .with_state(self)
+            .merge(live)
+    }
+}
+
+/// Gives a router with all features merged its common manners: JSON errors, bounds on bodies and on time.
+pub(crate) fn finish(router: Router) -> Router {
+    router
+        .fallback(not_found)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(MAX_BODY))
+        .layer(middleware::from_fn(in_time))
+}
+
+async fn not_found(uri: Uri) -> ApiError {
+    let path: String = uri.path().chars().take(100).collect();
+    ApiError::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {path}"), "GET / shows all cameras")
+}
+
+async fn method_not_allowed(method: Method) -> ApiError {
+    let message = format!("{method} is not possible here");
+    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message, "the Allow header lists what is")
+}
+
+async fn in_time(request: Request, next: Next) -> Response {
+    let answer = tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await;
+    answer.unwrap_or_else(|_| {
+        let hint = "send the whole request at once";
+        ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the request took too long", hint).into_response()
+    })
+}

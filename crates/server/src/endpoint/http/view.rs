@@ -1,0 +1,93 @@
+//! A camera as API clients and the page see it.
+
+use crate::cameras::{Camera, Cameras};
+use media::{MediaKind, Mono, Track};
+use serde::Serialize;
+use std::{sync::Arc, time::Duration};
+
+/// All that is shown of a camera.
+#[derive(Serialize, Debug)]
+pub(super) struct CameraView {
+    name: Arc<str>,
+    /// The source in words, without secrets.
+    source: Arc<str>,
+    state: &'static str,
+    /// Why it is so; empty when live.
+    pub(super) reason: Arc<str>,
+    /// Age of the state.
+    since_ms: u64,
+    /// Time to the next attempt, while there is one.
+    next_try_ms: Option<u64>,
+    publisher: Option<Arc<str>>,
+    tracks: Vec<TrackView>,
+    /// Video frames a second, over the last seconds.
+    fps: f64,
+    /// Bits a second, over the last seconds.
+    bitrate: u64,
+    viewers: usize,
+    restarts: u64,
+    last_restart: Option<RestartView>,
+    last_frame_age_ms: Option<u64>,
+}
+
+#[derive(Serialize, Debug)]
+struct RestartView {
+    age_ms: u64,
+    cause: Arc<str>,
+}
+
+#[derive(Serialize, Debug)]
+struct TrackView {
+    kind: &'static str,
+    codec: &'static str,
+    width: Option<u32>,
+    height: Option<u32>,
+}
+
+/// All cameras in the order of their names.
+pub(super) fn all(cameras: &Cameras, now: Mono) -> Vec<CameraView> {
+    cameras.list().iter().map(|camera| CameraView::new(camera, now)).collect()
+}
+
+impl CameraView {
+    /// The camera as it is at `now`.
+    pub(super) fn new(camera: &Camera, now: Mono) -> Self {
+        let (stream, rates, restarts) = (camera.stream(), camera.rates(), camera.restarts());
+        let status = stream.status();
+        Self {
+            name: camera.name().clone(),
+            source: camera.origin().text.clone(),
+            state: status.state.as_str(),
+            reason: status.reason.clone(),
+            since_ms: ms(now.since(status.since)),
+            next_try_ms: status.next_try.map(|at| ms(at.since(now))),
+            publisher: stream.publisher(),
+            tracks: stream.catalog().map_or_else(Vec::new, |c| c.tracks.iter().map(TrackView::new).collect()),
+            fps: (rates.fps * 10.0).round() / 10.0,
+            bitrate: rates.bitrate as u64,
+            viewers: stream.demand().borrow().readers,
+            restarts: restarts.total,
+            last_restart: restarts.last.map(|(at, cause)| RestartView { age_ms: ms(now.since(at)), cause }),
+            last_frame_age_ms: stream.stats().newest_at.map(|at| ms(now.since(at))),
+        }
+    }
+}
+
+impl TrackView {
+    fn new(track: &Track) -> Self {
+        let video = track.codec.video_params();
+        Self {
+            kind: match track.codec.kind() {
+                MediaKind::Video => "video",
+                MediaKind::Audio => "audio",
+            },
+            codec: track.codec.name(),
+            width: video.map(|v| v.width),
+            height: video.map(|v| v.height),
+        }
+    }
+}
+
+fn ms(duration: Duration) -> u64 {
+    u64::try_from(duration.as_millis()).unwrap_or(u64::MAX)
+}

@@ -1,0 +1,3 @@
+//! Whoever opens a connection to us is served here.
+
+pub(crate) mod http;
