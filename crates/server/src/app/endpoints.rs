@@ -1,0 +1,69 @@
+//! The ports, and which module serves which.
+
+use super::House;
+use crate::{
+    config::Config,
+    endpoint::http::{self, ConfigState, Http},
+    web,
+};
+use anyhow::Context;
+use axum::Router;
+use std::{future::Future, io, net::SocketAddr};
+use tokio::sync::watch;
+
+/// The addresses really bound.
+#[derive(Default)]
+pub(super) struct Bound {
+    http: Option<SocketAddr>,
+    rtsp: Option<SocketAddr>,
+    webrtc: Option<SocketAddr>,
+}
+
+/// Binds every port, then serves them all: a port that is taken is told before anything has begun.
+///
+/// # Errors
+/// The port that cannot be bound, the key that asked for it, and why.
+pub(super) async fn start(
+    house: &House,
+    config: &Config,
+    any_port: bool,
+    state: watch::Receiver<ConfigState>,
+) -> anyhow::Result<Bound> {
+    let mut bound = Bound::default();
+    let http = bind("http", config.listen.http, any_port, Http::bind).await?;
+
+    let api = http::Api { cameras: house.cameras.clone(), clock: house.clock, config: state, stop: house.stop.clone() };
+    let router = Router::new().merge(api.router()).merge(web::router());
+    if let Some(http) = http {
+        bound.http = Some(http.local_addr());
+        house.tasks.spawn(http.run(http::finish(router), house.stop.clone()));
+    }
+    Ok(bound)
+}
+
+/// Binds one port. With `any_port`, a taken port is replaced by a free one.
+async fn bind<T, F: Future<Output = io::Result<T>>>(
+    key: &str,
+    addr: Option<SocketAddr>,
+    any_port: bool,
+    bind: impl Fn(SocketAddr) -> F,
+) -> anyhow::Result<Option<T>> {
+    let Some(addr) = addr else { return Ok(None) };
+    let mut done = bind(addr).await;
+    if any_port && done.as_ref().is_err_and(|e| e.kind() == io::ErrorKind::AddrInUse) {
+        done = bind(SocketAddr::new(addr.ip(), 0)).await;
+    }
+    done.map(Some).with_context(|| format!("cannot listen on {addr} (listen.{key})"))
+}
+
+impl Bound {
+    /// Tells where the server is: in the log for programs, and on stdout for a person who runs the demo.
+    #[allow(clippy::print_stdout, reason = "the demo prints the URL to open")]
+    pub(super) fn announce(&self, demo: bool) {
+        let show = |addr: Option<SocketAddr>| addr.map_or_else(|| "off".to_owned(), |addr| addr.to_string());
+        tracing::info!(http = show(self.http), rtsp = show(self.rtsp), webrtc = show(self.webrtc), "listening");
+        if let (true, Some(http)) = (demo, self.http) {
+            println!("Open http://{http}/");
+        }
+    }
+}

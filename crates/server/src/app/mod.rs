@@ -1,0 +1,81 @@
+//! Puts the house together: the only module that names them all.
+
+mod endpoints;
+mod signals;
+mod sources;
+
+use crate::{
+    cameras::Cameras,
+    clock::Clock,
+    config::{Config, Loader},
+    endpoint::http::ConfigState,
+};
+use anyhow::Context;
+use signals::Signals;
+use sources::Sources;
+use std::time::Duration;
+use tokio::sync::watch;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// How the server was started.
+pub(crate) enum Mode {
+    /// From a config that may change.
+    Serve(Loader),
+    /// With a built-in camera; says on stdout where to look.
+    Demo {
+        /// Nobody named a port, so one that is taken may be replaced by a free one.
+        any_port: bool,
+    },
+}
+
+/// A little less than the 3 s promised.
+const STOP_WITHIN: Duration = Duration::from_millis(2500);
+/// How often silence, new states and frame rates are looked for.
+const TICK: Duration = Duration::from_millis(100);
+
+/// What the parts of the house share.
+#[derive(Clone)]
+struct House {
+    cameras: Cameras,
+    clock: Clock,
+    tasks: TaskTracker,
+    stop: CancellationToken,
+}
+
+/// Runs the server until it is told to stop.
+///
+/// # Errors
+/// A port that cannot be bound, or a signal handler that cannot be set.
+pub(crate) async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
+    let house = House { cameras: Cameras::new(), clock: Clock::new(), tasks: TaskTracker::new(), stop: CancellationToken::new() };
+    let mut signals = Signals::new().context("cannot listen for signals")?;
+    let (_config_state, seen) = watch::channel(ConfigState::default());
+    let mut sources = Sources::new(house.clone());
+    config.cameras.iter().for_each(|(name, camera)| sources.start(name, camera));
+    let bound = endpoints::start(&house, &config, matches!(mode, Mode::Demo { any_port: true }), seen).await?;
+    bound.announce(matches!(mode, Mode::Demo { .. }));
+    house.tasks.spawn(tick(house.clone()));
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
+    signals.until_stop().await;
+    stop(house).await;
+    Ok(())
+}
+
+async fn tick(house: House) {
+    let mut ticks = tokio::time::interval(TICK);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
+    while house.stop.run_until_cancelled(ticks.tick()).await.is_some() {
+        house.cameras.tick(house.clock.now());
+    }
+}
+
+async fn stop(house: House) {
+    let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
+    tracing::info!("stopping");
+    house.stop.cancel();
+    house.tasks.close();
+    if tokio::time::timeout(STOP_WITHIN, house.tasks.wait()).await.is_err() {
+        tracing::warn!(tasks = house.tasks.len(), "some tasks did not end in time and are cut off");
+    }
+    tracing::info!("stopped");
+}

@@ -1,0 +1,59 @@
+//! Structured logs on stderr, for people or for machines.
+
+use clap::{Args, ValueEnum};
+use tracing::Level;
+use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
+
+/// How much is logged, and in which form.
+#[derive(Args, Clone, Debug)]
+pub(crate) struct LogArgs {
+    /// The form of the logs on stderr.
+    #[arg(long, global = true, value_enum, default_value = "text")]
+    log_format: LogFormat,
+    /// error, warn, info, debug, trace, or a filter such as neverblink=debug,str0m=warn.
+    #[arg(long, global = true, default_value = "info", value_name = "LEVEL", value_parser = check_filter)]
+    log_level: String,
+}
+
+#[derive(Clone, Copy, Debug, ValueEnum)]
+enum LogFormat {
+    /// One line for people.
+    Text,
+    /// One JSON object a line.
+    Json,
+}
+
+impl LogArgs {
+    /// Starts logging; does nothing if it has been started.
+    pub(crate) fn init(&self) {
+        let registry = tracing_subscriber::registry().with(filter(&self.log_level));
+        // A subscriber that is already there (a test's) stays.
+        let _ = registry.with(self.layer()).try_init();
+    }
+
+    fn layer<S>(&self) -> Box<dyn Layer<S> + Send + Sync>
+    where
+        S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
+    {
+        let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        match self.log_format {
+            LogFormat::Text => layer.with_target(false).boxed(),
+            LogFormat::Json => layer.json().flatten_event(true).boxed(),
+        }
+    }
+}
+
+/// A bare level speaks of this program; libraries talk from `warn` on, unless `trace` is wanted or they are named.
+fn filter(text: &str) -> EnvFilter {
+    let level = text.parse::<Level>().ok();
+    let text = match level {
+        Some(Level::TRACE) | None => text.to_owned(),
+        Some(Level::ERROR) => "error".to_owned(),
+        Some(level) => format!("warn,neverblink={level}"),
+    };
+    EnvFilter::try_new(text).unwrap_or_else(|_| EnvFilter::new("info"))
+}
+
+fn check_filter(text: &str) -> Result<String, String> {
+    EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|e| e.to_string())
+}
