@@ -41,7 +41,10 @@ pub struct StreamStats {
     pub publishers: u64,
     /// Units that readers lost because they were slow, all readers together.
     pub skipped: u64,
-    /// Published time of the newest unit.
+    /// Units that reached no reader: of a track that is not in the catalogue, or video that nobody could decode because
+    /// it came before its publisher's first keyframe.
+    pub discarded: u64,
+    /// Published time of the newest frame: of video if the stream has any, else of sound.
     pub newest_at: Option<Mono>,
 }
 
@@ -83,9 +86,14 @@ struct Current {
     turn: Turn,
     by: Arc<str>,
     catalog: Arc<Catalog>,
-    /// Its newest unit, or its beginning.
+    /// Its newest frame, or its beginning.
     heard: Mono,
+    /// No video keyframe has come from it yet.
+    awaits_key: bool,
 }
+
+/// Shown while a publisher's frames arrive that no decoder can start with.
+const AWAITS_KEY: &str = "waiting for the first keyframe";
 
 impl Core {
     pub(crate) fn new(options: StreamOptions, now: Mono) -> Self {
@@ -116,31 +124,47 @@ impl Core {
         }
         self.turns += 1;
         self.stats.publishers += 1;
-        self.publisher = Some(Current { turn: self.turns, by, catalog, heard: now });
+        self.publisher = Some(Current { turn: self.turns, by, catalog, heard: now, awaits_key: true });
         self.rebase.restart();
         self.ring.close_gop();
         self.set_status(Status::new(State::Connecting, "waiting for the first frame", now));
         Ok(self.turns)
     }
 
-    /// Adds a unit to the ring.
+    /// Adds a unit to the ring. True if that has set a kept keyframe request free.
     ///
     /// # Errors
     /// [`PublishError::Replaced`] if it is no longer this publisher's turn.
-    pub(crate) fn push(&mut self, now: Mono, turn: Turn, mut unit: AccessUnit) -> Result<(), PublishError> {
+    pub(crate) fn push(&mut self, now: Mono, turn: Turn, mut unit: AccessUnit) -> Result<bool, PublishError> {
         let current = self.current(turn)?;
-        current.heard = now;
         let catalog = current.catalog.clone();
-        let Some(track) = catalog.track(unit.track) else { return Ok(()) };
+        let Some(track) = catalog.track(unit.track) else {
+            self.stats.discarded += 1;
+            return Ok(false);
+        };
         let video = track.codec.kind() == MediaKind::Video;
-        self.rebase.apply(now, &mut unit, &catalog);
-        unit.timing.published = now;
-        self.count(&unit, video);
-        if self.status.state != State::Live {
-            self.set_status(Status::new(State::Live, "", now));
+        // Sound alone does not make a camera live: a frozen picture must be noticed although its microphone works.
+        let frame = video || catalog.video().is_none();
+        if frame {
+            current.heard = now;
         }
-        self.ring.push(Arc::new(unit), catalog);
-        Ok(())
+        if video && current.awaits_key && !unit.key {
+            self.discard_before_key(now);
+        } else {
+            current.awaits_key &= !video;
+            self.rebase.apply(now, &mut unit, &catalog);
+            unit.timing.published = now;
+            self.account(&unit, video, frame);
+            self.ring.push(Arc::new(unit), catalog);
+        }
+        Ok(self.release_keyframe_request(now))
+    }
+
+    fn discard_before_key(&mut self, now: Mono) {
+        self.stats.discarded += 1;
+        if &*self.status.reason != AWAITS_KEY {
+            self.set_status(Status::new(State::Connecting, AWAITS_KEY, now));
+        }
     }
 
     fn current(&mut self, turn: Turn) -> Result<&mut Current, PublishError> {
@@ -148,12 +172,24 @@ impl Core {
         self.publisher.as_mut().filter(|p| p.turn == turn).ok_or(gone)
     }
 
-    fn count(&mut self, unit: &AccessUnit, video: bool) {
+    fn account(&mut self, unit: &AccessUnit, video: bool, frame: bool) {
         self.stats.units += 1;
         self.stats.frames += u64::from(video);
         self.stats.keyframes += u64::from(video && unit.key);
         self.stats.bytes += unit.size() as u64;
-        self.stats.newest_at = Some(unit.timing.published);
+        if frame {
+            self.went_live(unit.timing.published);
+        }
+        if video && unit.key {
+            self.throttle.served();
+        }
+    }
+
+    fn went_live(&mut self, now: Mono) {
+        self.stats.newest_at = Some(now);
+        if self.status.state != State::Live {
+            self.set_status(Status::new(State::Live, "", now));
+        }
     }
 
     /// Changes what the current publisher's stream consists of.
@@ -166,12 +202,11 @@ impl Core {
         Ok(())
     }
 
-    /// Ends a publisher's turn; readers stay. Does nothing if the turn is over.
-    pub(crate) fn end(&mut self, now: Mono, turn: Turn, reason: Arc<str>) -> bool {
-        if self.publisher.take_if(|p| p.turn == turn).is_none() {
-            return false;
-        }
-        self.set_status(Status::new(State::Offline, reason, now));
+    /// Ends a publisher's turn; readers stay. Does nothing if the turn is over. Without a time it ended with its last frame.
+    pub(crate) fn end(&mut self, now: Option<Mono>, turn: Turn, reason: Arc<str>) -> bool {
+        let Some(gone) = self.publisher.take_if(|p| p.turn == turn) else { return false };
+        let at = now.unwrap_or(gone.heard).max(self.status.since);
+        self.set_status(Status::new(State::Offline, reason, at));
         true
     }
 
@@ -205,7 +240,7 @@ impl Core {
 
     fn set_status(&mut self, mut status: Status) {
         if status.state == self.status.state && status.state != State::Live {
-            status.since = self.status.since;
+            status.since = status.since.min(self.status.since);
         }
         self.status = Arc::new(status);
     }
@@ -228,7 +263,13 @@ impl Core {
 
     /// True if the request passed the throttle.
     pub(crate) fn request_keyframe(&mut self, now: Mono) -> bool {
-        let pass = self.throttle.pass(now);
+        let pass = self.throttle.request(now);
+        self.demand.keyframes += u64::from(pass);
+        pass
+    }
+
+    fn release_keyframe_request(&mut self, now: Mono) -> bool {
+        let pass = self.throttle.release(now);
         self.demand.keyframes += u64::from(pass);
         pass
     }

@@ -12,23 +12,38 @@ pub struct Demand {
     pub keyframes: u64,
 }
 
-/// Lets one keyframe request pass per interval; one that comes too early is not lost but served by the one before.
+/// Lets one keyframe request pass per interval. One that comes too early is kept, and passes when the interval is over
+/// unless a keyframe has come by itself meanwhile.
 #[derive(Debug)]
 pub(crate) struct KeyframeThrottle {
     interval: Duration,
     last: Option<Mono>,
+    kept: bool,
 }
 
 impl KeyframeThrottle {
     pub(crate) fn new(interval: Duration) -> Self {
-        Self { interval, last: None }
+        Self { interval, last: None, kept: false }
     }
 
-    pub(crate) fn pass(&mut self, now: Mono) -> bool {
-        let due = self.last.is_none_or(|last| now.since(last) >= self.interval);
-        if due {
+    /// A request: true if it passes now.
+    pub(crate) fn request(&mut self, now: Mono) -> bool {
+        self.kept = true;
+        self.release(now)
+    }
+
+    /// True if a request that was kept passes now.
+    pub(crate) fn release(&mut self, now: Mono) -> bool {
+        let pass = self.kept && self.last.is_none_or(|last| now.since(last) >= self.interval);
+        if pass {
             self.last = Some(now);
+            self.kept = false;
         }
-        due
+        pass
+    }
+
+    /// A keyframe was published: whoever asked before has it.
+    pub(crate) fn served(&mut self) {
+        self.kept = false;
     }
 }

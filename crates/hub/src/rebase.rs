@@ -9,17 +9,22 @@ const NANOS: u32 = 1_000_000_000;
 const MAX_AHEAD: i64 = 2_000_000_000;
 /// Timestamps that run back further than any reordering of B-frames have jumped.
 const MAX_BACK: i64 = 1_000_000_000;
+/// A track whose timestamps would put it further than this from the others counts from an epoch of its own.
+const MAX_APART: i64 = 10_000_000_000;
 
 /// Maps each publisher's timestamps onto the stream's one timeline.
 ///
-/// The timeline follows the source's clock while that runs on, and this machine's clock across gaps. The offset is
-/// common to all tracks, so sound and picture stay together; whenever it changes, every track marks a discontinuity.
+/// The timeline follows the source's clock while that runs on, and this machine's clock across gaps. Tracks that count
+/// from the same epoch share one offset, so sound and picture stay together, also after both have jumped; a track with
+/// an epoch of its own is placed where it arrives. A track marks a discontinuity whenever its offset changes.
 #[derive(Debug, Default)]
 pub(crate) struct Rebase {
-    /// Nanoseconds to add; `None` until the current publisher's first unit.
-    offset: Option<i64>,
+    /// Nanoseconds to add, as last chosen for any track; `None` until the current publisher's first unit.
+    common: Option<i64>,
     newest: Option<Placed>,
     tracks: Vec<Lane>,
+    /// There was a publisher before this one.
+    resumed: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -29,8 +34,18 @@ struct Placed {
     at: Mono,
 }
 
+impl Placed {
+    /// Where the timeline has come to by `now`.
+    fn grown(self, now: Mono) -> i64 {
+        self.time.saturating_add(now.signed_since(self.at).max(1))
+    }
+}
+
 #[derive(Clone, Default, Debug)]
 struct Lane {
+    /// `None` until the current publisher's first unit of this track.
+    offset: Option<i64>,
+    timescale: u32,
     last: Option<Placed>,
     last_dts: Option<i64>,
     discontinuity: bool,
@@ -39,7 +54,9 @@ struct Lane {
 impl Rebase {
     /// A new publisher: its first unit defines a new offset.
     pub(crate) fn restart(&mut self) {
-        self.offset = None;
+        self.common = None;
+        self.resumed = self.newest.is_some();
+        self.tracks.iter_mut().for_each(|lane| lane.offset = None);
     }
 
     /// Puts a unit that is published at `now` on the common timeline.
@@ -50,24 +67,35 @@ impl Rebase {
             self.tracks.resize(lane + 1, Lane::default());
         }
         let source = rescale(unit.dts, track.timescale, NANOS);
-        let offset = match self.offset {
-            Some(offset) if self.tracks[lane].continues(source.saturating_add(offset), now) => offset,
-            _ => self.begin_anew(source, now),
-        };
-        let time = source.saturating_add(offset);
-        self.newest = self.newest.filter(|n| n.time >= time).or(Some(Placed { time, at: now }));
-        self.tracks[lane].place(unit, rescale(offset, NANOS, track.timescale), Placed { time, at: now });
+        let offset = self.offset(lane, source, now);
+        let placed = Placed { time: source.saturating_add(offset), at: now };
+        self.newest = self.newest.filter(|n| n.time >= placed.time).or(Some(placed));
+        self.tracks[lane].place(unit, track.timescale, offset, placed);
     }
 
-    /// Chooses the offset that puts `source` where the timeline stands `now`.
-    fn begin_anew(&mut self, source: i64, now: Mono) -> i64 {
-        if self.newest.is_some() {
-            self.tracks.iter_mut().for_each(|lane| lane.discontinuity = true);
+    fn offset(&mut self, lane: usize, source: i64, now: Mono) -> i64 {
+        let track = &self.tracks[lane];
+        if let Some(offset) = track.offset.filter(|own| track.continues(source.saturating_add(*own), now)) {
+            return offset;
         }
-        let time = self.newest.map_or(0, |n| n.time.saturating_add(now.signed_since(n.at).max(1)));
-        let offset = time.saturating_sub(source);
-        self.offset = Some(offset);
+        let joins = track.offset.is_none() && self.common.is_some();
+        // The offset by which this very track has just jumped is no help.
+        let others = self.common.filter(|common| track.offset != Some(*common));
+        let shared = others.filter(|common| self.fits(source.saturating_add(*common), now));
+        let offset = shared.unwrap_or_else(|| self.newest.map_or(0, |n| n.grown(now)).saturating_sub(source));
+        // A track that joins with an epoch of its own does not speak for the others.
+        if !joins {
+            self.common = Some(offset);
+        }
+        let track = &mut self.tracks[lane];
+        track.discontinuity = track.last.is_some() || self.resumed;
+        track.offset = Some(offset);
         offset
+    }
+
+    /// True if `time` is near where the timeline stands.
+    fn fits(&self, time: i64, now: Mono) -> bool {
+        self.newest.is_some_and(|n| n.grown(now).saturating_sub(time).saturating_abs() <= MAX_APART)
     }
 }
 
@@ -79,7 +107,12 @@ impl Lane {
         advance >= -MAX_BACK && advance <= passed.saturating_add(MAX_AHEAD)
     }
 
-    fn place(&mut self, unit: &mut AccessUnit, shift: i64, placed: Placed) {
+    fn place(&mut self, unit: &mut AccessUnit, timescale: u32, offset: i64, placed: Placed) {
+        if self.timescale != timescale {
+            self.last_dts = self.last_dts.map(|dts| rescale(dts, self.timescale, timescale));
+            self.timescale = timescale;
+        }
+        let shift = rescale(offset, NANOS, timescale);
         unit.pts = unit.pts.saturating_add(shift);
         unit.dts = unit.dts.saturating_add(shift);
         // Presentation may run back where frames are reordered, decoding never does.
@@ -93,72 +126,4 @@ impl Lane {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use media::{Codec, Timing, TrackId};
-
-    const MS: u64 = 1_000_000;
-
-    fn catalog() -> Catalog {
-        Catalog::new([(Codec::H264(None), 90_000), (Codec::Opus { channels: 2 }, 48_000)])
-    }
-
-    fn place(r: &mut Rebase, ms: u64, track: u8, ts: i64) -> (i64, bool) {
-        let now = Mono::from_nanos(ms * MS);
-        let mut unit = AccessUnit::new(TrackId(track), ts, true, Timing::arrived(now), Default::default());
-        r.apply(now, &mut unit, &catalog());
-        (unit.dts, unit.discontinuity)
-    }
-
-    #[test]
-    fn the_second_publisher_goes_on_where_the_clock_is() {
-        let mut r = Rebase::default();
-        assert_eq!(place(&mut r, 1000, 0, 777), (0, false));
-        assert_eq!(place(&mut r, 1100, 0, 777 + 9000), (9000, false));
-        r.restart();
-        assert_eq!(place(&mut r, 11_100, 0, 5), (9000 + 900_000, true));
-        assert_eq!(place(&mut r, 11_200, 0, 5 + 9000), (9000 + 909_000, false));
-    }
-
-    #[test]
-    fn sound_and_picture_share_one_offset() {
-        let mut r = Rebase::default();
-        assert_eq!(place(&mut r, 0, 0, 90_000), (0, false));
-        assert_eq!(place(&mut r, 10, 1, 48_000 + 480), (480, false));
-        r.restart();
-        assert_eq!(place(&mut r, 5000, 0, 0), (450_000, true));
-        assert_eq!(place(&mut r, 5000, 1, 0), (240_000, true));
-    }
-
-    #[test]
-    fn a_jump_by_an_hour_either_way_is_mended_and_marked() {
-        for jump in [3600 * 90_000, -3600 * 90_000] {
-            let mut r = Rebase::default();
-            place(&mut r, 0, 0, 1 << 40);
-            assert_eq!(place(&mut r, 100, 0, (1 << 40) + 9000 + jump), (9000, true));
-            assert_eq!(place(&mut r, 200, 0, (1 << 40) + 18_000 + jump), (18_000, false));
-        }
-    }
-
-    #[test]
-    fn a_burst_after_a_stall_is_no_jump() {
-        let mut r = Rebase::default();
-        place(&mut r, 0, 0, 0);
-        assert_eq!(place(&mut r, 30_000, 0, 3000), (3000, false));
-        assert_eq!(place(&mut r, 30_001, 0, 6000), (6000, false));
-    }
-
-    #[test]
-    fn reordered_pictures_keep_their_presentation_time() {
-        let mut r = Rebase::default();
-        let now = Mono::from_nanos(0);
-        let mut unit = |ts| {
-            let mut u = AccessUnit::new(TrackId(0), ts, false, Timing::arrived(now), Default::default());
-            r.apply(now, &mut u, &catalog());
-            (u.dts, u.pts)
-        };
-        assert_eq!(unit(0), (0, 0));
-        assert_eq!(unit(9000), (9000, 9000));
-        assert_eq!(unit(3000), (9001, 3000));
-    }
-}
+mod tests;

@@ -6,7 +6,8 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 /// How much a ring may hold.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Payload bytes; never exceeded, except by a single access unit that is larger than this.
+    /// Bytes of payload and an allowance for each unit's bookkeeping, so that tiny units cannot pile up without bound.
+    /// Never exceeded, except by a single access unit that is larger than this.
     pub bytes: usize,
     /// Age of the oldest unit against the newest. The newest group of pictures stays, however old, while it fits in `bytes`.
     pub span: Duration,
@@ -56,6 +57,11 @@ pub struct Found {
     pub position: u64,
 }
 
+/// What a unit takes beside its payload: itself, its place in the ring, and its cached RTP form.
+const UNIT_OVERHEAD: usize = 512;
+/// The same for each piece of its payload (a NAL unit).
+const PIECE_OVERHEAD: usize = 64;
+
 struct Entry {
     unit: Arc<AccessUnit>,
     catalog: Arc<Catalog>,
@@ -84,7 +90,7 @@ impl Ring {
         if entry_point {
             self.newest_key = Some(self.head());
         }
-        self.bytes += unit.size();
+        self.bytes += cost(&unit);
         self.entries.push_back(Entry { unit, catalog, entry_point });
         while self.must_drop_oldest() {
             self.drop_oldest();
@@ -97,13 +103,13 @@ impl Ring {
             return false;
         }
         let age = newest.unit.timing.published.since(oldest.unit.timing.published);
-        let in_newest_gop = self.newest_key.is_none_or(|key| self.base >= key);
+        let in_newest_gop = self.newest_key.is_some_and(|key| self.base >= key);
         self.bytes > self.limits.bytes || (age > self.limits.span && !in_newest_gop)
     }
 
     fn drop_oldest(&mut self) {
         if let Some(entry) = self.entries.pop_front() {
-            self.bytes -= entry.unit.size();
+            self.bytes -= cost(&entry.unit);
             self.newest_key = self.newest_key.filter(|key| *key != self.base);
             self.base += 1;
         }
@@ -143,7 +149,7 @@ impl Ring {
         if target.is_none() && !fell_out {
             return;
         }
-        // A reader that has had nothing yet loses nothing.
+        // One that waits for its first keyframe loses nothing; one that lost its place before is counted from there.
         if !cursor.await_key {
             cursor.lost_from.get_or_insert(cursor.next);
         }
@@ -182,7 +188,7 @@ impl Ring {
         self.entries.back().map(|e| &e.unit)
     }
 
-    /// Payload bytes held.
+    /// Bytes held, counted as [`Limits::bytes`] counts them.
     pub fn bytes(&self) -> usize {
         self.bytes
     }
@@ -201,6 +207,10 @@ impl Ring {
     pub fn close_gop(&mut self) {
         self.newest_key = None;
     }
+}
+
+fn cost(unit: &AccessUnit) -> usize {
+    unit.size() + UNIT_OVERHEAD + PIECE_OVERHEAD * unit.payload.len()
 }
 
 /// Reading may start at a video keyframe, or anywhere if there is no video.

@@ -1,15 +1,11 @@
-//! Thin handles around the core: one mutex and one wake-up a stream.
+//! Thin handles around the core: one mutex and one wake-up a stream. This side publishes and manages.
 
 use crate::{
-    Demand, PublishError, Start, Status, StreamOptions, StreamStats,
+    Demand, PublishError, ReaderOptions, Status, StreamOptions, StreamStats, Subscriber,
     core::{Core, Turn},
-    ring::Cursor,
 };
 use media::{AccessUnit, Catalog, Mono};
-use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
-    time::Duration,
-};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use tokio::sync::watch;
 
 /// A named live stream that outlives its publishers and readers.
@@ -55,15 +51,7 @@ impl Stream {
             core.ring.cursor(options.start)
         });
         self.publish_demand();
-        let seen = Seen::default();
-        Subscriber {
-            stream: self.clone(),
-            cursor,
-            options,
-            seen,
-            stats: ReaderStats::default(),
-            changed: self.changed.subscribe(),
-        }
+        Subscriber::new(self.clone(), cursor, options)
     }
 
     /// The state in words.
@@ -73,7 +61,9 @@ impl Stream {
 
     /// Sets the state while nobody publishes: a supervisor's word on why, and when it tries next.
     pub fn report(&self, status: Status) {
-        self.change(|core| core.report(status));
+        if self.with(|core| core.report(status)) {
+            self.wake();
+        }
     }
 
     /// Ends the stream for good, for its publisher and its readers: the camera was removed.
@@ -120,7 +110,7 @@ impl Stream {
         self.with(|core| core.ring.get(position).cloned())
     }
 
-    /// Payload bytes in the ring.
+    /// Bytes in the ring, bookkeeping included.
     pub fn ring_bytes(&self) -> usize {
         self.with(|core| core.ring.bytes())
     }
@@ -134,7 +124,7 @@ impl Stream {
         passed
     }
 
-    fn publish_demand(&self) {
+    pub(crate) fn publish_demand(&self) {
         self.demand.send_if_modified(|seen| {
             let now = self.with(|core| core.demand);
             std::mem::replace(seen, now) != now
@@ -151,12 +141,12 @@ impl Stream {
         self.changed.send_modify(|n| *n += 1);
     }
 
-    fn with<T>(&self, f: impl FnOnce(&mut Core) -> T) -> T {
+    pub(crate) fn with<T>(&self, f: impl FnOnce(&mut Core) -> T) -> T {
         f(&mut self.lock())
     }
 
     /// A panic while the core was locked is contained: every operation leaves it consistent enough to go on.
-    fn lock(&self) -> MutexGuard<'_, Core> {
+    pub(crate) fn lock(&self) -> MutexGuard<'_, Core> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
@@ -174,7 +164,10 @@ impl Publisher {
     /// # Errors
     /// [`PublishError::Replaced`] if another publisher took over while this one was silent.
     pub fn push(&self, now: Mono, unit: AccessUnit) -> Result<(), PublishError> {
-        self.stream.change(|core| core.push(now, self.turn, unit))
+        if self.stream.change(|core| core.push(now, self.turn, unit))? {
+            self.stream.publish_demand();
+        }
+        Ok(())
     }
 
     /// Changes what the stream consists of, from the next unit on.
@@ -197,7 +190,7 @@ impl Publisher {
 
     /// Ends publishing with a reason in words, free of secrets.
     pub fn finish(self, now: Mono, reason: impl Into<Arc<str>>) {
-        self.stream.change(|core| core.end(now, self.turn, reason.into()));
+        self.stream.change(|core| core.end(Some(now), self.turn, reason.into()));
     }
 }
 
@@ -205,174 +198,10 @@ impl Drop for Publisher {
     fn drop(&mut self) {
         let turn = self.turn;
         // `finish` has usually said more; then the turn is over and this does nothing.
-        let ended = self.stream.with(|core| {
-            let now = core.stats.newest_at.unwrap_or(core.status.since);
-            core.end(now, turn, "the publisher went away".into())
-        });
+        let ended = self.stream.with(|core| core.end(None, turn, "the publisher went away".into()));
         if ended {
             self.stream.wake();
         }
-    }
-}
-
-/// How a reader wants to read.
-#[derive(Clone, Copy, Debug)]
-pub struct ReaderOptions {
-    /// Where to begin.
-    pub start: Start,
-    /// A reader further behind than this skips to the newest keyframe, if that is ahead of it.
-    pub max_lag: Duration,
-}
-
-impl Default for ReaderOptions {
-    fn default() -> Self {
-        Self { start: Start::NewestKey, max_lag: Duration::from_secs(3600) }
-    }
-}
-
-/// What a reader meets.
-#[derive(Debug)]
-pub enum Event {
-    /// The tracks have changed; the units that follow belong to this catalogue.
-    Catalog(Arc<Catalog>),
-    /// The next unit and its position in the stream.
-    Unit(Arc<AccessUnit>, u64),
-    /// This reader was too slow and has lost units; it goes on at a keyframe.
-    Skipped {
-        /// How many units.
-        units: u64,
-    },
-    /// The stream's state has changed.
-    Status(Arc<Status>),
-    /// The stream is gone for good, for the reason given; nothing else will come.
-    Ended(Arc<str>),
-}
-
-/// Counters of one reader.
-#[derive(Clone, Copy, Default, Debug)]
-pub struct ReaderStats {
-    /// Units read.
-    pub units: u64,
-    /// Payload bytes read.
-    pub bytes: u64,
-    /// Units lost for being slow.
-    pub skipped: u64,
-}
-
-/// What a reader has been told already.
-#[derive(Default)]
-struct Seen {
-    status: Option<Arc<Status>>,
-    catalog: Option<Arc<Catalog>>,
-    /// Found, but to be told after what came with it.
-    unit: Option<(Arc<AccessUnit>, u64)>,
-    skipped: u64,
-}
-
-/// A reader's place in a stream. Holds no queue; dropping it ends reading.
-pub struct Subscriber {
-    stream: Arc<Stream>,
-    cursor: Cursor,
-    options: ReaderOptions,
-    seen: Seen,
-    stats: ReaderStats,
-    changed: watch::Receiver<u64>,
-}
-
-impl Subscriber {
-    /// The next event, waiting for it as long as it takes. Cancel safe.
-    pub async fn next(&mut self) -> Event {
-        loop {
-            self.changed.mark_unchanged();
-            if let Some(event) = self.try_next() {
-                return event;
-            }
-            if self.changed.changed().await.is_err() {
-                // Cannot happen while `self.stream` lives.
-                std::future::pending::<()>().await;
-            }
-        }
-    }
-
-    /// The next event if there is one now.
-    pub fn try_next(&mut self) -> Option<Event> {
-        if let Some(event) = self.seen.pending() {
-            return Some(event);
-        }
-        let found = {
-            let mut core = self.stream.lock();
-            let found = core.ring.read(&mut self.cursor, self.options.max_lag);
-            core.stats.skipped += found.as_ref().map_or(0, |f| f.skipped);
-            if found.is_none() {
-                return self.seen.news(&core);
-            }
-            found?
-        };
-        self.stats.units += 1;
-        self.stats.bytes += found.unit.size() as u64;
-        self.stats.skipped += found.skipped;
-        let new_catalog = self.seen.catalog.as_ref().is_none_or(|seen| !Arc::ptr_eq(seen, &found.catalog));
-        self.seen.unit = Some((found.unit, found.position));
-        self.seen.skipped = found.skipped;
-        if new_catalog {
-            self.seen.catalog = Some(found.catalog.clone());
-            return Some(Event::Catalog(found.catalog));
-        }
-        self.seen.pending()
-    }
-
-    /// Asks the publisher for a keyframe, throttled over all readers; true if the wish was passed on.
-    pub fn request_keyframe(&self, now: Mono) -> bool {
-        self.stream.request_keyframe(now)
-    }
-
-    /// How far behind the newest unit this reader is.
-    pub fn lag(&self) -> Duration {
-        self.stream.with(|core| core.ring.lag(&self.cursor))
-    }
-
-    /// Goes to the newest keyframe if one is held, else waits for the next, and forgets what was found but not yet told.
-    pub fn restart(&mut self) {
-        self.seen.unit = None;
-        self.cursor = self.stream.with(|core| core.ring.cursor(Start::NewestKey));
-    }
-
-    /// Counters of this reader.
-    pub fn stats(&self) -> ReaderStats {
-        self.stats
-    }
-
-    /// The stream read.
-    pub fn stream(&self) -> &Arc<Stream> {
-        &self.stream
-    }
-}
-
-impl Seen {
-    /// What has changed beside the units.
-    fn news(&mut self, core: &Core) -> Option<Event> {
-        if let Some(reason) = &core.ended {
-            return Some(Event::Ended(reason.clone()));
-        }
-        if self.status.as_ref() == Some(&core.status) {
-            return None;
-        }
-        self.status = Some(core.status.clone());
-        Some(Event::Status(core.status.clone()))
-    }
-
-    fn pending(&mut self) -> Option<Event> {
-        match std::mem::take(&mut self.skipped) {
-            0 => self.unit.take().map(|(unit, position)| Event::Unit(unit, position)),
-            units => Some(Event::Skipped { units }),
-        }
-    }
-}
-
-impl Drop for Subscriber {
-    fn drop(&mut self) {
-        self.stream.with(Core::remove_reader);
-        self.stream.publish_demand();
     }
 }
 
