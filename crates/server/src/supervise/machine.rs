@@ -326,7 +326,7 @@ impl Machine {
         let words = match run.heard {
             Some(_) => format!("connected, but no frame for {}; reconnecting", seconds(self.policy.stall_after)),
             None => format!(
-                "no frame within {} of connecting to {}; is its encoder running?",
+                "no picture within {} of connecting to {}; is its encoder running?",
                 seconds(self.policy.start_within),
                 self.label
             ),
