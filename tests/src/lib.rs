@@ -11,11 +11,11 @@
 //! Everything started dies when its handle is dropped. What the processes wrote is printed then, which libtest shows for
 //! failed tests only. All waits have a deadline and end with an error that says what was waited for.
 //!
-//! Handles belong to the thread that made them: a process is killed when its thread ends ([`Process`]), and a thread may
-//! live in a network namespace of its own ([`lan`]).
+//! Handles belong to the thread that made them: a process is killed when its thread ends ([`Process`]).
 #![forbid(unsafe_code)]
 
 mod binary;
+mod browser;
 pub mod http;
 mod log;
 mod process;
@@ -26,6 +26,7 @@ mod usage;
 mod wait;
 
 pub use binary::{binary, repository};
+pub use browser::{Browser, Joined, Measured, Percentiles, Running, Session, Shown};
 pub use log::Log;
 pub use process::{Process, command};
 pub use publish::{Publisher, PublisherOptions};

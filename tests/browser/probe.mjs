@@ -1,0 +1,84 @@
+// Watches a <video> in the page: which frame was shown when, by the clock in the picture.
+
+import { clockRegion, readClock } from "./clock.mjs";
+import { since, summarise } from "./summary.mjs";
+
+const MOST_FRAMES = 100_000;
+
+// Wall clock minus `performance.now()`, in ms. `Date.now()` has whole milliseconds only, rounded down, so look at the moment it
+// changes; whatever comes between the two readings makes the difference too small, never too large.
+function wallOffset() {
+  const tries = Array.from({ length: 10 }, () => {
+    const start = Date.now();
+    while (Date.now() === start);
+    return Date.now() - performance.now();
+  });
+  return Math.max(...tries);
+}
+
+export class Probe {
+  #canvas = new OffscreenCanvas(16, 16);
+  #context = this.#canvas.getContext("2d", { willReadFrequently: true });
+  #waiting = [];
+
+  constructor(video) {
+    this.video = video;
+    this.frames = [];
+    this.offset = wallOffset();
+    this.#next();
+  }
+
+  #next() {
+    this.video.requestVideoFrameCallback((now, meta) => {
+      this.#next();
+      this.#shown(now, meta);
+    });
+  }
+
+  #shown(now, meta) {
+    const frame = {
+      at: meta.expectedDisplayTime + this.offset,
+      called: now + this.offset,
+      frames: meta.presentedFrames,
+      clock: this.#clock(meta.width, meta.height),
+    };
+    if (this.frames.length === MOST_FRAMES) this.frames.splice(0, MOST_FRAMES / 2);
+    this.frames.push(frame);
+    this.#waiting = this.#waiting.filter((wait) => !wait(frame));
+  }
+
+  #clock(width, height) {
+    const region = clockRegion(width, height);
+    if (this.#canvas.width !== region.w || this.#canvas.height !== region.h) {
+      Object.assign(this.#canvas, { width: region.w, height: region.h });
+    }
+    this.#context.drawImage(this.video, region.x, region.y, region.w, region.h, 0, 0, region.w, region.h);
+    return readClock(this.#context.getImageData(0, 0, region.w, region.h).data, region, width, height);
+  }
+
+  // The first frame from now on for which `wanted` is true.
+  until(wanted, timeout) {
+    return new Promise((resolve, reject) => {
+      const timer = setTimeout(() => reject(new Error(`no such frame within ${timeout} ms`)), timeout);
+      this.#waiting.push((frame) => {
+        if (!wanted(frame)) return false;
+        clearTimeout(timer);
+        resolve(frame);
+        return true;
+      });
+    });
+  }
+
+  // Collects for `seconds` and sums up.
+  async measure(seconds) {
+    this.offset = wallOffset();
+    const first = this.frames.length;
+    const start = performance.now();
+    await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
+    return summarise(this.frames.slice(first), (performance.now() - start) / 1000);
+  }
+}
+
+export function latencyOf(frame) {
+  return frame.clock ? since(frame.clock.millis, frame.at) : Infinity;
+}
