@@ -17,9 +17,11 @@
 mod binary;
 mod browser;
 pub mod http;
+pub mod lan;
 mod log;
 mod process;
 mod publish;
+pub mod relay;
 mod server;
 mod skip;
 mod usage;

@@ -1,12 +1,13 @@
 //! The harness itself: what it promises to the other tests.
 
-use harness::{Process, has_tool, http, wait_until};
+use harness::{Process, has_tool, http, lan, relay, wait_until};
 use nix::{errno::Errno, sys::signal::kill};
 use std::{
     io::{BufRead, BufReader, Write},
-    net::TcpListener,
+    net::{TcpListener, UdpSocket},
+    sync::atomic::Ordering,
     thread,
-    time::Duration,
+    time::{Duration, Instant},
 };
 
 const SOON: Duration = Duration::from_secs(5);
@@ -60,4 +61,59 @@ fn reads_bodies_of_every_framing() {
 fn knows_which_tools_there_are() {
     assert!(has_tool("sh"));
     assert!(!has_tool("no-such-tool-anywhere"));
+}
+
+#[test]
+fn the_relay_delays_both_ways_and_loses_what_it_should() {
+    let server = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let way = relay::Way { delay: Duration::from_millis(20), loss_down: 10, loss_up: 0, seed: 1 };
+    let relay = relay::Relay::start(server.local_addr().unwrap(), way).unwrap();
+    let client = UdpSocket::bind("127.0.0.1:0").unwrap();
+    for socket in [&client, &server] {
+        socket.set_read_timeout(Some(SOON)).unwrap();
+    }
+    let start = Instant::now();
+    client.send_to(b"ping", relay.address()).unwrap();
+    let mut data = [0; 100];
+    let (_, back) = server.recv_from(&mut data).unwrap();
+    for _ in 0..1000 {
+        server.send_to(b"pong", back).unwrap();
+        thread::sleep(Duration::from_micros(20));
+    }
+    let (length, _) = client.recv_from(&mut data).unwrap();
+    assert_eq!(&data[..length], b"pong");
+    assert!(start.elapsed() >= Duration::from_millis(40), "{:?}", start.elapsed());
+    let carried = relay.carried();
+    let count = || (carried.down.load(Ordering::Relaxed), carried.lost_down.load(Ordering::Relaxed));
+    wait_until("a thousand packets", SOON, || (count().0 + count().1 == 1000).then_some(())).unwrap();
+    assert!((60..140).contains(&count().1), "{:?}", count());
+}
+
+#[test]
+fn a_lan_has_two_hosts_and_loses_packets() {
+    lan::on_a_lan(|lan| {
+        let listener = TcpListener::bind((lan::SERVER, 0)).unwrap();
+        let port = listener.local_addr().unwrap().port();
+        let script = format!("exec 3<>/dev/tcp/{}/{port}; echo hello >&3", lan::SERVER);
+        let _caller = Process::spawn("caller", &mut lan.at_viewer("bash", ["-c", &script])).unwrap();
+        let (stream, from) = listener.accept().unwrap();
+        assert_eq!(from.ip(), lan::VIEWER);
+        assert_eq!(BufReader::new(stream).lines().next().unwrap().unwrap(), "hello");
+        assert_eq!(udp_answer(lan), "hello");
+        lan.lose(100).unwrap();
+        assert_eq!(udp_answer(lan), "nothing");
+        lan.lose(0).unwrap();
+        assert_eq!(udp_answer(lan), "hello");
+    });
+}
+
+/// What the viewer hears after having sent a packet to the server, which says hello.
+fn udp_answer(lan: &lan::Lan) -> String {
+    let server = UdpSocket::bind((lan::SERVER, 0)).expect("a socket");
+    let port = server.local_addr().expect("an address").port();
+    let script = format!("exec 3<>/dev/udp/{}/{port}; echo >&3; read -t 1 -u 3 line; echo ${{line:-nothing}}", lan::SERVER);
+    let viewer = Process::spawn("viewer", &mut lan.at_viewer("bash", ["-c", &script])).expect("bash");
+    let (_, viewers) = server.recv_from(&mut [0; 100]).expect("a packet");
+    server.send_to(b"hello\n", viewers).expect("a way back");
+    viewer.log().wait_for_line("the viewer's word", SOON, |l| !l.is_empty()).expect("a word")
 }

@@ -1,0 +1,115 @@
+//! Two hosts on one machine: network namespaces joined by a pair of virtual Ethernet devices.
+//!
+//! Nothing of it is visible outside: the namespaces have no names and vanish with the test.
+
+use crate::{Process, has_tool, process, skip, wait_until};
+use anyhow::{Context, Result, ensure};
+use nix::{
+    sched::{CloneFlags, unshare},
+    unistd::Pid,
+};
+use std::{
+    ffi::OsStr,
+    net::{IpAddr, Ipv4Addr},
+    process::Command,
+    thread,
+    time::Duration,
+};
+
+/// The server's host, where the test itself runs.
+pub const SERVER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 1));
+/// The viewer's host.
+pub const VIEWER: IpAddr = IpAddr::V4(Ipv4Addr::new(10, 77, 0, 2));
+
+/// A network of two hosts. The thread that made it, and what that thread starts, is on [`SERVER`].
+pub struct Lan {
+    /// Keeps the viewer's namespace.
+    viewer: Process,
+}
+
+/// Runs `test` on a thread of its own within a new network of two hosts. Says so loudly and does nothing where this machine does
+/// not permit that.
+///
+/// # Panics
+/// If `test` does, or the network cannot be set up although permitted.
+pub fn on_a_lan(test: impl FnOnce(&Lan) + Send) {
+    let missing = ["ip", "nft", "unshare", "nsenter"].iter().find(|t| !has_tool(t));
+    if let Some(tool) = missing {
+        return skip(&format!("no `{tool}`"));
+    }
+    let name = thread::current().name().unwrap_or("test").to_owned();
+    let run = || match unshare(CloneFlags::CLONE_NEWNET) {
+        Ok(()) => test(&Lan::new().expect("a network of two hosts")),
+        Err(e) => skip(&format!("this machine permits no network namespaces ({e}); run it as root")),
+    };
+    let ended =
+        thread::scope(|scope| thread::Builder::new().name(name).spawn_scoped(scope, run).map(thread::ScopedJoinHandle::join));
+    if let Err(panic) = ended.expect("a thread") {
+        std::panic::resume_unwind(panic);
+    }
+}
+
+impl Lan {
+    fn new() -> Result<Self> {
+        let here = std::fs::read_link("/proc/thread-self/ns/net")?;
+        let viewer = Process::start("the viewer's host", "unshare", ["--net", "sleep", "infinity"])?;
+        let pid = viewer.pid();
+        wait_until("the viewer's namespace", Duration::from_secs(5), || {
+            let there = std::fs::read_link(format!("/proc/{pid}/ns/net")).ok()?;
+            (there != here).then_some(())
+        })?;
+        run("ip", &["link", "add", "server", "type", "veth", "peer", "name", "viewer", "netns", &pid.to_string()])?;
+        let lan = Self { viewer };
+        for (device, address) in [("server", SERVER), ("lo", Ipv4Addr::LOCALHOST.into())] {
+            run("ip", &["link", "set", device, "up"])?;
+            run("ip", &["address", "replace", &format!("{address}/24"), "dev", device])?;
+        }
+        lan.run_at_viewer("ip", &["link", "set", "viewer", "up"])?;
+        lan.run_at_viewer("ip", &["link", "set", "lo", "up"])?;
+        lan.run_at_viewer("ip", &["address", "replace", &format!("{VIEWER}/24"), "dev", "viewer"])?;
+        Ok(lan)
+    }
+
+    /// A command for [`Process::spawn`] on the viewer's host.
+    pub fn at_viewer<A: AsRef<OsStr>>(&self, program: impl AsRef<OsStr>, args: impl IntoIterator<Item = A>) -> Command {
+        let mut command = process::command("nsenter", ["--target", &self.viewer.pid().to_string(), "--net", "--"]);
+        command.arg(program).args(args);
+        command
+    }
+
+    /// The process id that holds the viewer's namespace.
+    pub fn viewer(&self) -> Pid {
+        self.viewer.pid()
+    }
+
+    /// Drops this many percent of the UDP packets that arrive at the viewer, at random; 0 ends that.
+    ///
+    /// # Errors
+    /// If the firewall refuses.
+    pub fn lose(&self, percent: u32) -> Result<()> {
+        self.run_at_viewer("nft", &["flush", "ruleset"])?;
+        if percent == 0 {
+            return Ok(());
+        }
+        let chance = format!("numgen random mod 1000 < {}", percent * 10);
+        let hook = "type filter hook input priority 0";
+        let rules = format!("table inet loss {{\nchain input {{\n{hook};\nmeta l4proto udp {chance} counter drop\n}}\n}}\n");
+        self.run_at_viewer("nft", &[&rules])
+    }
+
+    fn run_at_viewer(&self, program: &str, args: &[&str]) -> Result<()> {
+        complete(&mut self.at_viewer(program, args))
+    }
+}
+
+fn run(program: &str, args: &[&str]) -> Result<()> {
+    complete(&mut process::command(program, args))
+}
+
+fn complete(command: &mut Command) -> Result<()> {
+    let path = std::env::var("PATH").unwrap_or_default();
+    let output = command.env("PATH", format!("{path}:/usr/sbin:/sbin")).output();
+    let output = output.with_context(|| format!("{command:?}"))?;
+    ensure!(output.status.success(), "{command:?}: {}", String::from_utf8_lossy(&output.stderr));
+    Ok(())
+}
