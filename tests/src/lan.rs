@@ -91,7 +91,7 @@ impl Lan {
         if percent == 0 {
             return Ok(());
         }
-        let chance = format!("numgen random mod 1000 < {}", percent * 10);
+        let chance = if percent < 100 { format!("numgen random mod 1000 < {}", percent * 10) } else { String::new() };
         let hook = "type filter hook input priority 0";
         let rules = format!("table inet loss {{\nchain input {{\n{hook};\nmeta l4proto udp {chance} counter drop\n}}\n}}\n");
         self.run_at_viewer("nft", &[&rules])
