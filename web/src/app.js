@@ -1,1 +1,116 @@
+import { Announcer } from './announcer.js';
+import { write } from './dom.js';
+import { LiveFeed } from './live.js';
+import { Wall } from './wall.js';
+import { retryWords } from './words.js';
 
+const HASH = '#camera=';
+
+const feed = new LiveFeed(liveUrl());
+const announcer = new Announcer(element('announcer'));
+const wall = new Wall(element('wall'), feed, { open, close });
+/** Whether the entry before this one in the browser's history is the grid of this page. */
+let openedHere = false;
+
+feed.addEventListener('cameras', () => {
+  wall.update();
+  route();
+  render();
+});
+feed.addEventListener('link', () => {
+  // Back again: whatever waits for its next try need not wait any longer.
+  if (feed.link.up) for (const { player } of wall.tiles.values()) player.retryIfStale();
+  render();
+});
+window.addEventListener('hashchange', route);
+window.addEventListener('online', awake);
+document.addEventListener('visibilitychange', () => document.hidden || awake());
+window.addEventListener('pagehide', () => {
+  for (const { player } of wall.tiles.values()) player.stop();
+  feed.close();
+});
+window.addEventListener('pageshow', (event) => {
+  if (!event.persisted) return;
+  feed.connect();
+  for (const tile of wall.tiles.values()) if (tile.seen) tile.player.start();
+});
+window.addEventListener('keydown', (event) => {
+  if (event.key === 'Escape' && wall.large && !document.fullscreenElement) close();
+});
+setInterval(render, 500);
+feed.connect();
+// For tests and for people who help: what every player sees and measures.
+Object.assign(window, { neverblink: { feed, get players() { return players(); } } });
+
+/** Brings every word on the page up to date. */
+function render() {
+  for (const [name, tile] of wall.tiles) {
+    tile.render();
+    const { kind, detail } = tile.words;
+    announcer.update(name, [kind, detail].filter(Boolean).join(', '));
+  }
+  const { cameras, link } = feed;
+  const live = [...wall.tiles.values()].filter((tile) => tile.words.kind === 'live').length;
+  write(element('count'), cameras?.length ? `${live} of ${cameras.length} live` : '');
+  write(element('link'), linkWords(cameras !== null));
+  element('link').hidden = link.up;
+  element('empty').hidden = cameras === null || cameras.length > 0;
+  element('wait').hidden = cameras !== null;
+  document.title = cameras?.length ? `${live}/${cameras.length} live · neverblink` : 'neverblink';
+}
+
+/** @param {boolean} before whether the server was ever heard of */
+function linkWords(before) {
+  const { up, retryAt } = feed.link;
+  if (up || (!before && retryAt === null)) return '';
+  const what = before ? 'Your connection to the server is interrupted.' : 'The server cannot be reached.';
+  return `${what} ${retryWords(retryAt, performance.now())}`;
+}
+
+/** The person is back, or the network: try at once what is waiting. */
+function awake() {
+  feed.connect();
+  for (const tile of wall.tiles.values()) if (tile.seen) tile.player.retryIfStale();
+}
+
+/** @param {string} name */
+function open(name) {
+  const hash = HASH + encodeURIComponent(name);
+  if (wall.large) {
+    location.replace(hash);
+  } else {
+    openedHere = true;
+    location.hash = hash;
+  }
+}
+
+function close() {
+  if (openedHere) history.back();
+  else history.replaceState(null, '', location.pathname + location.search);
+  openedHere = false;
+  wall.enlarge(null);
+}
+
+/** Shows what the address says. */
+function route() {
+  const name = location.hash.startsWith(HASH) ? decodeURIComponent(location.hash.slice(HASH.length)) : null;
+  wall.enlarge(name);
+  if (name === null) openedHere = false;
+  render();
+}
+
+function players() {
+  return Object.fromEntries([...wall.tiles].map(([name, tile]) => [name, tile.player]));
+}
+
+/** @param {string} id */
+function element(id) {
+  return /** @type {HTMLElement} */ (document.getElementById(id));
+}
+
+function liveUrl() {
+  // Relative to the page, so that it also works behind a proxy that puts the server under a path.
+  const url = new URL('api/v1/live', document.baseURI);
+  url.protocol = url.protocol.replace('http', 'ws');
+  return url;
+}

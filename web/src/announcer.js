@@ -1,0 +1,44 @@
+/** A camera that flaps is spoken of once it has settled this long. */
+const SETTLED = 1500;
+
+/**
+ * Tells people who listen to the page what changed: politely, all changes in one sentence, and nothing that is
+ * over before it is said.
+ */
+export class Announcer {
+  #region;
+  /** @type {Map<string, string>} */
+  #said = new Map();
+  /** @type {Map<string, string>} */
+  #now = new Map();
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #timer;
+
+  /** @param {HTMLElement} region with `role="status"` */
+  constructor(region) {
+    this.#region = region;
+  }
+
+  /**
+   * @param {string} subject whose state it is
+   * @param {string} state in words that do not change by the second
+   */
+  update(subject, state) {
+    if (this.#now.get(subject) === state) return;
+    this.#now.set(subject, state);
+    clearTimeout(this.#timer);
+    this.#timer = setTimeout(() => this.#speak(), SETTLED);
+  }
+
+  /** @param {string} subject that is gone */
+  forget(subject) {
+    this.#now.delete(subject);
+    this.#said.delete(subject);
+  }
+
+  #speak() {
+    const news = [...this.#now].filter(([subject, state]) => this.#said.get(subject) !== state);
+    if (news.length > 0) this.#region.textContent = news.map(([subject, state]) => `${subject}: ${state}`).join('. ');
+    this.#said = new Map(this.#now);
+  }
+}

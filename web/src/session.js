@@ -1,0 +1,167 @@
+/** The header extension that carries a frame's capture time; browsers know it, but offer it only when asked to. */
+const CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
+
+/** From POST to a connection that carries media. */
+const CONNECT_WITHIN = 10_000;
+
+/** A path that vanishes this long is taken for dead; shorter gaps (a roaming phone) heal by themselves. */
+const HEAL_WITHIN = 2000;
+
+/**
+ * @typedef {object} Failure why a session ended, or never began
+ * @property {'network' | 'refused' | 'media'} kind the server cannot be reached, it said no, or media does not get
+ *   through
+ * @property {string} message in words, for people
+ * @property {number} [retryAfter] ms, if the server named a time
+ */
+
+/**
+ * One WebRTC play session by WHEP (draft-ietf-wish-whep). Lives once: when it fails, make another.
+ *
+ * Events: `stream` (see `stream`), `failed` (a CustomEvent with a `Failure`).
+ */
+export class WhepSession extends EventTarget {
+  /** What is played; tracks come with the server's answer. */
+  stream = new MediaStream();
+  /** @type {RTCRtpReceiver} */
+  receiver;
+
+  #pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
+  #url;
+  /** @type {string | null} */
+  #resource = null;
+  #closed = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #deadline;
+
+  /**
+   * @param {URL | string} url the WHEP endpoint
+   * @param {{ audio?: boolean }} [options] Audio is asked for only when somebody listens: it costs data, and browsers
+   *   delay the picture to keep it in step with the sound.
+   */
+  constructor(url, { audio = false } = {}) {
+    super();
+    this.#url = url;
+    const video = this.#pc.addTransceiver('video', { direction: 'recvonly' });
+    offerCaptureTime(video);
+    if (audio) this.#pc.addTransceiver('audio', { direction: 'recvonly' });
+    this.receiver = video.receiver;
+    this.#pc.ontrack = ({ track }) => this.stream.addTrack(track);
+    this.#pc.onconnectionstatechange = () => this.#connection(this.#pc.connectionState);
+  }
+
+  /** Asks the server to play. Never throws: what goes wrong is an event. */
+  async start() {
+    this.#failAfter(CONNECT_WITHIN, 'No picture data gets through to you. A firewall may be blocking it.');
+    try {
+      // Nobody waits for candidates: the server learns this side's address from the first packet it gets.
+      await this.#pc.setLocalDescription();
+      const answer = await this.#post(this.#pc.localDescription?.sdp ?? '');
+      if (this.#closed) return;
+      await this.#pc.setRemoteDescription({ type: 'answer', sdp: answer });
+      this.dispatchEvent(new Event('stream'));
+    } catch (error) {
+      this.#fail(failure(error));
+    }
+  }
+
+  /** Ends the session here and on the server, also while the page is being left. */
+  close() {
+    if (this.#closed) return;
+    this.#closed = true;
+    clearTimeout(this.#deadline);
+    this.#pc.close();
+    this.#delete();
+  }
+
+  /** @returns {Promise<RTCStatsReport>} */
+  stats() {
+    return this.#pc.getStats();
+  }
+
+  /** @param {string} offer */
+  async #post(offer) {
+    const signal = AbortSignal.timeout(CONNECT_WITHIN);
+    const headers = { 'Content-Type': 'application/sdp' };
+    const response = await fetch(this.#url, { method: 'POST', headers, body: offer, signal });
+    if (!response.ok) throw await refusal(response);
+    const location = response.headers.get('Location');
+    this.#resource = location && new URL(location, response.url).href;
+    if (this.#closed) this.#delete();
+    return response.text();
+  }
+
+  #delete() {
+    if (!this.#resource) return;
+    // Keepalive outlives the page. An answer does not matter: a session nobody attends times out on the server.
+    fetch(this.#resource, { method: 'DELETE', keepalive: true }).catch(() => {});
+    this.#resource = null;
+  }
+
+  /** @param {RTCPeerConnectionState} state */
+  #connection(state) {
+    if (state === 'connected') clearTimeout(this.#deadline);
+    const lost = 'The picture data stopped coming through to you.';
+    if (state === 'disconnected') this.#failAfter(HEAL_WITHIN, lost);
+    if (state === 'failed' || state === 'closed') this.#fail({ kind: 'media', message: lost });
+  }
+
+  /**
+   * @param {number} ms
+   * @param {string} message
+   */
+  #failAfter(ms, message) {
+    clearTimeout(this.#deadline);
+    this.#deadline = setTimeout(() => this.#fail({ kind: 'media', message }), ms);
+  }
+
+  /** @param {Failure} detail */
+  #fail(detail) {
+    if (this.#closed) return;
+    this.close();
+    this.dispatchEvent(new CustomEvent('failed', { detail }));
+  }
+}
+
+/**
+ * Asks for the capture time with each frame. Browsers that cannot do that play all the same.
+ * @param {RTCRtpTransceiver} transceiver
+ */
+function offerCaptureTime(transceiver) {
+  /** @typedef {{ uri: string, direction: string }} Extension */
+  /** @typedef {{ getHeaderExtensionsToNegotiate?: () => Extension[], setHeaderExtensionsToNegotiate?: (list: Extension[]) => void }} Negotiable */
+  const negotiable = /** @type {Negotiable} */ (/** @type {unknown} */ (transceiver));
+  const extensions = negotiable.getHeaderExtensionsToNegotiate?.() ?? [];
+  for (const extension of extensions) {
+    if (extension.uri === CAPTURE_TIME) extension.direction = 'sendrecv';
+  }
+  negotiable.setHeaderExtensionsToNegotiate?.(extensions);
+}
+
+/** A refusal on its way from `#post` to `start`. */
+class Refused extends Error {
+  /** @type {number | undefined} */
+  retryAfter;
+}
+
+/** @param {Response} response */
+async function refusal(response) {
+  const body = await response.json().catch(() => null);
+  const said = [body?.error?.message, body?.error?.hint].filter(Boolean).join(' ');
+  const refused = new Refused(said || `The server answered ${response.status} ${response.statusText}`.trim());
+  const seconds = Number(response.headers.get('Retry-After') ?? NaN);
+  refused.retryAfter = Number.isFinite(seconds) ? seconds * 1000 : undefined;
+  return refused;
+}
+
+/**
+ * @param {unknown} error
+ * @returns {Failure}
+ */
+function failure(error) {
+  if (error instanceof Refused) return { kind: 'refused', message: error.message, retryAfter: error.retryAfter };
+  if (error instanceof TypeError || (error instanceof DOMException && error.name === 'TimeoutError')) {
+    return { kind: 'network', message: 'The server cannot be reached.' };
+  }
+  return { kind: 'media', message: `The browser cannot play the server's answer: ${error}` };
+}

@@ -1,0 +1,157 @@
+import { Controls } from './controls.js';
+import { Details } from './details.js';
+import { make, write } from './dom.js';
+import { Player } from './player.js';
+import { describe, latencyWords } from './words.js';
+
+/**
+ * @typedef {import('./live.js').Camera} Camera
+ * @typedef {import('./live.js').LiveFeed} LiveFeed
+ */
+
+/** How long a picture that nobody sees goes on before it is stopped to save the link. */
+const LINGER = 15_000;
+
+/** One camera: its picture, its state in words, and, when large, its controls. */
+export class Tile {
+  /** @type {HTMLElement} */
+  element;
+  /** @type {Player} */
+  player;
+  /** @type {import('./words.js').Words} */
+  words;
+
+  #feed;
+  #camera;
+  #still = make('canvas', { class: 'still', 'aria-hidden': 'true' });
+  #video = make('video', { 'aria-hidden': 'true', tabindex: '-1' });
+  #title = make('strong');
+  #detail = make('span');
+  #next = make('span', { class: 'next' });
+  #open;
+  #state = make('span', { class: 'state' });
+  #latency = make('span', { class: 'latency' });
+  #controls;
+  #details = new Details();
+  #seen = false;
+  #large = false;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #linger;
+
+  /**
+   * @param {Camera} camera
+   * @param {LiveFeed} feed
+   * @param {object} on
+   * @param {() => void} on.open
+   * @param {() => void} on.close
+   */
+  constructor(camera, feed, { open, close }) {
+    this.#camera = camera;
+    this.#feed = feed;
+    const id = `state-${camera.name}`;
+    this.#state.id = id;
+    this.#open = make('button', { type: 'button', class: 'open', 'aria-label': camera.name, 'aria-describedby': id });
+    this.#open.addEventListener('click', open);
+    this.element = this.#build();
+    const url = new URL(`live/${encodeURIComponent(camera.name)}/whep`, document.baseURI);
+    this.player = new Player(this.#video, { url, clock: feed.clock, still: this.#still });
+    this.#controls = new Controls(this.element, this.player, { close, numbers: (on) => this.#showDetails(on) });
+    this.element.querySelector('.caption')?.append(this.#controls.element);
+    this.player.addEventListener('state', () => this.render());
+    this.words = this.#describe();
+    this.update(camera);
+  }
+
+  /** @param {Camera} camera what the server says now */
+  update(camera) {
+    this.#camera = camera;
+    this.player.expect(camera.state === 'live', camera.fps);
+    this.#controls.tracks(camera.tracks ?? []);
+    this.render();
+  }
+
+  /** Whether the tile is in view, and nothing is in front of it. */
+  get seen() {
+    return this.#seen;
+  }
+
+  set seen(seen) {
+    if (seen === this.#seen) return;
+    this.#seen = seen;
+    clearTimeout(this.#linger);
+    if (seen) {
+      this.player.start();
+      this.player.forgive();
+    } else {
+      this.#linger = setTimeout(() => this.player.stop(), LINGER);
+    }
+  }
+
+  get large() {
+    return this.#large;
+  }
+
+  set large(large) {
+    if (large === this.#large) return;
+    this.#large = large;
+    this.element.classList.toggle('large', large);
+    for (const [name, value] of Object.entries({ role: 'dialog', 'aria-modal': 'true' })) {
+      if (large) this.element.setAttribute(name, value);
+      else this.element.removeAttribute(name);
+    }
+    this.#controls.large = large;
+    if (large) this.#controls.focus();
+    else this.focus();
+    this.render();
+  }
+
+  focus() {
+    this.#open.focus();
+  }
+
+  /** Brings words and numbers up to date. */
+  render() {
+    this.words = this.#describe();
+    const { kind, title, detail, next } = this.words;
+    const picture = this.player.hasPicture ? 'now' : this.#still.width > 1 ? 'old' : 'none';
+    Object.assign(this.element.dataset, { state: kind, picture });
+    write(this.#title, title);
+    write(this.#detail, detail);
+    write(this.#next, next);
+    write(this.#state, kind === 'live' ? 'Live' : kind);
+    const latency = latencyWords(this.player.latency(), this.#camera.capture_clock);
+    write(this.#latency, kind === 'live' ? latency.text : '');
+    this.#latency.title = latency.note;
+    /** @type {HTMLElement} */ (this.#latency.parentElement).hidden = kind !== 'live';
+    if (this.#large) this.#details.show(this.#camera, this.player.stats(), [title, detail].filter(Boolean).join(': '));
+  }
+
+  /** Ends the session and takes the tile off the page. */
+  remove() {
+    clearTimeout(this.#linger);
+    this.player.stop();
+    this.element.remove();
+  }
+
+  #describe() {
+    const { state, flowing } = this.player;
+    return describe({ camera: this.#camera, link: this.#feed.link, player: state, flowing }, performance.now(), Date.now());
+  }
+
+  #build() {
+    this.#still.width = 1;
+    const note = make('div', { class: 'note' }, this.#title, this.#detail, this.#next);
+    const stage = make('div', { class: 'stage' }, this.#still, this.#video, note, this.#open);
+    const name = make('h2', {}, this.#camera.name);
+    const delay = make('p', { class: 'delay' }, make('span', { class: 'offscreen' }, 'Delay: '), this.#latency);
+    const caption = make('div', { class: 'caption' }, make('span', { class: 'dot' }), name, this.#state, delay);
+    const attributes = { class: 'tile', 'aria-label': this.#camera.name, 'data-camera': this.#camera.name };
+    return make('article', attributes, stage, this.#details.element, caption);
+  }
+
+  /** @param {boolean} on */
+  #showDetails(on) {
+    this.#details.element.hidden = !on;
+    this.render();
+  }
+}

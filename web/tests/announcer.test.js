@@ -1,0 +1,28 @@
+import assert from 'node:assert/strict';
+import { mock, test } from 'node:test';
+import { Announcer } from '../src/announcer.js';
+
+test('speaks once about what has settled, and never of what is over', () => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  const region = /** @type {HTMLElement} */ (/** @type {unknown} */ ({ textContent: '' }));
+  const announcer = new Announcer(region);
+  announcer.update('front', 'live');
+  announcer.update('yard', 'offline');
+  mock.timers.tick(2000);
+  assert.equal(region.textContent, 'front: live. yard: offline');
+
+  announcer.update('front', 'stalled');
+  mock.timers.tick(500);
+  announcer.update('front', 'live');
+  mock.timers.tick(2000);
+  assert.equal(region.textContent, 'front: live. yard: offline');
+
+  announcer.update('front', 'offline');
+  mock.timers.tick(2000);
+  assert.equal(region.textContent, 'front: offline');
+  announcer.forget('front');
+  announcer.update('yard', 'live');
+  mock.timers.tick(2000);
+  assert.equal(region.textContent, 'yard: live');
+  mock.timers.reset();
+});
