@@ -4,6 +4,7 @@
 //! track's packets as the network delivers them and gives back whole access units, in order, with their capture time.
 
 mod packet;
+pub mod receive;
 pub mod rtcp;
 pub mod send;
 
