@@ -1,6 +1,7 @@
 //! Measurements of neverblink and its peers.
 #![forbid(unsafe_code)]
 
+mod encode;
 mod picture;
 
 use clap::{Parser, Subcommand};
@@ -16,10 +17,13 @@ struct Arguments {
 enum Command {
     /// Write the test picture to stdout as raw I420, in real time, for encoders that read a pipe
     Picture(picture::Arguments),
+    /// Measure what drawing and encoding the test picture costs on this machine
+    Encode(encode::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Picture(arguments) => picture::run(&arguments),
+        Command::Encode(arguments) => encode::run(&arguments),
     }
 }

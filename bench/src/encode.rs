@@ -1,0 +1,101 @@
+//! The cost of a frame in the worker.
+
+use serde::Serialize;
+use std::time::Duration;
+use worker::{
+    clock,
+    encoder::{self, Encoder},
+    pace::Pacer,
+    picture::{self, Picture},
+};
+
+#[derive(clap::Args)]
+pub(crate) struct Arguments {
+    /// Columns, even
+    #[arg(long, default_value_t = 1280)]
+    width: usize,
+    /// Rows, even
+    #[arg(long, default_value_t = 720)]
+    height: usize,
+    /// Frames a second
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=240))]
+    fps: u16,
+    /// Frames from one keyframe to the next
+    #[arg(long, default_value_t = 30)]
+    gop: u16,
+    /// Bits a second
+    #[arg(long, default_value_t = 2_500_000)]
+    bitrate: u32,
+    /// Percent of the picture that is noise (0 to 60)
+    #[arg(long, default_value_t = 0)]
+    noise: u8,
+    /// Frames to measure
+    #[arg(long, default_value_t = 150)]
+    frames: usize,
+}
+
+/// Microseconds.
+#[derive(Serialize)]
+struct Spread {
+    p50: u64,
+    p99: u64,
+    max: u64,
+}
+
+#[derive(Serialize)]
+struct Report {
+    draw_us: Spread,
+    encode_us: Spread,
+    capture_to_encoded_us: Spread,
+    bits_per_second: u64,
+    largest_frame_bytes: usize,
+    frames: usize,
+    late_frames: u64,
+}
+
+pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
+    let report = measure(arguments)?;
+    serde_json::to_writer_pretty(std::io::stdout().lock(), &report)?;
+    Ok(())
+}
+
+fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
+    let Arguments { width, height, fps, gop, bitrate, noise, frames } = *arguments;
+    let mut picture = Picture::new(&picture::Options { name: "bench".into(), width, height, fps, noise });
+    let mut encoder = Encoder::new(encoder::Options { fps, gop, bitrate })?;
+    let start = clock::mono();
+    let mut pacer = Pacer::new(start, fps);
+    let [mut drawing, mut encoding, mut both, mut sizes] = [const { Vec::new() }; 4].map(|v: Vec<u64>| v);
+    while drawing.len() < frames {
+        clock::sleep_until(pacer.next());
+        let now = clock::now();
+        pacer.take(now.mono);
+        let canvas = picture.draw(now);
+        let drawn = clock::mono();
+        let coded = encoder.encode(canvas, now.mono.since(start))?;
+        let encoded = clock::mono();
+        drawing.push(micros(drawn.since(now.mono)));
+        encoding.push(micros(encoded.since(drawn)));
+        both.push(micros(encoded.since(now.mono)));
+        sizes.extend(coded.map(|c| c.payload.iter().map(|unit| unit.len() as u64).sum::<u64>()));
+    }
+    Ok(Report {
+        draw_us: spread(drawing),
+        encode_us: spread(encoding),
+        capture_to_encoded_us: spread(both),
+        bits_per_second: sizes.iter().sum::<u64>() * 8 * u64::from(fps) / frames as u64,
+        largest_frame_bytes: sizes.iter().max().map_or(0, |n| *n as usize),
+        frames: sizes.len(),
+        late_frames: pacer.skipped(),
+    })
+}
+
+fn micros(d: Duration) -> u64 {
+    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
+}
+
+fn spread(mut values: Vec<u64>) -> Spread {
+    values.sort_unstable();
+    let at = |percent: usize| values.get((values.len().saturating_sub(1)) * percent / 100).copied().unwrap_or(0);
+    Spread { p50: at(50), p99: at(99), max: at(100) }
+}

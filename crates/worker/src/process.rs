@@ -1,0 +1,115 @@
+//! A worker's life from its first line to its exit code.
+
+use crate::{
+    clock,
+    link::{Closed, Link},
+    sandbox,
+    test_picture::{self, Fault},
+};
+use nix::sys::{prctl, socket::getsockopt, socket::sockopt::PeerCredentials};
+use proto::ipc::{Job, Level, ToServer, ToWorker};
+use std::{
+    any::Any,
+    ffi::CString,
+    io::{self, Write},
+    os::fd::AsFd,
+    panic::{AssertUnwindSafe, catch_unwind},
+    process::ExitCode,
+    time::Duration,
+};
+
+/// Exit code after a fault that was reported.
+const FAILED: u8 = 1;
+/// Exit code when there is no server to work for.
+const NO_SERVER: u8 = 2;
+/// Exit code after a panic, as of any Rust program.
+const PANICKED: u8 = 101;
+/// How long the server has to read the last words.
+const LAST_WORDS: Duration = Duration::from_millis(500);
+/// How long the server has to say what is to be done.
+const FIRST_WORD: Duration = Duration::from_secs(10);
+
+/// Entry of the binary when it is executed as `neverblink worker`, before any thread or runtime has started.
+///
+/// The conversation with the server ([`proto::ipc`]) runs over standard input, which is one end of a Unix socket pair: an
+/// inherited descriptor that needs no agreement on its number and leaks into no other child. Standard error is for last words.
+pub fn main() -> ExitCode {
+    match connect() {
+        Ok(mut link) => live(&mut link),
+        Err(e) => {
+            complain(&e);
+            ExitCode::from(NO_SERVER)
+        }
+    }
+}
+
+fn connect() -> Result<Link, String> {
+    let stdin = io::stdin();
+    getsockopt(&stdin, PeerCredentials).map_err(|_| sandbox::Orphan::NoServer.to_string())?;
+    let socket = stdin.as_fd().try_clone_to_owned().map_err(|e| format!("standard input: {e}"))?;
+    Link::new(socket).map_err(|e| format!("socket to the server: {e}"))
+}
+
+fn live(link: &mut Link) -> ExitCode {
+    let (text, code) = match catch_unwind(AssertUnwindSafe(|| work(link))) {
+        // Told to stop, or the server is gone: in both cases nobody wants to hear more.
+        Ok(Ok(()) | Err(Fault::Closed(Closed::ByServer))) => return ExitCode::SUCCESS,
+        Ok(Err(fault)) => (fault.to_string(), FAILED),
+        Err(panic) => (format!("panic: {}", words(&*panic)), PANICKED),
+    };
+    complain(&text);
+    // The server may be gone; the exit code tells as much.
+    let _ = link.send(&ToServer::Failed(text)).and_then(|()| link.finish(LAST_WORDS));
+    ExitCode::from(code)
+}
+
+fn work(link: &mut Link) -> Result<(), Fault> {
+    let missing = sandbox::enter();
+    if let Err(orphan) = sandbox::die_with_parent(link.socket()) {
+        complain(&orphan);
+        return Err(Closed::ByServer.into());
+    }
+    let missing = missing.into_iter().chain(sandbox::filter_calls().err());
+    link.send(&ToServer::Hello { pid: std::process::id() })?;
+    for layer in missing {
+        link.send(&ToServer::Log(Level::Warn, format!("worker sandbox is incomplete: {layer}")))?;
+    }
+    match first_job(link)? {
+        Some(Job::TestPicture(job)) => {
+            call_it(&job.name);
+            test_picture::run(link, &job)
+        }
+        None => Ok(()),
+    }
+}
+
+/// Waits for the job. `None`: there is nothing to do.
+fn first_job(link: &mut Link) -> Result<Option<Job>, Closed> {
+    let deadline = clock::mono() + FIRST_WORD;
+    while clock::mono() < deadline {
+        link.wait(deadline)?;
+        match link.receive()? {
+            Some(ToWorker::Start(job)) => return Ok(Some(job)),
+            Some(ToWorker::Stop) => break,
+            Some(ToWorker::ForceKeyframe | ToWorker::SetBitrate(_)) | None => {}
+        }
+    }
+    Ok(None)
+}
+
+/// Shows the camera's name in `ps` and `top`, cut to the 15 bytes the kernel keeps.
+fn call_it(name: &str) {
+    if let Ok(name) = CString::new(format!("nb:{name}")) {
+        let _ = prctl::set_name(&name);
+    }
+}
+
+fn words(panic: &(dyn Any + Send)) -> &str {
+    let text = panic.downcast_ref::<&str>().copied();
+    text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without words")
+}
+
+/// Standard error is read by the server; if it is closed, there is nobody to tell.
+fn complain(text: &impl std::fmt::Display) {
+    let _ = writeln!(io::stderr(), "neverblink worker: {text}");
+}
