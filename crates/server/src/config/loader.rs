@@ -1,6 +1,6 @@
 //! Finding and reading the config file, now and again.
 
-use super::{Config, Problems, tree};
+use super::{Config, Problems, environment};
 use std::{
     path::{Path, PathBuf},
     rc::Rc,
@@ -8,7 +8,7 @@ use std::{
 
 /// Where a config is looked for if no file is named.
 const PLACES: [&str; 2] = ["neverblink.yml", "/etc/neverblink/neverblink.yml"];
-const EXAMPLE: &str = "cameras:\n  front:\n    source: rtsp://user:password@192.0.2.10/stream1\n  test:\n    source: test:";
+const EXAMPLE: &str = "cameras:\n  front:\n    source: rtsp://user:password@192.0.2.10/stream1\n  test:\n    source: test";
 /// Far beyond any config written by people.
 const MAX_FILE: u64 = 4 << 20;
 
@@ -46,7 +46,7 @@ impl Loader {
     pub(crate) fn load(&self) -> Result<Config, Problems> {
         let name: Rc<str> = self.path.display().to_string().into();
         let yaml = self.read().map_err(|error| Problems::say(format!("{name}: cannot be read: {error}")))?;
-        Config::read(tree::parse(&name, &yaml)?)
+        Config::parse(&name, &yaml, &environment::of_this_process())
     }
 
     fn read(&self) -> std::io::Result<String> {

@@ -1,5 +1,6 @@
 //! The config: read from YAML and the environment, understood as a whole, every mistake told with its place.
 
+mod environment;
 mod loader;
 mod problem;
 mod section;
@@ -11,11 +12,13 @@ pub(crate) use loader::Loader;
 pub(crate) use problem::Problems;
 pub(crate) use source::Source;
 
+use environment::Environment;
 use problem::{Gathered, Place};
 use section::Section;
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    rc::Rc,
     sync::Arc,
     time::Duration,
 };
@@ -106,15 +109,24 @@ impl Config {
         }
     }
 
-    /// Understands a tree.
-    fn read(root: Node) -> Result<Self, Problems> {
+    /// Reads YAML and the environment. `file` names the YAML in problems.
+    fn parse(file: &Rc<str>, yaml: &str, environment: &Environment) -> Result<Self, Problems> {
+        let mut root = tree::parse(file, yaml)?;
         let problems = Gathered::default();
+        environment::interpolate(&mut root, "", environment, &problems);
+        environment::overlay(&mut root, environment, &problems);
+        Self::read(root, problems)
+    }
+
+    /// Understands a tree.
+    fn read(root: Node, problems: Gathered) -> Result<Self, Problems> {
         let mut root = Section::new(String::new(), root, &problems);
         let listen = Listen::read(root.section("listen"));
         let webrtc = WebRtc::read(root.section("webrtc"));
         let cameras = cameras(root.section("cameras"));
         root.finish();
-        problems.unless_any(Self { listen, webrtc, cameras })
+        let config = Self { listen, webrtc, cameras };
+        problems.unless_any(config)
     }
 }
 
@@ -183,11 +195,11 @@ const NOT_YET: &[&str] = &["renditions", "record", "motion"];
 
 impl Camera {
     fn read(mut section: Section<'_>, place: &Place) -> Option<Self> {
-        let before = section.has("source");
+        let lacks_source = section.lacks("source");
         let source = section.value("source", str::parse);
         let on_demand = section.value("on_demand", values::switch);
         let stall_after = section.value("stall_after", |text| values::duration_within(text, STALL.0, STALL.1));
-        if !before {
+        if lacks_source {
             section.problems().add(
                 place,
                 section.path(),
@@ -204,3 +216,6 @@ impl Camera {
         })
     }
 }
+
+#[cfg(test)]
+mod tests;

@@ -10,6 +10,8 @@ pub(super) struct Section<'a> {
     /// `cameras.front`; empty for the whole config.
     path: String,
     place: Place,
+    /// Not something else, which has been complained about.
+    is_section: bool,
     entries: Vec<Entry>,
     known: Vec<&'static str>,
     problems: &'a Gathered,
@@ -19,15 +21,16 @@ impl<'a> Section<'a> {
     /// The section that `node` holds.
     pub(super) fn new(path: String, node: Node, problems: &'a Gathered) -> Self {
         let Node { place, value } = node;
+        let is_section = matches!(value, Value::Map(_) | Value::Null);
         let entries = match value {
             Value::Map(entries) => entries,
-            Value::Null => Vec::new(),
+            Value::Null | Value::Wrong => Vec::new(),
             other => {
                 problems.add(&place, path.as_str(), format!("expected a section with keys, found {}", other.kind()));
                 Vec::new()
             }
         };
-        Self { path, place, entries, known: Vec::new(), problems }
+        Self { path, place, is_section, entries, known: Vec::new(), problems }
     }
 
     /// Where the section stands.
@@ -40,9 +43,9 @@ impl<'a> Section<'a> {
         &self.path
     }
 
-    /// The key is written.
-    pub(super) fn has(&self, key: &str) -> bool {
-        self.entries.iter().any(|entry| entry.key == key)
+    /// The key is missing, and that is the only thing wrong with the section.
+    pub(super) fn lacks(&self, key: &str) -> bool {
+        self.is_section && !self.entries.iter().any(|entry| entry.key == key)
     }
 
     /// The problems this section adds to.
@@ -68,7 +71,7 @@ impl<'a> Section<'a> {
         let path = self.path_of(key);
         let items = match node.value {
             Value::List(items) => items,
-            Value::Null => Vec::new(),
+            Value::Null | Value::Wrong => Vec::new(),
             // A list of one may be written without its brackets, and an environment variable writes commas.
             Value::Text(text) => split(&node.place, &text),
             Value::Map(_) => {
@@ -130,6 +133,7 @@ impl<'a> Section<'a> {
     fn parse<T>(&self, path: String, node: Node, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
         let parsed = match &node.value {
             Value::Text(text) => parse(text),
+            Value::Wrong => return None,
             other => Err(format!("expected a single value, found {}", other.kind())),
         };
         parsed.map_err(|text| self.problems.add(&node.place, path, text)).ok()

@@ -63,7 +63,7 @@ impl fmt::Debug for RtspSource {
 
 impl fmt::Display for RtspSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.url.fmt(f)
+        f.write_str(&redact(self.url.as_str()))
     }
 }
 
@@ -108,8 +108,12 @@ impl std::str::FromStr for Source {
         if text == "publish" {
             return Ok(Self::Publish);
         }
+        // YAML takes no bare colon at the end of a line.
+        if text == "test" {
+            return Ok(Self::Test(TestSource::default()));
+        }
         let Some((scheme, rest)) = text.split_once(':') else {
-            return Err(format!("this is no source; write {UNDERSTOOD}"));
+            return Err(no_source(text));
         };
         match scheme {
             "rtsp" | "rtsps" => rtsp(text).map(Self::Rtsp),
@@ -117,17 +121,26 @@ impl std::str::FromStr for Source {
             _ if NOT_YET.contains(&scheme) => {
                 Err(format!("{scheme}: sources are not supported by this version yet; it takes {UNDERSTOOD}"))
             }
-            _ => Err(unknown(scheme)),
+            _ => Err(unknown(scheme, rest)),
         }
     }
 }
 
-fn unknown(scheme: &str) -> String {
-    let scheme: String = scheme.chars().take(16).collect();
-    let known = ["rtsp", "rtsps", "test", "publish"].into_iter().chain(NOT_YET);
-    match super::values::similar(&scheme, known) {
+/// What stands there may be a password in the wrong place, so only the word that was probably meant is shown.
+fn no_source(text: &str) -> String {
+    match super::values::similar(text, ["publish"].into_iter()) {
+        Some(meant) => format!("this is no source; did you mean {meant:?}?"),
+        None => format!("this is no source; write {UNDERSTOOD}"),
+    }
+}
+
+/// What stands before the colon is shown only if it looks like a scheme: it may as well be a user or a password.
+fn unknown(scheme: &str, rest: &str) -> String {
+    let known = ["rtsp", "rtsps", "test"].into_iter().chain(NOT_YET);
+    match super::values::similar(scheme, known) {
         Some(meant) => format!("unknown kind of source {scheme:?}; did you mean {meant:?}?"),
-        None => format!("unknown kind of source {scheme:?}; write {UNDERSTOOD}"),
+        None if rest.starts_with("//") => format!("unknown kind of source {scheme:?}; write {UNDERSTOOD}"),
+        None => no_source(scheme),
     }
 }
 
@@ -141,6 +154,24 @@ fn rtsp(text: &str) -> Result<RtspSource, String> {
     let _ = url.set_username("");
     let _ = url.set_password(None);
     Ok(RtspSource { url, credentials })
+}
+
+/// Words that introduce a secret in the path or query of a URL; vendors put credentials there too.
+const SECRET_KEYS: [&str; 7] = ["password=", "passwd=", "pass=", "pwd=", "token=", "secret=", "auth="];
+
+/// Hides what follows a secret's key, up to the next separator.
+fn redact(url: &str) -> String {
+    let lower = url.to_ascii_lowercase();
+    let mut out = String::new();
+    let mut at = 0;
+    while let Some((begin, key)) = SECRET_KEYS.iter().filter_map(|key| Some((lower[at..].find(key)? + at, key))).min() {
+        let value = begin + key.len();
+        out.push_str(&url[at..value]);
+        out.push_str("***");
+        at = lower[value..].find(['&', '_', '/', ';', '?', '#']).map_or(url.len(), |end| value + end);
+    }
+    out.push_str(&url[at..]);
+    out
 }
 
 fn credentials(url: &Url) -> Result<Option<Credentials>, String> {
@@ -179,6 +210,10 @@ fn test(rest: &str) -> Result<TestSource, String> {
         let (least, most) = (*bounds.start(), *bounds.end());
         let good = value.parse().ok().filter(|n| bounds.contains(n));
         *slot = good.ok_or_else(|| format!("{key}={value:?} is not possible; it may be {least} to {most}"))?;
+        // A chroma sample covers two columns and two rows.
+        if matches!(&*key, "width" | "height") && *slot % 2 != 0 {
+            return Err(format!("{key}={value:?} is not possible; it must be even"));
+        }
     }
     Ok(test)
 }

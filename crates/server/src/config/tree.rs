@@ -26,6 +26,8 @@ pub(super) enum Value {
     List(Vec<Node>),
     /// Keys with values, in the order of writing.
     Map(Vec<Entry>),
+    /// Something wrong that has been complained about.
+    Wrong,
 }
 
 /// A key with its value.
@@ -44,6 +46,7 @@ impl Value {
             Self::Text(_) => "a single value",
             Self::List(_) => "a list",
             Self::Map(_) => "a section with keys",
+            Self::Wrong => "a mistake",
         }
     }
 }
@@ -62,7 +65,12 @@ pub(super) fn parse(file: &Rc<str>, yaml: &str) -> Result<Node, Problems> {
 }
 
 fn wrong_yaml(file: &Rc<str>, error: &serde_saphyr::Error) -> Problems {
-    let text = error.without_snippet().to_string();
+    let text = match error.without_snippet() {
+        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => format!("{key}: given twice; remove one"),
+        other => other.to_string(),
+    };
+    // The commonest cause, and not what the reader's words make one think of.
+    let text = text.replace("not allowed in this context", "not allowed here; put quotes around a value with a colon");
     match error.location() {
         Some(at) => {
             // The place leads the line like everywhere else, so it need not end it too.

@@ -1,0 +1,228 @@
+//! Whole configs, right and wrong.
+
+use super::*;
+
+fn parse(yaml: &str, environment: &[(&str, &str)]) -> Result<Config, Problems> {
+    let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
+    Config::parse(&"nb.yml".into(), yaml, &environment)
+}
+
+fn problems(yaml: &str) -> String {
+    parse(yaml, &[]).expect_err(yaml).to_string()
+}
+
+const GOOD: &str = "\
+listen:
+  http: 127.0.0.1:1
+  rtsp: off
+webrtc:
+  hosts: [203.0.113.7, '2001:db8::7']
+cameras:
+  front:
+    source: rtsp://user:pa%40ss@192.0.2.10/stream1
+    stall_after: 10s
+  robot: { source: publish, on_demand: yes }
+  test:
+    source: test:?width=640&height=360
+";
+
+#[test]
+fn everything_is_read() {
+    let config = parse(GOOD, &[]).unwrap();
+    assert_eq!(config.listen.http, Some("127.0.0.1:1".parse().unwrap()));
+    assert_eq!(config.listen.rtsp, None);
+    assert_eq!(config.listen.webrtc, Listen::default().webrtc);
+    assert_eq!(config.webrtc.hosts.len(), 2);
+    let front = &config.cameras["front"];
+    let Source::Rtsp(rtsp) = &front.source else { panic!("{front:?}") };
+    assert_eq!(rtsp.url.as_str(), "rtsp://192.0.2.10/stream1");
+    let credentials = rtsp.credentials.as_ref().unwrap();
+    assert_eq!((credentials.user.as_str(), credentials.password.reveal()), ("user", "pa@ss"));
+    assert_eq!(front.stall_after, Duration::from_secs(10));
+    assert!(config.cameras["robot"].on_demand && !front.on_demand);
+    assert_eq!(config.cameras["test"].source.to_string(), "test:?width=640&height=360&fps=30&gop=30&bitrate=2500000");
+}
+
+#[test]
+fn nothing_at_all_is_a_config() {
+    for yaml in ["", "# only a comment\n", "cameras:\n", "cameras: {}\n"] {
+        let config = parse(yaml, &[]).unwrap();
+        assert_eq!((config.listen, config.cameras.len()), (Listen::default(), 0), "{yaml}");
+    }
+}
+
+#[test]
+fn every_typo_is_told_with_its_line_and_what_would_be_right() {
+    let table = [
+        ("camras:\n  a: { source: publish }", "nb.yml:1: camras: unknown key; did you mean \"cameras\"?"),
+        ("listen:\n  htpp: 127.0.0.1:1", "nb.yml:2: listen.htpp: unknown key; did you mean \"http\"?"),
+        ("listen:\n  quux: 1", "nb.yml:2: listen.quux: unknown key; known here: http, rtsp, webrtc"),
+        (
+            "cameras:\n  a:\n    sorce: publish\n    source: publish",
+            "nb.yml:3: cameras.a.sorce: unknown key; did you mean \"source\"?",
+        ),
+        (
+            "cameras:\n  a:\n    source: publish\n    stall-after: 5s",
+            "nb.yml:4: cameras.a.stall-after: unknown key; did you mean \"stall_after\"?",
+        ),
+        (
+            "cameras:\n  a:\n    source: publish\n    record: {}",
+            "nb.yml:4: cameras.a.record: not supported by this version yet; remove it",
+        ),
+        ("cameras:\n  a: {}", "nb.yml:2: cameras.a: this camera has no source; add `source: rtsp://…` or `source: publish`"),
+        ("cameras:\n  a: publish", "nb.yml:2: cameras.a: expected a section with keys, found a single value"),
+        ("cameras:\n  a:\n    source: [publish]", "nb.yml:3: cameras.a.source: expected a single value, found a list"),
+        ("cameras:\n  a:\n    source:", "nb.yml:3: cameras.a.source: expected a single value, found nothing"),
+        ("cameras:\n  - source: publish", "nb.yml:2: cameras: expected a section with keys, found a list"),
+        (
+            "cameras:\n  Front Door:\n    source: publish",
+            "nb.yml:2: cameras.Front Door: a camera's name is made of a-z, 0-9, _ and -, begins with a letter or digit, and is \
+             at most 63 long; for example front-door",
+        ),
+        (
+            "cameras:\n  a:\n    source: publish\n    stall_after: 5",
+            "nb.yml:4: cameras.a.stall_after: \"5\" is no duration; write a number with a unit, for example 500ms, 5s, 2m or 1h",
+        ),
+        (
+            "cameras:\n  a:\n    source: publish\n    stall_after: 1ms",
+            "nb.yml:4: cameras.a.stall_after: 1ms is out of bounds; it may be 500ms to 3600s",
+        ),
+        (
+            "cameras:\n  a:\n    source: publish\n    on_demand: maybe",
+            "nb.yml:4: cameras.a.on_demand: expected true or false, found \"maybe\"",
+        ),
+        (
+            "listen:\n  http: 127.0.0.1",
+            "nb.yml:2: listen.http: \"127.0.0.1\" is no address to listen on; write for example 127.0.0.1:8080, or off",
+        ),
+        ("listen:\n  http: :8554", "nb.yml:2: listen.rtsp: the same port as listen.http; give each its own"),
+        ("listen:\n  http: :1\n  rtsp: :1", "nb.yml:3: listen.rtsp: the same port as listen.http; give each its own"),
+        ("webrtc:\n  hosts: [example]", "nb.yml:2: webrtc.hosts[0]: \"example\" is no IP address; write for example 203.0.113.7"),
+        (
+            "cameras:\n  a:\n    source: v4l2:/dev/video0",
+            "nb.yml:3: cameras.a.source: v4l2: sources are not supported by this version yet; it takes rtsp://…, rtsps://…, \
+             publish, or test:",
+        ),
+        (
+            "cameras:\n  a:\n    source: rstp://x/y",
+            "nb.yml:3: cameras.a.source: unknown kind of source \"rstp\"; did you mean \"rtsp\"?",
+        ),
+        ("cameras:\n  a:\n    source: publsh", "nb.yml:3: cameras.a.source: this is no source; did you mean \"publish\"?"),
+        (
+            "cameras:\n  a:\n    source: test:?fsp=3",
+            "nb.yml:3: cameras.a.source: unknown option \"fsp\" of the test picture; did you mean \"fps\"?",
+        ),
+        ("cameras:\n  a:\n    source: test:?fps=0", "nb.yml:3: cameras.a.source: fps=\"0\" is not possible; it may be 1 to 120"),
+        (
+            "cameras:\n  a:\n    source: test:?width=641",
+            "nb.yml:3: cameras.a.source: width=\"641\" is not possible; it must be even",
+        ),
+        (
+            "cameras:\n  a:\n    source: ${CAM}",
+            "nb.yml:3: cameras.a.source: environment variable CAM is not set; set it, or write ${CAM:-default}",
+        ),
+    ];
+    for (yaml, expected) in table {
+        assert_eq!(problems(yaml), expected, "{yaml}");
+    }
+}
+
+#[test]
+fn what_is_no_yaml_is_told_with_its_line() {
+    assert_eq!(problems("listen:\n  http: :1\n  http: :2"), "nb.yml:3: http: given twice; remove one");
+    for (yaml, line) in
+        [("cameras:\n  a: { source: publish", "nb.yml:2: "), ("cameras:\n\ta: 1", "nb.yml:2: "), ("a: b: c", "nb.yml:1: ")]
+    {
+        let told = problems(yaml);
+        assert!(told.starts_with(line) && told.lines().count() == 1, "{told}");
+    }
+}
+
+#[test]
+fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
+    let told = problems("cameras:\n  A: { source: publish, x: 1 }\n  b: { source: tset:? }\nlisten: { http: x }\nfoo: 1\n");
+    let lines: Vec<&str> = told.lines().filter_map(|line| line.split(':').nth(1)).collect();
+    assert_eq!(lines, ["2", "2", "3", "4", "5"], "{told}");
+}
+
+#[test]
+fn the_environment_comes_over_the_file() {
+    let environment = [
+        ("NEVERBLINK_LISTEN__HTTP", "[::1]:7"),
+        ("NEVERBLINK_CAMERAS__FRONT_DOOR__SOURCE", "test:"),
+        ("NEVERBLINK_CAMERAS__NEW__SOURCE", "publish"),
+        ("NEVERBLINK_WEBRTC__HOSTS", "192.0.2.1, 192.0.2.2"),
+        ("NEVERBLINK_SOMETHING", "not ours"),
+        ("NEVERBLINK_LISTEN__RTSP", ""),
+    ];
+    let config = parse("cameras:\n  front-door: { source: publish, on_demand: true }", &environment).unwrap();
+    assert_eq!(config.listen.http, Some("[::1]:7".parse().unwrap()));
+    assert_eq!(config.listen.rtsp, Listen::default().rtsp);
+    assert_eq!(config.webrtc.hosts.len(), 2);
+    assert_eq!(config.cameras.keys().map(|name| &**name).collect::<Vec<_>>(), ["front-door", "new"]);
+    assert!(matches!(config.cameras["front-door"], Camera { source: Source::Test(_), on_demand: true, .. }));
+}
+
+#[test]
+fn mistakes_in_the_environment_name_the_variable() {
+    for (name, value, expected) in [
+        (
+            "NEVERBLINK_LISTEN__HTPP",
+            ":1",
+            "environment variable NEVERBLINK_LISTEN__HTPP: listen.htpp: unknown key; did you mean \"http\"?",
+        ),
+        ("NEVERBLINK_CAMERAS__A__SOURCE__X", "1", "names no key of the config"),
+        ("NEVERBLINK_LISTEN____HTTP", ":1", "names no key of the config"),
+        ("NEVERBLINK_LISTEN__HTTP", "x", "environment variable NEVERBLINK_LISTEN__HTTP: listen.http: \"x\" is no address"),
+    ] {
+        let told = parse("cameras:\n  a: { source: publish }", &[(name, value)]).unwrap_err().to_string();
+        assert!(told.contains(expected), "{told}");
+    }
+}
+
+#[test]
+fn no_secret_is_ever_shown() {
+    let secret = "hunter2";
+    for source in [
+        format!("rtsp://admin:{secret}@192.0.2.1/a?x=1"),
+        format!("rtsp://192.0.2.1/a?user=admin&password={secret}"),
+        format!("rtsp://192.0.2.1/user=admin_password={secret}_channel=1"),
+        format!("rtsp://:{secret}@192.0.2.1/"),
+    ] {
+        let config = parse(&format!("cameras:\n  a:\n    source: {source:?}"), &[]).unwrap();
+        let shown = format!("{config:?} {:#?} {}", config, config.cameras["a"].source);
+        assert!(!shown.contains(secret), "{shown}");
+    }
+    for source in [
+        format!("rtsp://admin:{secret}@:1/"),
+        format!("rtsp://admin:{secret}@host:99999/"),
+        format!("admin:{secret}@192.0.2.1"),
+        format!("{secret}:admin@192.0.2.1"),
+        secret.to_owned(),
+        format!("http://admin:{secret}@192.0.2.1/"),
+        format!("httq://admin:{secret}@192.0.2.1/"),
+    ] {
+        let told = problems(&format!("cameras:\n  a:\n    source: {source:?}"));
+        assert!(!told.contains(secret), "{told}");
+    }
+}
+
+mod any_input {
+    use super::*;
+    use proptest::prelude::*;
+
+    proptest! {
+        #[test]
+        fn is_answered(yaml in "[a-z:{}\\[\\]\\-\"'$ \n\t&*!|>]{0,120}") {
+            let _ = parse(&yaml, &[]);
+        }
+
+        #[test]
+        fn mutations_of_a_good_config_are_answered(at in 0..GOOD.len(), with in "[ -~\n]{0,4}") {
+            let yaml = format!("{}{with}{}", &GOOD[..at], &GOOD[at..]);
+            if let Err(problems) = parse(&yaml, &[]) {
+                prop_assert!(problems.to_string().lines().all(|line| line.starts_with("nb.yml:")), "{problems}");
+            }
+        }
+    }
+}
