@@ -13,7 +13,7 @@ mod runner;
 mod stalls;
 
 pub(crate) use machine::{Command, Policy};
-pub(crate) use runner::{Supervisor, supervise};
+pub(crate) use runner::{Remote, Supervisor, supervise};
 pub(crate) use stalls::watch_stalls;
 
 use crate::clock::Clock;

@@ -7,44 +7,48 @@ use super::{
 use crate::clock::Clock;
 use futures::FutureExt;
 use hub::{Demand, Stream};
-use std::{any::Any, future::Future, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Instant};
+use media::Mono;
+use std::{any::Any, future::Future, ops::Deref, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Instant};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Keeps `source` running for `stream` until the handle is shut down or dropped.
 pub(crate) fn supervise<S: Source>(source: S, stream: Arc<Stream>, policy: Policy, clock: Clock) -> Supervisor {
     let (commands, inbox) = mpsc::channel(8);
-    let restarts = watch::Sender::new(Restarts::default());
-    let (shutdown, seen) = (CancellationToken::new(), restarts.subscribe());
+    let history = watch::Sender::new(History::default());
+    let (shutdown, seen) = (CancellationToken::new(), history.subscribe());
     let mut demand = stream.demand();
     let mut machine = Machine::new(policy, source.label(), fastrand::u64(..), clock.now());
     machine.handle_readers(clock.now(), demand.borrow_and_update().readers);
     let changes = stream.changes();
-    let driver = Driver {
-        machine,
-        stream,
-        clock,
-        inbox,
-        demand,
-        changes,
-        shutdown: shutdown.clone(),
-        ending: false,
-        stop: None,
-        restarts,
-    };
+    let driver =
+        Driver { machine, stream, clock, inbox, demand, changes, shutdown: shutdown.clone(), ending: false, stop: None, history };
     let task = tokio::spawn(driver.keep(source));
-    Supervisor { commands, restarts: seen, shutdown: shutdown.drop_guard(), task }
+    Supervisor { remote: Remote { commands, history: seen }, shutdown: shutdown.drop_guard(), task }
 }
 
-/// Commands a supervised source. Dropping it shuts the source down without waiting for that.
+/// Keeps a supervised source. Dropping it shuts the source down without waiting for that.
 pub(crate) struct Supervisor {
-    commands: mpsc::Sender<Command>,
-    restarts: watch::Receiver<Restarts>,
+    remote: Remote,
     shutdown: DropGuard,
     task: tokio::task::JoinHandle<()>,
 }
 
-impl Supervisor {
+/// Commands a supervised source and tells its history, without keeping it.
+#[derive(Clone)]
+pub(crate) struct Remote {
+    commands: mpsc::Sender<Command>,
+    history: watch::Receiver<History>,
+}
+
+/// What went wrong so far.
+#[derive(Clone, Default)]
+struct History {
+    restarts: Restarts,
+    last: Option<(Mono, Arc<str>)>,
+}
+
+impl Remote {
     /// Gives a command. One of a burst that cannot be taken in time is dropped.
     pub(crate) fn command(&self, command: Command) {
         if self.commands.try_send(command).is_err() {
@@ -54,11 +58,27 @@ impl Supervisor {
 
     /// How often the source was started anew, by kind of fault; kinds that never happened are left out.
     pub(crate) fn restarts(&self) -> Vec<(&'static str, u64)> {
-        let counts = *self.restarts.borrow();
+        let counts = self.history.borrow().restarts;
         let named = Fault::ALL.iter().map(|f| f.as_str()).zip(counts);
         named.filter(|(_, n)| *n > 0).collect()
     }
 
+    /// When a run last ended by a fault, and by which.
+    pub(crate) fn last_fault(&self) -> Option<(Mono, Arc<str>)> {
+        self.history.borrow().last.clone()
+    }
+}
+
+/// A supervisor is a remote that also keeps the source; the remote itself is cloned to be given away.
+impl Deref for Supervisor {
+    type Target = Remote;
+
+    fn deref(&self) -> &Remote {
+        &self.remote
+    }
+}
+
+impl Supervisor {
     /// Stops the source and waits for its goodbye, at most for [`Policy::stop_grace`].
     pub(crate) async fn shutdown(self) {
         drop(self.shutdown);
@@ -80,7 +100,7 @@ struct Driver {
     ending: bool,
     /// Stops the present run.
     stop: Option<CancellationToken>,
-    restarts: watch::Sender<Restarts>,
+    history: watch::Sender<History>,
 }
 
 /// What [`Driver::act`] cannot do itself.
@@ -173,7 +193,8 @@ impl Driver {
                 Action::Note(note) => self.log(&note),
             }
         }
-        self.restarts.send_if_modified(|seen| std::mem::replace(seen, self.machine.restarts()) != self.machine.restarts());
+        let restarts = self.machine.restarts();
+        self.history.send_if_modified(|history| std::mem::replace(&mut history.restarts, restarts) != restarts);
         order
     }
 
@@ -181,10 +202,13 @@ impl Driver {
         let camera = self.stream.name();
         match note {
             Note::Live => tracing::info!(%camera, "camera live"),
-            Note::Fault { exit, tries, wait } => tracing::warn!(
-                %camera, fault = exit.fault.as_str(), reason = %exit.words, tries, next_try_ms = wait.as_millis() as u64,
-                "camera offline"
-            ),
+            Note::Fault { exit, tries, wait } => {
+                self.history.send_modify(|history| history.last = Some((self.clock.now(), exit.words.clone())));
+                tracing::warn!(
+                    %camera, fault = exit.fault.as_str(), reason = %exit.words, tries, next_try_ms = wait.as_millis() as u64,
+                    "camera offline"
+                );
+            }
         }
     }
 
