@@ -1,8 +1,8 @@
 //! Packets into frames.
 //!
 //! A [`TrackReceiver`] takes one track's packets as they come and gives back access units in decoding order, whole, with
-//! their time of capture. Inside, each step is a machine of its own: [`order`] undoes what the network did, the depacketisers
-//! ([`video`], [`audio`]) collect frames, [`timeline`] and [`capture`] tell when they were taken.
+//! their time of capture. Inside, each step is a machine of its own: `order` undoes what the network did, the depacketisers
+//! (`video`, `audio`) collect frames, `timeline` and `capture` tell when they were taken.
 
 mod audio;
 mod capture;
