@@ -6,7 +6,7 @@ use crate::{
     rebase::Rebase,
     ring::Ring,
 };
-use media::{AccessUnit, Catalog, MediaKind, Mono};
+use media::{AccessUnit, CaptureClock, Catalog, MediaKind, Mono};
 use std::{sync::Arc, time::Duration};
 
 /// How a stream behaves.
@@ -46,6 +46,8 @@ pub struct StreamStats {
     pub discarded: u64,
     /// Published time of the newest frame: of video if the stream has any, else of sound.
     pub newest_at: Option<Mono>,
+    /// How the capture time of that frame is known.
+    pub newest_clock: Option<CaptureClock>,
 }
 
 /// Why publishing was refused or ended.
@@ -178,6 +180,7 @@ impl Core {
         self.stats.keyframes += u64::from(video && unit.key);
         self.stats.bytes += unit.size() as u64;
         if frame {
+            self.stats.newest_clock = Some(unit.timing.captured.clock);
             self.went_live(unit.timing.published);
         }
         if video && unit.key {

@@ -106,6 +106,7 @@ fn video_before_a_publishers_first_keyframe_is_shown_to_nobody() {
     assert_eq!((core.ring.head(), core.status.state), (3, State::Live));
     let stats = core.stats;
     assert_eq!((stats.discarded, stats.units, stats.frames, stats.keyframes, stats.bytes), (1, 3, 2, 1, 15));
+    assert_eq!(stats.newest_clock, Some(CaptureClock::Arrival));
     let second = begin(&mut core, 20_000, "cam").unwrap();
     frame(&mut core, 20_010, second, false).unwrap();
     assert_eq!((core.ring.head(), core.stats.discarded), (3, 2), "each turn begins anew");

@@ -1,7 +1,7 @@
 //! A camera as API clients and the page see it.
 
 use crate::cameras::{Camera, Cameras};
-use media::{MediaKind, Mono, Track};
+use media::{CaptureClock, MediaKind, Mono, Track};
 use serde::Serialize;
 use std::{sync::Arc, time::Duration};
 
@@ -28,6 +28,8 @@ pub(super) struct CameraView {
     restarts: u64,
     last_restart: Option<RestartView>,
     last_frame_age_ms: Option<u64>,
+    /// How the capture time of the newest frame is known: `sensor`, `sender_report` or `arrival`.
+    capture_clock: Option<&'static str>,
 }
 
 #[derive(Serialize, Debug)]
@@ -53,7 +55,7 @@ impl CameraView {
     /// The camera as it is at `now`.
     pub(super) fn new(camera: &Camera, now: Mono) -> Self {
         let (stream, rates, restarts) = (camera.stream(), camera.rates(), camera.restarts());
-        let status = stream.status();
+        let (status, stats) = (stream.status(), stream.stats());
         Self {
             name: camera.name().clone(),
             source: camera.origin().text.clone(),
@@ -68,7 +70,8 @@ impl CameraView {
             viewers: stream.demand().borrow().readers,
             restarts: restarts.total,
             last_restart: restarts.last.map(|(at, cause)| RestartView { age_ms: ms(now.since(at)), cause }),
-            last_frame_age_ms: stream.stats().newest_at.map(|at| ms(now.since(at))),
+            last_frame_age_ms: stats.newest_at.map(|at| ms(now.since(at))),
+            capture_clock: stats.newest_clock.map(CaptureClock::as_str),
         }
     }
 }
