@@ -1,6 +1,9 @@
 /** A camera that flaps is spoken of once it has settled this long. */
 const SETTLED = 1500;
 
+/** More news than this at once is told in numbers. */
+const MANY = 4;
+
 /**
  * Tells people who listen to the page what changed: politely, all changes in one sentence, and nothing that is
  * over before it is said.
@@ -21,7 +24,7 @@ export class Announcer {
 
   /**
    * @param {string} subject whose state it is
-   * @param {string} state in words that do not change by the second
+   * @param {string} state one word, and why after a comma; nothing that changes by the second
    */
   update(subject, state) {
     if (this.#now.get(subject) === state) return;
@@ -38,7 +41,23 @@ export class Announcer {
 
   #speak() {
     const news = [...this.#now].filter(([subject, state]) => this.#said.get(subject) !== state);
-    if (news.length > 0) this.#region.textContent = news.map(([subject, state]) => `${subject}: ${state}`).join('. ');
+    if (news.length > 0) this.#region.textContent = news.length > MANY ? this.#count() : list(news);
     this.#said = new Map(this.#now);
   }
+
+  /** How many are in which state. */
+  #count() {
+    /** @type {Map<string, number>} */
+    const counts = new Map();
+    for (const state of this.#now.values()) {
+      const word = state.split(',')[0];
+      counts.set(word, (counts.get(word) ?? 0) + 1);
+    }
+    return [...counts].map(([word, count]) => `${count} ${word}`).join(', ');
+  }
+}
+
+/** @param {[string, string][]} news */
+function list(news) {
+  return news.map(([subject, state]) => `${subject}: ${state}`).join('. ');
 }

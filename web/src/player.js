@@ -76,6 +76,8 @@ export class Player extends EventTarget {
     video.muted = true;
     video.playsInline = true;
     video.disableRemotePlayback = true;
+    // Being moved, a media key, leaving full screen on a phone: all pause a video, but what is live goes on.
+    video.addEventListener('pause', () => this.#session && this.#play());
   }
 
   /** Whether sound is asked for. */

@@ -51,7 +51,10 @@ export class Tile {
     const id = `state-${camera.name}`;
     this.#state.id = id;
     this.#open = make('button', { type: 'button', class: 'open', 'aria-label': camera.name, 'aria-describedby': id });
-    this.#open.addEventListener('click', open);
+    this.#open.addEventListener('click', () => {
+      this.player.retry();
+      open();
+    });
     this.element = this.#build();
     const url = new URL(`live/${encodeURIComponent(camera.name)}/whep`, document.baseURI);
     this.player = new Player(this.#video, { url, clock: feed.clock, still: this.#still });

@@ -14,6 +14,7 @@ export class Wall {
   /** @type {Set<Element>} tiles within the window */
   #near = new Set();
   #columns = 1;
+  #arranged = 0;
   #open;
   #close;
 
@@ -31,6 +32,7 @@ export class Wall {
     this.#close = close;
     const room = new ResizeObserver(() => this.#arrange());
     for (const part of document.querySelectorAll('html, header, .message')) room.observe(part);
+    window.addEventListener('resize', () => this.#arrange());
     document.addEventListener('visibilitychange', () => this.#look());
     element.addEventListener('keydown', (event) => this.#key(event));
   }
@@ -93,9 +95,13 @@ export class Wall {
   /** @param {string[]} names in the server's order */
   #sort(names) {
     const wanted = names.map((name) => /** @type {Tile} */ (this.tiles.get(name)).element);
-    // A video that is moved stops for a moment, so nothing moves unless the order has really changed.
-    if (wanted.every((element, i) => element === this.#element.children[i])) return;
-    this.#element.replaceChildren(...wanted);
+    if (wanted.length === this.#arranged && wanted.every((element, i) => element === this.#element.children[i])) return;
+    // A video that is moved stops for a moment, so only what is out of its place is put there.
+    wanted.forEach((element, i) => {
+      const there = this.#element.children[i] ?? null;
+      if (there !== element) this.#element.insertBefore(element, there);
+    });
+    this.#arranged = wanted.length;
     this.#arrange();
   }
 

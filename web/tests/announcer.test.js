@@ -26,3 +26,13 @@ test('speaks once about what has settled, and never of what is over', () => {
   assert.equal(region.textContent, 'yard: live');
   mock.timers.reset();
 });
+
+test('much news at once is told in numbers', () => {
+  mock.timers.enable({ apis: ['setTimeout'] });
+  const region = /** @type {HTMLElement} */ (/** @type {unknown} */ ({ textContent: '' }));
+  const announcer = new Announcer(region);
+  for (let i = 0; i < 20; i += 1) announcer.update(`camera-${i}`, i < 17 ? 'live' : 'offline, No route to host.');
+  mock.timers.tick(2000);
+  assert.equal(region.textContent, '17 live, 3 offline');
+  mock.timers.reset();
+});
