@@ -16,9 +16,11 @@
 
 mod binary;
 mod browser;
+mod camera;
 pub mod http;
 pub mod lan;
 mod log;
+mod player;
 mod process;
 mod publish;
 pub mod relay;
@@ -29,7 +31,9 @@ mod wait;
 
 pub use binary::{binary, repository};
 pub use browser::{Browser, Joined, Measured, Percentiles, Running, Session, Shown};
+pub use camera::Camera;
 pub use log::Log;
+pub use player::Player;
 pub use process::{Process, command};
 pub use publish::{Publisher, PublisherOptions};
 pub use server::{Server, ServerOptions};

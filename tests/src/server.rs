@@ -215,7 +215,7 @@ impl ServerOptions {
     }
 }
 
-/// The first of two ends: it listens, or it has ended with an error.
+/// The first of two ends: it listens, or it has ended with an error. What is switched off has port 0.
 fn await_listening(process: &mut Process) -> Result<Listening> {
     let log = process.log().clone();
     let found = wait_until("the line `listening`", DEADLINE, || {
@@ -227,6 +227,7 @@ fn await_listening(process: &mut Process) -> Result<Listening> {
     };
     let address = |key: &str| -> Result<SocketAddr> {
         let text = event[key].as_str().with_context(|| format!("no `{key}` in {event}"))?;
+        let text = if text == "off" { "0.0.0.0:0" } else { text };
         text.parse().with_context(|| format!("`{key}`: {text}"))
     };
     Ok(Listening { http: address("http")?, rtsp: address("rtsp")?, webrtc: address("webrtc")? })

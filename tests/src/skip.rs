@@ -10,10 +10,15 @@ pub fn skip_without(tools: &[&str]) -> bool {
     if missing.is_empty() {
         return false;
     }
-    let text = format!("{} not installed (`./x setup test` installs what the tests need)", missing.join(", "));
+    skip_unless_required(&missing.join(", "));
+    true
+}
+
+/// Skips for want of `tools`.
+pub(crate) fn skip_unless_required(tools: &str) {
+    let text = format!("{tools} not installed (`./x setup test` installs what the tests need)");
     assert!(std::env::var_os("NEVERBLINK_TOOLS_REQUIRED").is_none(), "{text}");
     skip(&text);
-    true
 }
 
 /// True if `tool` can be started.

@@ -1,6 +1,6 @@
 //! The harness itself: what it promises to the other tests.
 
-use harness::{Process, has_tool, http, lan, relay, wait_until};
+use harness::{Camera, DEADLINE, Player, Process, PublisherOptions, has_tool, http, lan, relay, skip_without, wait_until};
 use nix::{errno::Errno, sys::signal::kill};
 use std::{
     io::{BufRead, BufReader, Write},
@@ -116,4 +116,19 @@ fn udp_answer(lan: &lan::Lan) -> String {
     let (_, viewers) = server.recv_from(&mut [0; 100]).expect("a packet");
     server.send_to(b"y", viewers).expect("a way back");
     viewer.log().wait_for_line("the viewer's word", SOON, |l| !l.is_empty()).expect("a word")
+}
+
+/// Both players and the camera, without a server between.
+#[test]
+fn the_peers_understand_each_other() {
+    let Some(camera) = Camera::start(&PublisherOptions::default()).unwrap() else { return };
+    if skip_without(&["ffmpeg", "gst-launch-1.0"]) {
+        return;
+    }
+    for transport in ["tcp", "udp"] {
+        for player in [Player::ffmpeg(&camera.url(), transport), Player::gstreamer(&camera.url(), transport)] {
+            let player = player.unwrap();
+            player.wait_for_frames(30, DEADLINE).unwrap();
+        }
+    }
 }
