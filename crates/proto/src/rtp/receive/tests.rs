@@ -1,10 +1,16 @@
 //! The whole receiver: what a sender cut is put together again, whatever the network did.
 
+mod audio;
 mod network;
+mod senders;
+mod times;
 
 use super::*;
 use crate::{
-    rtp::send::{TrackSender, TrackSetup},
+    rtp::{
+        Packet,
+        send::{TrackSender, TrackSetup},
+    },
     sdp::Format,
 };
 use bytes::Bytes;
@@ -16,8 +22,21 @@ fn ms(ms: u64) -> Mono {
     Mono::from_nanos(ms * 1_000_000)
 }
 
+fn h264() -> Format {
+    Format::new(96, RATE, Codec::H264(None))
+}
+
 fn receiver(format: &Format, transport: Transport) -> TrackReceiver {
     TrackReceiver::new(TrackId(0), format, transport)
+}
+
+/// A packet of a sender made by hand.
+fn packet(sequence: u16, timestamp: u32, marker: bool, payload: &[u8]) -> Bytes {
+    from_sender(7, sequence, timestamp, marker, payload)
+}
+
+fn from_sender(ssrc: u32, sequence: u16, timestamp: u32, marker: bool, payload: &[u8]) -> Bytes {
+    Packet { payload_type: 96, marker, sequence, timestamp, ssrc, payload: Bytes::copy_from_slice(payload) }.to_bytes()
 }
 
 fn setup(first_sequence: u16, timestamp_offset: u32) -> TrackSetup {
@@ -50,4 +69,9 @@ fn drain(r: &mut TrackReceiver) -> (Vec<AccessUnit>, Vec<Codec>) {
 
 fn units(r: &mut TrackReceiver) -> Vec<AccessUnit> {
     drain(r).0
+}
+
+/// The first bytes of each NAL unit of each frame.
+fn heads(units: &[AccessUnit]) -> Vec<Vec<u8>> {
+    units.iter().map(|u| u.payload.iter().map(|n| n[0]).collect()).collect()
 }

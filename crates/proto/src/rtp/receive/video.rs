@@ -249,6 +249,10 @@ impl VideoReceiver {
     }
 
     fn close_unit(&mut self, begin: usize) {
+        // No NAL unit ends in zeros (H.264 §7.4.1); those who cut byte streams carelessly leave some of the next start code.
+        while self.bytes.len() > begin && self.bytes.last() == Some(&0) {
+            self.bytes.pop();
+        }
         let unit = &self.bytes[begin..];
         if unit.len() <= self.syntax.header {
             return self.bytes.truncate(begin);
