@@ -213,6 +213,16 @@ impl Core {
         true
     }
 
+    /// Ends the current publisher's turn from outside; readers stay. Does nothing while nobody publishes.
+    pub(crate) fn dismiss(&mut self, now: Mono, reason: Arc<str>) -> bool {
+        let turn = self.publisher.as_ref().map(|p| p.turn);
+        turn.is_some_and(|turn| self.end(now, turn, reason))
+    }
+
+    pub(crate) fn set_stall_after(&mut self, stall_after: Duration) {
+        self.options.stall_after = stall_after;
+    }
+
     /// Ends the stream for good.
     pub(crate) fn end_stream(&mut self, now: Mono, reason: Arc<str>) {
         self.publisher = None;

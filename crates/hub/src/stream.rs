@@ -71,6 +71,16 @@ impl Stream {
         self.change(|core| core.end_stream(now, reason.into()));
     }
 
+    /// Ends the current publisher's turn, who learns of it at its next push; readers stay. True if there was one.
+    pub fn dismiss(&self, now: Mono, reason: impl Into<Arc<str>>) -> bool {
+        self.change(|core| core.dismiss(now, reason.into()))
+    }
+
+    /// Changes [`StreamOptions::stall_after`] from now on.
+    pub fn set_stall_after(&self, stall_after: Duration) {
+        self.with(|core| core.set_stall_after(stall_after));
+    }
+
     /// Notices a publisher that has gone silent; true if the stream has just become stalled. To be called a few times a second.
     pub fn check_stall(&self, now: Mono) -> bool {
         let stalled = self.with(|core| core.check_stall(now));

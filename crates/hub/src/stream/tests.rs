@@ -261,3 +261,28 @@ fn a_day_with_a_lazy_reader() {
 fn reader_is_behind(stream: &Stream, next: u64) -> u64 {
     stream.stats().units - next
 }
+
+#[test]
+fn a_dismissed_publisher_makes_room_at_once_and_keeps_the_readers() {
+    let stream = stream();
+    assert!(!stream.dismiss(at(0), "nobody is there"));
+    let first = stream.publish(at(0), "first", catalog()).unwrap();
+    let mut reader = stream.subscribe(ReaderOptions::default());
+    push(&first, 0, true);
+    assert!(stream.dismiss(at(10), "its source was changed"));
+    assert_eq!(&*stream.status().reason, "its source was changed");
+    assert_eq!(first.push(at(40), unit(40, false)), Err(PublishError::Replaced));
+    let second = stream.publish(at(50), "second", catalog()).unwrap();
+    push(&second, 80, true);
+    assert_eq!(told(&mut reader), ["catalog 1", "0", "catalog 1", "!1", "live"]);
+}
+
+#[test]
+fn the_stall_time_can_be_changed_while_frames_flow() {
+    let stream = stream();
+    let publisher = stream.publish(at(0), "cam", catalog()).unwrap();
+    push(&publisher, 0, true);
+    assert!(!stream.check_stall(at(1500)));
+    stream.set_stall_after(Duration::from_secs(1));
+    assert!(stream.check_stall(at(1500)));
+}
