@@ -1,12 +1,14 @@
 //! The cameras by name: where endpoints find the stream to play or to publish to, and where everybody leaves word.
 
 mod camera;
+mod events;
 mod meter;
 
-pub(crate) use camera::{Camera, Origin};
+pub(crate) use camera::{Camera, Keeper, Order, Origin, Restarts};
+pub(crate) use events::{Event, EventKind, Events};
 
 use hub::{Hub, Stream, StreamOptions};
-use media::Mono;
+use media::{ClockPair, Mono};
 use std::{
     collections::BTreeMap,
     sync::{Arc, PoisonError, RwLock},
@@ -30,6 +32,12 @@ pub(crate) enum CameraError {
         /// The camera.
         name: Arc<str>,
     },
+    /// The camera waits for publishers.
+    #[error("camera {name} has no source of its own that could be started or stopped")]
+    NothingToRun {
+        /// The camera.
+        name: Arc<str>,
+    },
 }
 
 impl CameraError {
@@ -38,6 +46,7 @@ impl CameraError {
         match self {
             Self::NotFound { .. } => "camera_not_found",
             Self::NotPublishable { .. } => "camera_not_publishable",
+            Self::NothingToRun { .. } => "camera_has_no_source",
         }
     }
 
@@ -47,6 +56,9 @@ impl CameraError {
             Self::NotFound { similar: Some(similar), .. } => format!("did you mean {similar}? GET /api/v1/cameras lists all"),
             Self::NotFound { .. } => "GET /api/v1/cameras lists all; cameras are added in the config".to_owned(),
             Self::NotPublishable { name } => format!("give camera {name} `source: publish`, or publish to another name"),
+            Self::NothingToRun { .. } => {
+                "it runs while somebody publishes to it; `restart` sends the present publisher away".to_owned()
+            }
         }
     }
 }
@@ -63,20 +75,24 @@ struct Shared {
     cameras: RwLock<BTreeMap<Arc<str>, Arc<Camera>>>,
     /// Rises when a camera comes, goes, or changes its state.
     changed: watch::Sender<u64>,
+    events: Events,
 }
 
 impl Cameras {
     /// No cameras yet.
     pub(crate) fn new() -> Self {
-        let shared = Shared { hub: Hub::default(), cameras: RwLock::default(), changed: watch::Sender::new(0) };
+        let shared =
+            Shared { hub: Hub::default(), cameras: RwLock::default(), changed: watch::Sender::new(0), events: Events::default() };
         Self { shared: Arc::new(shared) }
     }
 
-    /// Adds a camera, which is offline until somebody publishes. Readers of a camera of the same name stay with it.
-    pub(crate) fn add(&self, name: &str, origin: Origin, options: StreamOptions, now: Mono) -> Arc<Camera> {
+    /// Adds a camera, which is offline until somebody publishes; one that is there already is changed, and keeps its readers.
+    pub(crate) fn add(&self, name: &Arc<str>, origin: Origin, options: StreamOptions, now: Mono) -> Arc<Camera> {
         let stream = self.shared.hub.get_or_create(name, options, now);
-        let camera = Arc::new(Camera::new(stream, origin));
-        self.write().insert(name.into(), camera.clone());
+        stream.set_stall_after(options.stall_after);
+        let make = || Arc::new(Camera::new(stream, origin.clone()));
+        let camera = self.write().entry(name.clone()).or_insert_with(make).clone();
+        camera.set_origin(origin);
         self.announce();
         camera
     }
@@ -126,9 +142,25 @@ impl Cameras {
         self.shared.changed.subscribe()
     }
 
+    /// What happened lately.
+    pub(crate) fn events(&self) -> &Events {
+        &self.shared.events
+    }
+
     /// Notices what has happened since the last call: silence, new states, frame rates. To be called a few times a second.
-    pub(crate) fn tick(&self, now: Mono) {
-        let changed = self.list().iter().fold(false, |any, camera| camera.tick(now) | any);
+    pub(crate) fn tick(&self, now: ClockPair) {
+        let mut changed = false;
+        for camera in self.list() {
+            let noticed = camera.tick(now.mono);
+            changed |= noticed.changed;
+            for (kind, text) in noticed.events {
+                // Whoever keeps a source logs its faults, and knows more about them.
+                if camera.origin().publishable {
+                    tracing::info!(camera = %camera.name(), reason = &*text, "{}", kind.as_words());
+                }
+                self.events().add(now.wall, kind, Some(camera.name()), text);
+            }
+        }
         if changed {
             self.announce();
         }

@@ -54,6 +54,7 @@ impl From<CameraError> for ApiError {
         let status = match error {
             CameraError::NotFound { .. } => StatusCode::NOT_FOUND,
             CameraError::NotPublishable { .. } => StatusCode::FORBIDDEN,
+            CameraError::NothingToRun { .. } => StatusCode::CONFLICT,
         };
         Self::new(status, error.code(), error.to_string(), error.hint())
     }

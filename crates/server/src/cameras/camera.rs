@@ -1,13 +1,13 @@
 //! One camera: its stream, and what is known about it beyond the stream.
 
-use super::meter::{Meter, Rates};
-use hub::{State, Stream};
-use media::{Catalog, Mono};
-use std::{
-    collections::BTreeMap,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+use super::{
+    CameraError,
+    events::EventKind,
+    meter::{Meter, Rates},
 };
-use tokio::sync::watch;
+use hub::{State, Status, Stream};
+use media::{Catalog, Mono};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// Where a camera's picture comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -18,48 +18,82 @@ pub(crate) struct Origin {
     pub(crate) publishable: bool,
 }
 
-/// How often, and why, a camera's source had to be started again.
+/// What can be asked of a camera's source.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(crate) enum Order {
+    /// Run (again) after a stop, without waiting for the next try.
+    Start,
+    /// Stop until told to start.
+    Stop,
+    /// Stop and run anew at once.
+    Restart,
+}
+
+/// How often, and why, a camera's source had to be started again after a fault.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Restarts {
-    /// All together.
-    pub(crate) total: u64,
     /// By reason: one of a few fixed words, because it is a label of a metric.
-    pub(crate) by_reason: BTreeMap<&'static str, u64>,
-    /// When, and why in words.
+    pub(crate) by_reason: Vec<(&'static str, u64)>,
+    /// When the last fault was, and its cause in words without secrets.
     pub(crate) last: Option<(Mono, Arc<str>)>,
+}
+
+impl Restarts {
+    /// All together.
+    pub(crate) fn total(&self) -> u64 {
+        self.by_reason.iter().map(|(_, n)| n).sum()
+    }
+}
+
+/// Whoever keeps a camera's source running.
+pub(crate) trait Keeper: Send + Sync {
+    /// Passes an order on; never waits for it.
+    fn order(&self, order: Order);
+    /// What went wrong so far.
+    fn restarts(&self) -> Restarts;
 }
 
 /// A camera as the directory knows it.
 pub(crate) struct Camera {
     stream: Arc<Stream>,
-    origin: Origin,
     /// Held for a moment, never across an await.
     notes: Mutex<Notes>,
-    /// Rises when somebody asks for a restart of the source.
-    restart: watch::Sender<u64>,
 }
 
-#[derive(Default)]
 struct Notes {
+    origin: Origin,
+    /// `None` for a camera that waits for publishers.
+    keeper: Option<Arc<dyn Keeper>>,
+    /// Restarts that earlier keepers counted.
+    earlier: u64,
     meter: Meter,
-    restarts: Restarts,
     seen: Option<Seen>,
+    /// The last state told as an event, and why.
+    told: Option<(State, Arc<str>)>,
 }
 
 /// What the last tick saw, to notice changes.
 #[derive(PartialEq)]
 struct Seen {
-    state: State,
-    reason: Arc<str>,
-    next_try: Option<Mono>,
+    status: Arc<Status>,
     publisher: Option<Arc<str>>,
     catalog: Option<Arc<Catalog>>,
     restarts: u64,
 }
 
+/// What a tick noticed.
+#[derive(Default)]
+pub(super) struct Noticed {
+    /// Users should be shown the camera anew.
+    pub(super) changed: bool,
+    /// What is worth an event.
+    pub(super) events: Vec<(EventKind, Arc<str>)>,
+}
+
 impl Camera {
     pub(super) fn new(stream: Arc<Stream>, origin: Origin) -> Self {
-        Self { stream, origin, notes: Mutex::default(), restart: watch::Sender::new(0) }
+        let notes = Notes { origin, keeper: None, earlier: 0, meter: Meter::default(), seen: None, told: None };
+        Self { stream, notes: Mutex::new(notes) }
     }
 
     /// Its name.
@@ -73,8 +107,34 @@ impl Camera {
     }
 
     /// Where its picture comes from.
-    pub(crate) fn origin(&self) -> &Origin {
-        &self.origin
+    pub(crate) fn origin(&self) -> Origin {
+        self.notes().origin.clone()
+    }
+
+    pub(super) fn set_origin(&self, origin: Origin) {
+        self.notes().origin = origin;
+    }
+
+    /// Sets who keeps its source running.
+    pub(crate) fn set_keeper(&self, keeper: Option<Arc<dyn Keeper>>) {
+        let mut notes = self.notes();
+        let counted = notes.keeper.as_ref().map_or(0, |k| k.restarts().total());
+        notes.earlier += counted;
+        notes.keeper = keeper;
+    }
+
+    /// Gives an order to its source. For a camera that waits for publishers, a restart sends the present one away.
+    ///
+    /// # Errors
+    /// [`CameraError::NothingToRun`] if there is no source to start or stop.
+    pub(crate) fn order(&self, now: Mono, order: Order) -> Result<(), CameraError> {
+        let keeper = self.notes().keeper.clone();
+        match (keeper, order) {
+            (Some(keeper), order) => keeper.order(order),
+            (None, Order::Restart) => drop(self.stream.dismiss(now, "its publisher was asked to begin anew")),
+            (None, _) => return Err(CameraError::NothingToRun { name: self.name().clone() }),
+        }
+        Ok(())
     }
 
     /// Frame rate and bit rate over the last seconds.
@@ -82,49 +142,60 @@ impl Camera {
         self.notes().meter.rates()
     }
 
-    /// How often the source had to be started again.
+    /// What went wrong with the source so far.
     pub(crate) fn restarts(&self) -> Restarts {
-        self.notes().restarts.clone()
+        self.notes().restarts()
     }
 
-    /// Counts a restart of the source. `reason` is one of a few fixed words, `detail` the cause in words without secrets.
-    pub(crate) fn count_restart(&self, now: Mono, reason: &'static str, detail: impl Into<Arc<str>>) {
-        let restarts = &mut self.notes().restarts;
-        restarts.total += 1;
-        *restarts.by_reason.entry(reason).or_default() += 1;
-        restarts.last = Some((now, detail.into()));
-    }
-
-    /// Asks whoever runs the source to start it anew.
-    pub(crate) fn request_restart(&self) {
-        self.restart.send_modify(|n| *n += 1);
-    }
-
-    /// Changes when somebody asks for a restart of the source.
-    pub(crate) fn restart_requests(&self) -> watch::Receiver<u64> {
-        self.restart.subscribe()
-    }
-
-    /// Notices what has happened since the last tick; true if users should be told.
-    pub(super) fn tick(&self, now: Mono) -> bool {
+    /// Notices what has happened since the last tick.
+    pub(super) fn tick(&self, now: Mono) -> Noticed {
         self.stream.check_stall(now);
-        let (stats, status) = (self.stream.stats(), self.stream.status());
+        let stats = self.stream.stats();
+        let (status, publisher, catalog) = (self.stream.status(), self.stream.publisher(), self.stream.catalog());
         let mut notes = self.notes();
         notes.meter.sample(now, stats.frames, stats.bytes);
-        let seen = Seen {
-            state: status.state,
-            reason: status.reason.clone(),
-            next_try: status.next_try,
-            publisher: self.stream.publisher(),
-            catalog: self.stream.catalog(),
-            restarts: notes.restarts.total,
-        };
-        let changed = notes.seen.as_ref() != Some(&seen);
-        notes.seen = Some(seen);
-        changed
+        let restarts = notes.restarts();
+        let mut noticed = Noticed { events: notes.tell(&status).into_iter().collect(), changed: false };
+        let total = restarts.total();
+        if notes.seen.as_ref().is_some_and(|seen| seen.restarts < total) {
+            noticed.events.insert(0, (EventKind::CameraRestarted, restarts.last.map_or_else(|| "".into(), |(_, why)| why)));
+        }
+        let seen = Some(Seen { status, publisher, catalog, restarts: total });
+        noticed.changed = notes.seen != seen;
+        notes.seen = seen;
+        noticed
     }
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+impl Notes {
+    fn restarts(&self) -> Restarts {
+        let mut restarts = self.keeper.as_ref().map_or_else(Restarts::default, |keeper| keeper.restarts());
+        if self.earlier > 0 {
+            restarts.by_reason.push(("before_reload", self.earlier));
+        }
+        restarts
+    }
+
+    /// The event that a state makes. Every attempt to connect again passes through `connecting`; that is no news.
+    fn tell(&mut self, status: &Status) -> Option<(EventKind, Arc<str>)> {
+        let kind = match status.state {
+            State::Connecting => return None,
+            State::Live => EventKind::CameraLive,
+            State::Stalled => EventKind::CameraStalled,
+            State::Offline => EventKind::CameraOffline,
+        };
+        // A new camera begins offline; that is no news either.
+        let begins = self.told.is_none() && status.state == State::Offline;
+        let now = Some((status.state, status.reason.clone()));
+        let news = self.told != now;
+        self.told = now;
+        (news && !begins).then(|| (kind, status.reason.clone()))
+    }
+}
+
+#[cfg(test)]
+mod tests;
