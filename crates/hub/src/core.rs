@@ -216,7 +216,7 @@ impl Core {
     /// Ends the current publisher's turn from outside; readers stay. Does nothing while nobody publishes.
     pub(crate) fn dismiss(&mut self, now: Mono, reason: Arc<str>) -> bool {
         let turn = self.publisher.as_ref().map(|p| p.turn);
-        turn.is_some_and(|turn| self.end(now, turn, reason))
+        turn.is_some_and(|turn| self.end(Some(now), turn, reason))
     }
 
     pub(crate) fn set_stall_after(&mut self, stall_after: Duration) {

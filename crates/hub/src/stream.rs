@@ -5,7 +5,10 @@ use crate::{
     core::{Core, Turn},
 };
 use media::{AccessUnit, Catalog, Mono};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::{
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
 use tokio::sync::watch;
 
 /// A named live stream that outlives its publishers and readers.

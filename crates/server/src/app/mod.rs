@@ -1,6 +1,7 @@
 //! Puts the house together: the only module that names them all.
 
 mod endpoints;
+mod reload;
 mod signals;
 mod sources;
 
@@ -11,6 +12,7 @@ use crate::{
     endpoint::http::ConfigState,
 };
 use anyhow::Context;
+use reload::Reload;
 use signals::Signals;
 use sources::Sources;
 use std::time::Duration;
@@ -48,15 +50,21 @@ struct House {
 /// A port that cannot be bound, or a signal handler that cannot be set.
 pub(crate) async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
     let house = House { cameras: Cameras::new(), clock: Clock::new(), tasks: TaskTracker::new(), stop: CancellationToken::new() };
-    let mut signals = Signals::new().context("cannot listen for signals")?;
-    let (_config_state, seen) = watch::channel(ConfigState::default());
+    let signals = Signals::new().context("cannot listen for signals")?;
+    let (state, seen) = watch::channel(ConfigState::default());
+    let bound = endpoints::start(&house, &config, matches!(mode, Mode::Demo { any_port: true }), seen).await?;
     let mut sources = Sources::new(house.clone());
     config.cameras.iter().for_each(|(name, camera)| sources.start(name, camera));
-    let bound = endpoints::start(&house, &config, matches!(mode, Mode::Demo { any_port: true }), seen).await?;
-    bound.announce(matches!(mode, Mode::Demo { .. }));
     house.tasks.spawn(tick(house.clone()));
+    bound.announce(matches!(mode, Mode::Demo { .. }));
+    let loader = match mode {
+        Mode::Serve(loader) => Some(loader),
+        Mode::Demo { .. } => None,
+    };
+    let reload = Reload { house: house.clone(), config, loader, sources, state };
+    house.tasks.spawn(reload.run(signals.hangup));
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
-    signals.until_stop().await;
+    signals::until_stop(signals.terminate, signals.interrupt).await;
     stop(house).await;
     Ok(())
 }
@@ -65,7 +73,7 @@ async fn tick(house: House) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     while house.stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        house.cameras.tick(house.clock.now());
+        house.cameras.tick(house.clock.pair());
     }
 }
 

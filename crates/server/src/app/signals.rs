@@ -5,8 +5,12 @@ use tokio::signal::unix::{Signal, SignalKind, signal};
 
 /// The signals the server listens to.
 pub(super) struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
+    /// Asks to stop.
+    pub(super) terminate: Signal,
+    /// Ctrl-C.
+    pub(super) interrupt: Signal,
+    /// Asks to load the config again; taken by whoever does that.
+    pub(super) hangup: Signal,
 }
 
 impl Signals {
@@ -15,14 +19,15 @@ impl Signals {
     /// # Errors
     /// If the system refuses one.
     pub(super) fn new() -> io::Result<Self> {
-        Ok(Self { terminate: signal(SignalKind::terminate())?, interrupt: signal(SignalKind::interrupt())? })
+        let [terminate, interrupt, hangup] = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+        Ok(Self { terminate: terminate?, interrupt: interrupt?, hangup: hangup? })
     }
+}
 
-    /// Returns when the process is asked to stop.
-    pub(super) async fn until_stop(&mut self) {
-        tokio::select! {
-            _ = self.terminate.recv() => {}
-            _ = self.interrupt.recv() => {}
-        }
+/// Returns when the process is asked to stop.
+pub(super) async fn until_stop(mut terminate: Signal, mut interrupt: Signal) {
+    tokio::select! {
+        _ = terminate.recv() => {}
+        _ = interrupt.recv() => {}
     }
 }

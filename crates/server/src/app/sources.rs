@@ -2,22 +2,21 @@
 
 use super::House;
 use crate::{
-    cameras::{Camera, Origin},
-    config::{self, Source},
+    cameras::{Keeper, Order, Origin, Restarts},
+    config::{Camera, Source},
+    supervise::{Command, Policy, Remote, Supervisor},
 };
-use hub::StreamOptions;
-use std::{collections::BTreeMap, sync::Arc};
-use tokio_util::sync::CancellationToken;
+use futures::future::join_all;
+use hub::{Stream, StreamOptions};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
+
+/// A source on demand runs on for this long after its last viewer: people reload pages.
+const LINGER: Duration = Duration::from_secs(10);
 
 /// The sources that run.
 pub(super) struct Sources {
     house: House,
-    running: BTreeMap<Arc<str>, Running>,
-}
-
-struct Running {
-    config: config::Camera,
-    stop: CancellationToken,
+    running: BTreeMap<Arc<str>, Supervisor>,
 }
 
 impl Sources {
@@ -26,35 +25,55 @@ impl Sources {
         Self { house, running: BTreeMap::new() }
     }
 
-    /// Adds a camera and starts its source.
-    pub(super) fn start(&mut self, name: &Arc<str>, config: &config::Camera) {
+    /// Adds a camera, or changes the one of this name, and starts its source if it has one of its own.
+    pub(super) fn start(&mut self, name: &Arc<str>, config: &Camera) {
+        let (cameras, now) = (&self.house.cameras, self.house.clock.now());
         let origin = Origin { text: config.source.to_string().into(), publishable: config.source == Source::Publish };
         let options = StreamOptions { stall_after: config.stall_after, ..StreamOptions::default() };
-        let camera = self.house.cameras.add(name, origin, options, self.house.clock.now());
-        let stop = self.house.stop.child_token();
-        self.house.tasks.spawn(keep(self.house.clone(), camera, config.source.clone(), stop.clone()));
-        self.running.insert(name.clone(), Running { config: config.clone(), stop });
+        let camera = cameras.add(name, origin, options, now);
+        let supervisor = dial(&self.house, &config.source, camera.stream().clone(), policy(config));
+        camera.set_keeper(supervisor.as_ref().map(|s| Arc::new(Remote::clone(s)) as Arc<dyn Keeper>));
+        self.running.extend(supervisor.map(|s| (name.clone(), s)));
     }
-}
 
-/// Runs a camera's source, and runs it anew when somebody asks for that.
-async fn keep(house: House, camera: Arc<Camera>, source: Source, stop: CancellationToken) {
-    let mut restarts = camera.restart_requests();
-    loop {
-        let turn = stop.child_token();
-        tokio::select! {
-            () = run(&house, &camera, &source, turn.clone()) => return,
-            _ = restarts.changed() => turn.cancel(),
+    /// Stops the source of a camera and sends away whoever publishes to it; its readers stay.
+    pub(super) async fn stop(&mut self, name: &Arc<str>, reason: &str) {
+        if let Some(supervisor) = self.running.remove(name) {
+            supervisor.shutdown().await;
         }
-        camera.count_restart(house.clock.now(), "request", "restarted by request");
+        if let Ok(stream) = self.house.cameras.play(name) {
+            stream.dismiss(self.house.clock.now(), reason);
+        }
+    }
+
+    /// Stops all sources at once.
+    pub(super) async fn shutdown(self) {
+        join_all(self.running.into_values().map(Supervisor::shutdown)).await;
     }
 }
 
-/// Runs a source until `stop`.
-async fn run(_house: &House, _camera: &Arc<Camera>, source: &Source, stop: CancellationToken) {
+fn policy(config: &Camera) -> Policy {
+    Policy { stall_after: config.stall_after, on_demand: config.on_demand.then_some(LINGER), ..Policy::default() }
+}
+
+/// Starts what reaches this kind of source; `None` if it comes to us by itself.
+fn dial(_house: &House, source: &Source, _stream: Arc<Stream>, _policy: Policy) -> Option<Supervisor> {
     match source {
-        // Publishers come by themselves.
-        Source::Publish => stop.cancelled().await,
-        Source::Rtsp(_) | Source::Test(_) => stop.cancelled().await,
+        Source::Publish => None,
+        Source::Rtsp(_) | Source::Test(_) => None,
+    }
+}
+
+impl Keeper for Remote {
+    fn order(&self, order: Order) {
+        self.command(match order {
+            Order::Start => Command::Start,
+            Order::Stop => Command::Stop,
+            Order::Restart => Command::Restart,
+        });
+    }
+
+    fn restarts(&self) -> Restarts {
+        Restarts { by_reason: self.restarts(), last: self.last_fault() }
     }
 }

@@ -1,6 +1,6 @@
 //! Finding and reading the config file, now and again.
 
-use super::{Config, Problems, environment};
+use super::{Config, Problems, environment, watch::FileWatch};
 use std::{
     path::{Path, PathBuf},
     rc::Rc,
@@ -13,9 +13,10 @@ const EXAMPLE: &str = "cameras:\n  front:\n    source: rtsp://user:password@192.
 const MAX_FILE: u64 = 4 << 20;
 
 /// Reads one config file, as often as it changes.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Loader {
     path: PathBuf,
+    watch: FileWatch,
 }
 
 impl Loader {
@@ -25,7 +26,7 @@ impl Loader {
     /// If no file is named and there is none in the usual places.
     pub(crate) fn new(named: Option<PathBuf>) -> Result<Self, Problems> {
         let found = named.or_else(|| PLACES.iter().map(PathBuf::from).find(|path| path.exists()));
-        found.map(|path| Self { path }).ok_or_else(|| {
+        found.map(|path| Self { watch: FileWatch::new(&path), path }).ok_or_else(|| {
             let [here, there] = PLACES;
             Problems::say(format!(
                 "there is no config: neither ./{here} nor {there} exists. Name one with -c FILE, try `neverblink demo`, \
@@ -43,10 +44,16 @@ impl Loader {
     ///
     /// # Errors
     /// Everything that is wrong with it.
-    pub(crate) fn load(&self) -> Result<Config, Problems> {
+    pub(crate) fn load(&mut self) -> Result<Config, Problems> {
+        self.watch.read_now();
         let name: Rc<str> = self.path.display().to_string().into();
         let yaml = self.read().map_err(|error| Problems::say(format!("{name}: cannot be read: {error}")))?;
         Config::parse(&name, &yaml, &environment::of_this_process())
+    }
+
+    /// True if the file has been written since it was last loaded and has settled. To be asked about once a second.
+    pub(crate) fn look(&mut self) -> bool {
+        self.watch.look()
     }
 
     fn read(&self) -> std::io::Result<String> {

@@ -2,13 +2,16 @@
 
 mod environment;
 mod loader;
+mod plan;
 mod problem;
 mod section;
 mod source;
 mod tree;
 mod values;
+mod watch;
 
 pub(crate) use loader::Loader;
+pub(crate) use plan::Plan;
 pub(crate) use problem::Problems;
 pub(crate) use source::Source;
 

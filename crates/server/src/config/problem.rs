@@ -42,6 +42,12 @@ impl fmt::Display for Problem {
     }
 }
 
+/// Keys may hold anything; a log and a terminal must not.
+pub(super) fn one_line(text: &str) -> String {
+    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    text.chars().map(escape).collect()
+}
+
 /// Everything that is wrong with a config, one line each, in the order of the file.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Problems(String);
@@ -68,7 +74,8 @@ pub(super) struct Gathered(RefCell<Vec<Problem>>);
 impl Gathered {
     /// Notes one more.
     pub(super) fn add(&self, place: &Place, key: impl Into<String>, text: impl Into<String>) {
-        self.0.borrow_mut().push(Problem { place: place.clone(), key: key.into(), text: text.into() });
+        let (key, text) = (one_line(&key.into()), one_line(&text.into()));
+        self.0.borrow_mut().push(Problem { place: place.clone(), key, text });
     }
 
     /// `value` if nothing is wrong.

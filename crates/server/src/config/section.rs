@@ -43,9 +43,10 @@ impl<'a> Section<'a> {
         &self.path
     }
 
-    /// The key is missing, and that is the only thing wrong with the section.
+    /// The key is missing, and nothing else explains why: a typo in it will be complained about anyway.
     pub(super) fn lacks(&self, key: &str) -> bool {
-        self.is_section && !self.entries.iter().any(|entry| entry.key == key)
+        let meant = |entry: &Entry| super::values::similar(&entry.key, [key].into_iter()).is_some();
+        self.is_section && !self.entries.iter().any(meant)
     }
 
     /// The problems this section adds to.

@@ -69,6 +69,7 @@ fn every_typo_is_told_with_its_line_and_what_would_be_right() {
             "cameras:\n  a:\n    source: publish\n    record: {}",
             "nb.yml:4: cameras.a.record: not supported by this version yet; remove it",
         ),
+        ("cameras:\n  a: { sorce: publish }", "nb.yml:2: cameras.a.sorce: unknown key; did you mean \"source\"?"),
         ("cameras:\n  a: {}", "nb.yml:2: cameras.a: this camera has no source; add `source: rtsp://…` or `source: publish`"),
         ("cameras:\n  a: publish", "nb.yml:2: cameras.a: expected a section with keys, found a single value"),
         ("cameras:\n  a:\n    source: [publish]", "nb.yml:3: cameras.a.source: expected a single value, found a list"),

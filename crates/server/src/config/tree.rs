@@ -1,6 +1,6 @@
 //! A config as it was written: keys and texts with their places, before anybody asks what they mean.
 
-use super::problem::{Place, Problems};
+use super::problem::{Place, Problems, one_line};
 use serde::{
     Deserialize, Deserializer,
     de::{MapAccess, SeqAccess, Visitor},
@@ -71,6 +71,7 @@ fn wrong_yaml(file: &Rc<str>, error: &serde_saphyr::Error) -> Problems {
     };
     // The commonest cause, and not what the reader's words make one think of.
     let text = text.replace("not allowed in this context", "not allowed here; put quotes around a value with a colon");
+    let text = one_line(&text);
     match error.location() {
         Some(at) => {
             // The place leads the line like everywhere else, so it need not end it too.

@@ -1,0 +1,113 @@
+//! Runs the config: the one the server was started with, and every better one that is written later.
+
+use super::{House, sources::Sources};
+use crate::{
+    cameras::EventKind,
+    config::{Config, Loader, Plan},
+    endpoint::http::ConfigState,
+};
+use std::{sync::Arc, time::Duration};
+use tokio::{
+    signal::unix::Signal,
+    sync::watch,
+    time::{MissedTickBehavior, interval},
+};
+
+/// How often the file is looked at. It must look the same twice, so a change takes effect after one to two of these.
+const LOOK: Duration = Duration::from_secs(1);
+
+/// Owns what runs, and changes it as the config changes.
+pub(super) struct Reload {
+    pub(super) house: House,
+    pub(super) config: Config,
+    /// `None` if the config came from nowhere and stays as it is.
+    pub(super) loader: Option<Loader>,
+    pub(super) sources: Sources,
+    pub(super) state: watch::Sender<ConfigState>,
+}
+
+impl Reload {
+    /// Follows the file and SIGHUP until the server stops, then stops the sources.
+    pub(super) async fn run(mut self, mut hangup: Signal) {
+        let stop = self.house.stop.clone();
+        let mut looks = interval(LOOK);
+        looks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some(()) = hangup.recv() => self.reload("SIGHUP").await,
+                _ = looks.tick() => if self.loader.as_mut().is_some_and(Loader::look) {
+                    self.reload("the file was written").await;
+                },
+            }
+        }
+        self.sources.shutdown().await;
+    }
+
+    async fn reload(&mut self, cause: &str) {
+        let Some(loader) = &mut self.loader else {
+            tracing::info!(cause, "there is no config file to load again");
+            return;
+        };
+        match loader.load() {
+            Ok(config) => self.change_to(config, cause).await,
+            Err(problems) => self.reject(&problems.to_string(), cause),
+        }
+    }
+
+    fn reject(&mut self, error: &str, cause: &str) {
+        tracing::error!(cause, error, "the new config is refused; the old one keeps running");
+        self.event(EventKind::ConfigRejected, None, error);
+        self.state.send_replace(ConfigState::Rejected { error: error.to_owned() });
+    }
+
+    async fn change_to(&mut self, new: Config, cause: &str) {
+        let plan = Plan::new(&self.config, &new);
+        let counts = (plan.add.len(), plan.remove.len(), plan.change.len());
+        for name in &plan.remove {
+            self.remove(name).await;
+        }
+        let stops = plan.change.iter().map(|(name, _)| name);
+        for name in stops {
+            self.sources.stop(name, "its settings were changed").await;
+        }
+        for (kind, cameras) in [(EventKind::CameraChanged, &plan.change), (EventKind::CameraAdded, &plan.add)] {
+            for (name, camera) in cameras {
+                self.sources.start(name, camera);
+                self.event(kind, Some(name), "");
+            }
+        }
+        let (added, removed, changed) = counts;
+        tracing::info!(cause, added, removed, changed, "config loaded");
+        self.event(EventKind::ConfigLoaded, None, "");
+        self.settle(new, &plan);
+    }
+
+    async fn remove(&mut self, name: &Arc<str>) {
+        const REASON: &str = "the camera was removed from the config";
+        self.sources.stop(name, REASON).await;
+        self.house.cameras.remove(name, REASON, self.house.clock.now());
+        self.event(EventKind::CameraRemoved, Some(name), "");
+    }
+
+    /// What cannot change while running stays as it is, also for the next comparison.
+    fn settle(&mut self, new: Config, plan: &Plan) {
+        let (listen, webrtc) = (self.config.listen.clone(), self.config.webrtc.clone());
+        self.config = Config { listen, webrtc, ..new };
+        let state = match plan.needs_restart.as_slice() {
+            [] => ConfigState::Ok,
+            keys => {
+                tracing::warn!(
+                    keys = keys.join(", "),
+                    "these changes need a restart of the server; until then the old values hold"
+                );
+                ConfigState::NeedsRestart { keys: keys.to_vec() }
+            }
+        };
+        self.state.send_replace(state);
+    }
+
+    fn event(&self, kind: EventKind, camera: Option<&Arc<str>>, text: &str) {
+        self.house.cameras.events().add(self.house.clock.pair().wall, kind, camera, text);
+    }
+}
