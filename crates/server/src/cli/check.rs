@@ -13,7 +13,7 @@ pub(super) struct Check {
 
 impl Check {
     pub(super) fn run(self) -> ExitCode {
-        let checked = Loader::new(self.config).and_then(|loader| Ok((loader.load()?, loader)));
+        let checked = Loader::new(self.config).and_then(|mut loader| Ok((loader.load()?, loader)));
         match checked {
             Ok((config, loader)) => {
                 println!("{} is fine: {}", loader.path().display(), config.summary());

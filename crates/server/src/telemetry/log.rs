@@ -1,6 +1,7 @@
 //! Structured logs on stderr, for people or for machines.
 
 use clap::{Args, ValueEnum};
+use std::io::IsTerminal;
 use tracing::Level;
 use tracing_subscriber::{EnvFilter, Layer, layer::SubscriberExt, util::SubscriberInitExt};
 
@@ -35,7 +36,7 @@ impl LogArgs {
     where
         S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
     {
-        let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr);
+        let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
         match self.log_format {
             LogFormat::Text => layer.with_target(false).boxed(),
             LogFormat::Json => layer.json().flatten_event(true).boxed(),

@@ -1,11 +1,16 @@
 //! REST: `/api/v1/…`.
 
 use super::{Api, view::CameraView};
-use crate::error::ApiError;
+use crate::{
+    cameras::{Event, Order},
+    error::ApiError,
+};
 use axum::{
     Json,
-    extract::{Path, State},
+    extract::{Path, Query, State, rejection::QueryRejection},
+    http::StatusCode,
 };
+use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// `GET /api/v1/cameras`.
@@ -22,4 +27,61 @@ pub(super) async fn camera(State(api): State<Api>, Path(name): Path<String>) -> 
 /// `GET /api/v1/time`: the server's wall clock in microseconds since 1970, read as late as possible.
 pub(super) async fn time(State(api): State<Api>) -> Json<Value> {
     Json(json!({ "server_us": api.clock.pair().wall.as_micros() }))
+}
+
+/// `POST /api/v1/cameras/NAME/start`: runs a source that was stopped, or tries at once instead of waiting.
+pub(super) async fn start(api: State<Api>, name: Path<String>) -> Result<StatusCode, ApiError> {
+    order(&api, &name, Order::Start)
+}
+
+/// `POST /api/v1/cameras/NAME/stop`: stops the source until it is started again.
+pub(super) async fn stop(api: State<Api>, name: Path<String>) -> Result<StatusCode, ApiError> {
+    order(&api, &name, Order::Stop)
+}
+
+/// `POST /api/v1/cameras/NAME/restart`: starts the source anew; viewers stay.
+pub(super) async fn restart(api: State<Api>, name: Path<String>) -> Result<StatusCode, ApiError> {
+    order(&api, &name, Order::Restart)
+}
+
+/// The order was passed on; the state of the camera tells what becomes of it.
+fn order(api: &Api, name: &str, order: Order) -> Result<StatusCode, ApiError> {
+    api.cameras.get(name)?.order(api.clock.now(), order)?;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// `POST /api/v1/cameras/NAME/keyframe`: asks the encoder for a keyframe; `passed_on` is false if one was asked for just before.
+pub(super) async fn keyframe(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
+    let passed_on = api.cameras.play(&name)?.request_keyframe(api.clock.now());
+    Ok(Json(json!({ "passed_on": passed_on })))
+}
+
+/// Which events are wanted.
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Wanted {
+    /// Of this camera only.
+    camera: Option<String>,
+    /// Newer than the event of this number.
+    after: Option<u64>,
+    /// At most so many, the newest.
+    limit: Option<usize>,
+}
+
+/// Events in one answer if the client names no limit.
+const EVENTS: usize = 200;
+
+/// `GET /api/v1/events?camera=NAME&after=ID&limit=N`: what happened lately, oldest first.
+pub(super) async fn events(
+    State(api): State<Api>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
+    let Query(wanted) = wanted.map_err(|error| {
+        ApiError::new(StatusCode::BAD_REQUEST, "bad_query", error.body_text(), "known here: camera, after, limit")
+    })?;
+    let accepted = |event: &Event| {
+        wanted.after.is_none_or(|after| event.id > after)
+            && (wanted.camera.is_none() || event.camera.as_deref() == wanted.camera.as_deref())
+    };
+    Ok(Json(json!({ "events": api.cameras.events().newest(wanted.limit.unwrap_or(EVENTS), accepted) })))
 }

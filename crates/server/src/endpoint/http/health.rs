@@ -16,7 +16,7 @@ pub(crate) enum ConfigState {
     /// It runs, but for what only a restart of the server can change.
     NeedsRestart {
         /// Which keys.
-        keys: Vec<String>,
+        keys: Vec<&'static str>,
     },
     /// It is wrong, and the one before it keeps running.
     Rejected {

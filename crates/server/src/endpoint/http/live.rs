@@ -1,18 +1,19 @@
 //! `GET /api/v1/live`: the state of all cameras as it changes, and a clock to measure one's own against.
 
 use super::{Api, feed};
-use crate::clock::Clock;
+use crate::{clock::Clock, error::ApiError};
 use axum::{
     extract::{
         State, WebSocketUpgrade,
         ws::{Message, Utf8Bytes, WebSocket},
     },
-    response::Response,
+    http::StatusCode,
+    response::{IntoResponse, Response},
 };
 use serde::Deserialize;
 use serde_json::{Number, json};
-use std::time::Duration;
-use tokio::sync::watch;
+use std::{sync::Arc, time::Duration};
+use tokio::sync::{Semaphore, watch};
 use tokio_util::sync::CancellationToken;
 
 /// A ping is a tenth of this; nothing else is expected.
@@ -28,22 +29,33 @@ pub(super) struct Live {
     feed: watch::Receiver<Utf8Bytes>,
     clock: Clock,
     stop: CancellationToken,
+    /// One for each client there may be: an upgraded connection no longer counts among the HTTP ones.
+    places: Arc<Semaphore>,
 }
+
+/// Clients at once.
+const MAX_CLIENTS: usize = 512;
 
 impl Live {
     /// Starts the feed.
     pub(super) fn start(api: &Api) -> Self {
-        Self { feed: feed::start(api), clock: api.clock, stop: api.stop.clone() }
+        Self { feed: feed::start(api), clock: api.clock, stop: api.stop.clone(), places: Arc::new(Semaphore::new(MAX_CLIENTS)) }
     }
 }
 
 /// Turns the request into a WebSocket.
 pub(super) async fn upgrade(State(live): State<Live>, upgrade: WebSocketUpgrade) -> Response {
-    upgrade
-        .max_message_size(MAX_MESSAGE)
-        .max_frame_size(MAX_MESSAGE)
-        .max_write_buffer_size(MAX_UNSENT)
-        .on_upgrade(|socket| async move { live.serve(socket).await.unwrap_or_default() })
+    let Ok(place) = live.places.clone().try_acquire_owned() else {
+        let hint = "close other pages, or poll GET /api/v1/cameras";
+        return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_clients", "too many live clients at once", hint)
+            .into_response();
+    };
+    upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).max_write_buffer_size(MAX_UNSENT).on_upgrade(
+        |socket| async move {
+            live.serve(socket).await.unwrap_or_default();
+            drop(place);
+        },
+    )
 }
 
 impl Live {

@@ -4,6 +4,7 @@ mod api;
 mod feed;
 mod health;
 mod live;
+mod origin;
 mod server;
 mod view;
 mod write_deadline;
@@ -18,7 +19,7 @@ use axum::{
     http::{Method, StatusCode, Uri},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::get,
+    routing::{get, post},
 };
 use std::time::Duration;
 use tokio::sync::watch;
@@ -51,6 +52,11 @@ impl Api {
             .route("/ready", get(async || "ready\n"))
             .route("/api/v1/cameras", get(api::cameras))
             .route("/api/v1/cameras/{name}", get(api::camera))
+            .route("/api/v1/cameras/{name}/start", post(api::start))
+            .route("/api/v1/cameras/{name}/stop", post(api::stop))
+            .route("/api/v1/cameras/{name}/restart", post(api::restart))
+            .route("/api/v1/cameras/{name}/keyframe", post(api::keyframe))
+            .route("/api/v1/events", get(api::events))
             .route("/api/v1/time", get(api::time))
             .with_state(self)
             .merge(live)
@@ -64,6 +70,7 @@ pub(crate) fn finish(router: Router) -> Router {
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(MAX_BODY))
         .layer(middleware::from_fn(in_time))
+        .layer(middleware::from_fn(origin::guard))
 }
 
 async fn not_found(uri: Uri) -> ApiError {

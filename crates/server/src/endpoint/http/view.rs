@@ -58,7 +58,7 @@ impl CameraView {
         let (status, stats) = (stream.status(), stream.stats());
         Self {
             name: camera.name().clone(),
-            source: camera.origin().text.clone(),
+            source: camera.origin().text,
             state: status.state.as_str(),
             reason: status.reason.clone(),
             since_ms: ms(now.since(status.since)),
@@ -68,7 +68,7 @@ impl CameraView {
             fps: (rates.fps * 10.0).round() / 10.0,
             bitrate: rates.bitrate as u64,
             viewers: stream.demand().borrow().readers,
-            restarts: restarts.total,
+            restarts: restarts.total(),
             last_restart: restarts.last.map(|(at, cause)| RestartView { age_ms: ms(now.since(at)), cause }),
             last_frame_age_ms: stats.newest_at.map(|at| ms(now.since(at))),
             capture_clock: stats.newest_clock.map(CaptureClock::as_str),
