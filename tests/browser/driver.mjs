@@ -144,6 +144,16 @@ const commands = {
     return handle.jsonValue();
   },
 
+  // One key, as a person presses it, for whatever has the focus.
+  press: ({ name, key }) => page(name).keyboard.press(key),
+
+  // What an accessibility checker finds wrong: a line for each rule that is broken, with the first element that breaks it.
+  async accessibility({ name }) {
+    await page(name).evaluate(readFileSync(new URL("node_modules/axe-core/axe.min.js", import.meta.url), "utf8"));
+    const { violations } = await page(name).evaluate(() => axe.run(document, { resultTypes: ["violations"] }));
+    return violations.map(({ id, help, nodes }) => `${id}: ${help}: ${nodes[0].html}`);
+  },
+
   screenshot: ({ name, path }) => page(name).screenshot({ path }).then(() => path),
 
   async close({ name }) {

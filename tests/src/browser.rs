@@ -152,6 +152,22 @@ impl Browser {
         self.call("wait", json!({ "name": name, "expression": expression, "timeout": limit.as_millis() }))
     }
 
+    /// Presses a key, named as in `KeyboardEvent.key`, for whatever has the focus.
+    ///
+    /// # Errors
+    /// If there is no such page or key.
+    pub fn press(&self, name: &str, key: &str) -> Result<()> {
+        self.call("press", json!({ "name": name, "key": key })).map(drop)
+    }
+
+    /// What an accessibility checker finds wrong with a page, a line for each broken rule.
+    ///
+    /// # Errors
+    /// If the checker does not run.
+    pub fn accessibility(&self, name: &str) -> Result<Vec<String>> {
+        self.call_as("accessibility", json!({ "name": name }))
+    }
+
     /// Closes a page, after ending its session.
     ///
     /// # Errors

@@ -33,10 +33,14 @@ export class Announcer {
     this.#timer = setTimeout(() => this.#speak(), SETTLED);
   }
 
-  /** @param {string} subject that is gone */
-  forget(subject) {
-    this.#now.delete(subject);
-    this.#said.delete(subject);
+  /**
+   * Forgets all others.
+   * @param {{ has: (subject: string) => boolean }} subjects
+   */
+  keep(subjects) {
+    for (const states of [this.#now, this.#said]) {
+      for (const subject of states.keys()) if (!subjects.has(subject)) states.delete(subject);
+    }
   }
 
   #speak() {

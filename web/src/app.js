@@ -13,8 +13,9 @@ const wall = new Wall(element('wall'), feed, { open, close });
 let openedHere = false;
 
 feed.addEventListener('cameras', () => {
-  wall.update();
-  route();
+  // The address may name a camera that has only now become known.
+  if (wall.update()) route();
+  announcer.keep(wall.tiles);
   render();
 });
 feed.addEventListener('link', () => {
@@ -47,16 +48,18 @@ function render() {
   for (const [name, tile] of wall.tiles) {
     tile.render();
     const { kind, detail } = tile.words;
-    announcer.update(name, [kind, detail].filter(Boolean).join(', '));
+    // That a picture out of view was stopped is no news.
+    if (kind !== 'paused') announcer.update(name, [kind, detail].filter(Boolean).join(', '));
   }
   const { cameras, link } = feed;
-  const live = [...wall.tiles.values()].filter((tile) => tile.words.kind === 'live').length;
-  write(element('count'), cameras?.length ? `${live} of ${cameras.length} live` : '');
+  const live = cameras?.filter((camera) => camera.state === 'live').length;
+  const known = link.up && cameras && cameras.length > 0;
+  write(element('count'), known ? `${live} of ${cameras.length} live` : '');
   write(element('link'), linkWords(cameras !== null));
   element('link').hidden = link.up;
   element('empty').hidden = cameras === null || cameras.length > 0;
   element('wait').hidden = cameras !== null;
-  document.title = cameras?.length ? `${live}/${cameras.length} live · neverblink` : 'neverblink';
+  document.title = known ? `${live}/${cameras.length} live · neverblink` : 'neverblink';
 }
 
 /** @param {boolean} before whether the server was ever heard of */
@@ -75,7 +78,7 @@ function awake() {
 
 /** @param {string} name */
 function open(name) {
-  const hash = HASH + encodeURIComponent(name);
+  const hash = HASH + name;
   if (wall.large) {
     location.replace(hash);
   } else {
@@ -93,7 +96,7 @@ function close() {
 
 /** Shows what the address says. */
 function route() {
-  const name = location.hash.startsWith(HASH) ? decodeURIComponent(location.hash.slice(HASH.length)) : null;
+  const name = location.hash.startsWith(HASH) ? location.hash.slice(HASH.length) : null;
   wall.enlarge(name);
   if (name === null) openedHere = false;
   render();

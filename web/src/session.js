@@ -147,7 +147,8 @@ class Refused extends Error {
 /** @param {Response} response */
 async function refusal(response) {
   const body = await response.json().catch(() => null);
-  const said = [body?.error?.message, body?.error?.hint].filter(Boolean).join('; ');
+  const { message, hint } = body?.error ?? {};
+  const said = [message?.replace(/\.$/, ''), hint].filter(Boolean).join('; ');
   const refused = new Refused(said || `The server answered ${response.status} ${response.statusText}`.trim());
   const seconds = Number(response.headers.get('Retry-After') ?? NaN);
   refused.retryAfter = Number.isFinite(seconds) ? seconds * 1000 : undefined;

@@ -98,10 +98,8 @@ export class Tile {
     if (large === this.#large) return;
     this.#large = large;
     this.element.classList.toggle('large', large);
-    for (const [name, value] of Object.entries({ role: 'dialog', 'aria-modal': 'true' })) {
-      if (large) this.element.setAttribute(name, value);
-      else this.element.removeAttribute(name);
-    }
+    this.element.role = large ? 'dialog' : 'group';
+    this.element.ariaModal = large ? 'true' : null;
     this.#controls.large = large;
     if (large) this.#controls.focus();
     else this.focus();
@@ -148,8 +146,8 @@ export class Tile {
     const name = make('h2', {}, this.#camera.name);
     const delay = make('p', { class: 'delay' }, make('span', { class: 'offscreen' }, 'Delay: '), this.#latency);
     const caption = make('div', { class: 'caption' }, make('span', { class: 'dot' }), name, this.#state, delay);
-    const attributes = { class: 'tile', 'aria-label': this.#camera.name, 'data-camera': this.#camera.name };
-    return make('article', attributes, stage, this.#details.element, caption);
+    const attributes = { class: 'tile', role: 'group', 'aria-label': this.#camera.name, 'data-camera': this.#camera.name };
+    return make('div', attributes, stage, this.#details.element, caption);
   }
 
   /** @param {boolean} on */

@@ -42,17 +42,16 @@ export class Wall {
     return [...this.tiles.values()].find((tile) => tile.large);
   }
 
-  /** Makes the tiles agree with the server's list. */
+  /** Makes the tiles agree with the server's list, and tells whether there are new ones. */
   update() {
     const cameras = this.#feed.cameras ?? [];
     const names = new Set(cameras.map((camera) => camera.name));
     for (const [name, tile] of this.tiles) if (!names.has(name)) this.#remove(name, tile);
-    for (const camera of cameras) {
-      const tile = this.tiles.get(camera.name);
-      if (tile) tile.update(camera);
-      else this.#add(camera);
-    }
+    const fresh = cameras.filter((camera) => !this.tiles.has(camera.name));
+    for (const camera of cameras) this.tiles.get(camera.name)?.update(camera);
+    for (const camera of fresh) this.#add(camera);
     this.#sort(cameras.map((camera) => camera.name));
+    return fresh.length > 0;
   }
 
   /**

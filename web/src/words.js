@@ -36,6 +36,9 @@ const LIVE = { kind: 'live', title: 'Live', detail: '', next: '' };
 /** @type {Words} */
 const INTERRUPTED = { kind: 'interrupted', title: 'Your connection to the server is interrupted', detail: '', next: '' };
 
+/** What keeps the picture from a viewer whose connection to the server works otherwise. */
+const TROUBLE = { media: 'The picture does not reach you', refused: 'Cannot be played right now' };
+
 /**
  * @param {Camera} camera
  * @param {number} now
@@ -74,7 +77,7 @@ function playerWords({ phase, failure, retryAt }, now) {
     default:
       if (!failure) return { kind: 'connecting', title: 'Connecting…', detail: '', next: '' };
       if (failure.kind === 'network') return { ...INTERRUPTED, next: retryWords(retryAt, now) };
-      return { kind: 'interrupted', title: 'No picture for you yet', detail: sentence(failure.message), next: retryWords(retryAt, now) };
+      return { kind: 'interrupted', title: TROUBLE[failure.kind], detail: sentence(failure.message), next: retryWords(retryAt, now) };
   }
 }
 

@@ -20,7 +20,7 @@ test('speaks once about what has settled, and never of what is over', () => {
   announcer.update('front', 'offline');
   mock.timers.tick(2000);
   assert.equal(region.textContent, 'front: offline');
-  announcer.forget('front');
+  announcer.keep(new Set(['yard']));
   announcer.update('yard', 'live');
   mock.timers.tick(2000);
   assert.equal(region.textContent, 'yard: live');

@@ -44,7 +44,7 @@ test('the viewer’s own trouble is not blamed on the camera', () => {
   const failure = { kind: /** @type {const} */ ('media'), message: 'a firewall may be blocking it' };
   const blocked = { phase: /** @type {const} */ ('waiting'), failure, retryAt: 11_000 };
   const words = describe({ camera: camera(), link: UP, player: blocked, flowing: false }, 10_000, WALL);
-  assert.deepEqual(words, { kind: 'interrupted', title: 'No picture for you yet', detail: 'A firewall may be blocking it.', next: 'Trying again in 1 s' });
+  assert.deepEqual(words, { kind: 'interrupted', title: 'The picture does not reach you', detail: 'A firewall may be blocking it.', next: 'Trying again in 1 s' });
 });
 
 test('pictures that still flow outlive a lost connection for words', () => {
