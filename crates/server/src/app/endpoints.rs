@@ -3,7 +3,10 @@
 use super::House;
 use crate::{
     config::Config,
-    endpoint::http::{self, ConfigState, Http},
+    endpoint::{
+        http::{self, ConfigState, Http},
+        webrtc::{self, Webrtc},
+    },
     web,
 };
 use anyhow::Context;
@@ -32,8 +35,17 @@ pub(super) async fn start(
     let mut bound = Bound::default();
     let http = bind("http", config.listen.http, any_port, Http::bind).await?;
 
+    let options = webrtc::Options { hosts: config.webrtc.hosts.clone(), ..webrtc::Options::default() };
+    let bind_webrtc = |addr| Webrtc::bind(addr, house.cameras.clone(), house.clock, options.clone());
+    let webrtc = bind("webrtc", config.listen.webrtc, any_port, bind_webrtc).await?;
+
     let api = http::Api { cameras: house.cameras.clone(), clock: house.clock, config: state, stop: house.stop.clone() };
-    let router = Router::new().merge(api.router()).merge(web::router());
+    let mut router = Router::new().merge(api.router()).merge(web::router());
+    if let Some(webrtc) = webrtc {
+        bound.webrtc = Some(webrtc.local_addr());
+        router = router.merge(webrtc.router());
+        house.tasks.spawn(webrtc.run(house.stop.clone()));
+    }
     if let Some(http) = http {
         bound.http = Some(http.local_addr());
         house.tasks.spawn(http.run(http::finish(router), house.stop.clone()));

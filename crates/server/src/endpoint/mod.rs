@@ -1,3 +1,4 @@
 //! Whoever opens a connection to us is served here.
 
 pub(crate) mod http;
+pub(crate) mod webrtc;

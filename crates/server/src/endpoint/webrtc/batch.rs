@@ -1,0 +1,137 @@
+//! Gathers the packets of one viewer into runs that the kernel can cut apart again (UDP GSO): equally long ones to one
+//! destination, of which the last may be shorter.
+
+use std::net::{IpAddr, SocketAddr};
+
+/// The kernel takes at most this many segments a call (`UDP_MAX_SEGMENTS`).
+pub(super) const MAX_SEGMENTS: usize = 64;
+/// And at most this many bytes: what an IP packet can hold, less its headers.
+const MAX_BYTES: usize = 65_535 - 48;
+
+/// Where a packet goes, and from which of our addresses.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Route {
+    pub(super) destination: SocketAddr,
+    pub(super) source: IpAddr,
+}
+
+/// Equally long packets for one route, the last perhaps shorter.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Run<'a> {
+    pub(super) route: Route,
+    pub(super) bytes: &'a [u8],
+    /// Length of all packets but the last.
+    pub(super) segment: usize,
+}
+
+impl<'a> Run<'a> {
+    /// The packets one by one.
+    pub(super) fn packets(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+        self.bytes.chunks(self.segment.max(1))
+    }
+}
+
+/// One run in the making; its buffer is used again and again.
+#[derive(Default)]
+pub(super) struct Batch {
+    bytes: Vec<u8>,
+    route: Option<Route>,
+    segment: usize,
+    count: usize,
+    /// A shorter packet was added, so nothing can follow.
+    closed: bool,
+}
+
+impl Batch {
+    /// Adds a packet; false if it does not belong to the run, which must then be taken first.
+    pub(super) fn push(&mut self, route: Route, packet: &[u8]) -> bool {
+        if self.count > 0 && !self.fits(route, packet.len()) {
+            return false;
+        }
+        if self.count == 0 {
+            self.route = Some(route);
+            self.segment = packet.len();
+        }
+        self.closed = packet.len() < self.segment;
+        self.bytes.extend_from_slice(packet);
+        self.count += 1;
+        true
+    }
+
+    fn fits(&self, route: Route, len: usize) -> bool {
+        !self.closed
+            && self.route == Some(route)
+            && len <= self.segment
+            && self.count < MAX_SEGMENTS
+            && self.bytes.len() + len <= MAX_BYTES
+    }
+
+    /// The run so far, `None` if there is nothing.
+    pub(super) fn run(&self) -> Option<Run<'_>> {
+        let route = self.route.filter(|_| self.count > 0)?;
+        Some(Run { route, bytes: &self.bytes, segment: self.segment })
+    }
+
+    /// Forgets the run.
+    pub(super) fn clear(&mut self) {
+        self.bytes.clear();
+        self.count = 0;
+        self.closed = false;
+        self.route = None;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn route(port: u16) -> Route {
+        Route { destination: ([127, 0, 0, 1], port).into(), source: [127, 0, 0, 1].into() }
+    }
+
+    /// Lengths of the packets of each run.
+    fn runs(packets: &[(u16, usize)]) -> Vec<Vec<usize>> {
+        let mut batch = Batch::default();
+        let mut out = Vec::new();
+        let take = |batch: &mut Batch, out: &mut Vec<Vec<usize>>| {
+            out.extend(batch.run().map(|r| r.packets().map(<[u8]>::len).collect()));
+            batch.clear();
+        };
+        for (port, len) in packets {
+            let packet = vec![7; *len];
+            if !batch.push(route(*port), &packet) {
+                take(&mut batch, &mut out);
+                assert!(batch.push(route(*port), &packet));
+            }
+        }
+        take(&mut batch, &mut out);
+        out
+    }
+
+    #[test]
+    fn a_frame_of_one_slice_is_one_run() {
+        let frame: Vec<_> = (0..12).map(|i| (1, if i == 11 { 300 } else { 1200 })).collect();
+        assert_eq!(runs(&frame).len(), 1);
+    }
+
+    #[test]
+    fn a_run_ends_at_a_short_packet_a_longer_one_and_another_route() {
+        assert_eq!(runs(&[(1, 40), (1, 1200), (1, 1200), (1, 5), (1, 5)]), [vec![40], vec![1200, 1200, 5], vec![5]]);
+        assert_eq!(runs(&[(1, 10), (2, 10)]), [vec![10], vec![10]]);
+    }
+
+    #[test]
+    fn the_kernel_limits_hold() {
+        assert_eq!(runs(&[(1, 100); 65]).iter().map(Vec::len).collect::<Vec<_>>(), [64, 1]);
+        assert!(runs(&[(1, 1400); 64]).iter().all(|r| r.iter().sum::<usize>() <= MAX_BYTES));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_is_lost_or_reordered(packets in prop::collection::vec((1u16..3, 1usize..1400), 0..200)) {
+            let flat: Vec<usize> = runs(&packets).concat();
+            prop_assert_eq!(flat, packets.iter().map(|p| p.1).collect::<Vec<_>>());
+        }
+    }
+}

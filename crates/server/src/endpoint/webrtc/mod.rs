@@ -1,0 +1,126 @@
+//! WebRTC play (WHEP): browsers watch cameras with the least delay the network allows.
+//!
+//! HTTP ([`routes`], [`service`]) answers offers; a media thread ([`shard`]) owns one UDP socket and its [`viewer`]s, wakes
+//! once for each published frame and sends each viewer its packets in as few calls as the kernel allows ([`batch`],
+//! [`socket`]). A viewer reads the hub by a cursor of its own, so a slow one loses only its own frames. Policies are small
+//! and pure: [`pacing`] (how fast), [`playout`] (how long browsers hold back), [`resend`] (how much is repaired).
+//! All of str0m, the engine of ICE, DTLS and SRTP, is behind [`peer`].
+
+mod addresses;
+mod batch;
+mod choice;
+mod feed;
+mod fragment;
+mod offer;
+mod outlet;
+mod pacing;
+mod peer;
+mod playout;
+mod resend;
+mod routes;
+mod service;
+mod shard;
+mod socket;
+pub(crate) mod stats;
+mod stun;
+mod text;
+mod timeline;
+mod viewer;
+
+use crate::{cameras::Cameras, clock::Clock};
+use axum::Router;
+use service::Service;
+use shard::{Command, Shard};
+use socket::Socket;
+use stats::Stats;
+use std::{
+    io,
+    net::{IpAddr, SocketAddr},
+    sync::Arc,
+};
+use tokio::sync::mpsc;
+use tokio_util::sync::CancellationToken;
+
+/// Commands that may wait for a media thread; one that is this far behind is not helped by more.
+const COMMANDS: usize = 256;
+
+/// How WebRTC is served.
+#[derive(Clone, Debug)]
+pub(crate) struct Options {
+    /// Addresses to offer beside this machine's own.
+    pub(crate) hosts: Vec<IpAddr>,
+    /// Viewers at once; the next is refused.
+    pub(crate) max_viewers: usize,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { hosts: Vec::new(), max_viewers: 1000 }
+    }
+}
+
+/// The WebRTC port and its media thread.
+pub(crate) struct Webrtc {
+    clock: Clock,
+    cameras: Cameras,
+    local: SocketAddr,
+    socket: std::net::UdpSocket,
+    service: Arc<Service>,
+    commands: mpsc::Receiver<Command>,
+}
+
+impl Webrtc {
+    /// Binds the UDP port. Port 0 takes any that is free.
+    ///
+    /// # Errors
+    /// If the port is taken or not allowed, or the machine has no random numbers for a certificate.
+    pub(crate) async fn bind(addr: SocketAddr, cameras: Cameras, clock: Clock, options: Options) -> io::Result<Self> {
+        let socket = std::net::UdpSocket::bind(addr)?;
+        let local = socket.local_addr()?;
+        let (sender, commands) = mpsc::channel(COMMANDS);
+        let service = Arc::new(Service::new(clock, local, options.hosts, options.max_viewers, vec![sender])?);
+        Ok(Self { clock, cameras, local, socket, service, commands })
+    }
+
+    /// The address really bound.
+    pub(crate) fn local_addr(&self) -> SocketAddr {
+        self.local
+    }
+
+    /// The routes of WHEP.
+    pub(crate) fn router(&self) -> Router {
+        routes::router(self.service.clone(), self.cameras.clone())
+    }
+
+    /// What is counted.
+    pub(crate) fn stats(&self) -> Arc<Stats> {
+        self.service.stats.clone()
+    }
+
+    /// Serves viewers until cancelled, then says goodbye to them.
+    pub(crate) async fn run(self, stop: CancellationToken) {
+        let Self { clock, socket, service, commands, .. } = self;
+        let (gone, mut left) = mpsc::unbounded_channel();
+        let stats = service.stats.clone();
+        let work = move || media_thread(socket, |socket| Shard::new(clock, stats, socket, gone).run(commands, stop));
+        if let Err(e) = std::thread::Builder::new().name("webrtc-media".into()).spawn(work) {
+            tracing::error!(error = %e, "the WebRTC media thread cannot be started");
+            return;
+        }
+        // Ends when the thread does.
+        while let Some(id) = left.recv().await {
+            service.forget(id);
+        }
+    }
+}
+
+/// Runs a shard on a runtime of its own, so that no other work delays a frame.
+fn media_thread<F: Future<Output = ()>>(socket: std::net::UdpSocket, shard: impl FnOnce(Socket) -> F) {
+    let run = || -> io::Result<()> {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+        runtime.block_on(async { Ok(shard(Socket::new(socket)?).await) })
+    };
+    if let Err(e) = run() {
+        tracing::error!(error = %e, "the WebRTC media thread has failed");
+    }
+}

@@ -1,0 +1,212 @@
+//! What a browser offers (RFC 8866, RFC 8829), as far as a sender of one camera must know it.
+
+use super::text::attribute;
+use media::MediaKind;
+
+/// Media sections beyond this many are ignored; a page that plays one camera has two.
+const MAX_SECTIONS: usize = 16;
+/// Payload types beyond this many in a section are ignored; the field has seven bits.
+const MAX_FORMATS: usize = 128;
+
+/// An offer's media sections.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Offer {
+    pub(super) sections: Vec<Section>,
+}
+
+/// One `m=` section.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(super) struct Section {
+    /// `None` for what is neither picture nor sound, such as data channels.
+    pub(super) kind: Option<MediaKind>,
+    /// What the browser can receive, in its order of preference.
+    pub(super) formats: Vec<Format>,
+}
+
+/// One payload type.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(super) struct Format {
+    pub(super) payload_type: u8,
+    /// Encoding name as written, e.g. `H264`.
+    pub(super) encoding: String,
+    /// RTP clock rate in Hz.
+    pub(super) clock: u32,
+    /// Channels of sound, if given.
+    pub(super) channels: Option<u8>,
+    /// Format parameters as written.
+    pub(super) fmtp: String,
+    /// Payload type for retransmissions of this one (RFC 4588).
+    pub(super) rtx: Option<u8>,
+}
+
+/// Why an offer cannot be read.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub(super) enum OfferError {
+    /// Not SDP, or no media.
+    #[error("the offer has no media section")]
+    NoMedia,
+    /// Nothing can be encrypted without these.
+    #[error("the offer has no {0} line")]
+    Missing(&'static str),
+}
+
+impl Offer {
+    /// Reads an offer; what it does not know it passes over.
+    ///
+    /// # Errors
+    /// If there is no media section, or the lines that a WebRTC session needs are missing.
+    pub(super) fn parse(sdp: &str) -> Result<Self, OfferError> {
+        for needed in ["ice-ufrag", "ice-pwd", "fingerprint"] {
+            if !sdp.lines().any(|l| attribute(l, needed).is_some()) {
+                return Err(OfferError::Missing(needed));
+            }
+        }
+        let mut sections: Vec<Section> = Vec::new();
+        for line in sdp.lines() {
+            match line.strip_prefix("m=") {
+                Some(media) if sections.len() < MAX_SECTIONS => sections.push(Section::parse(media)),
+                Some(_) => break,
+                None => sections.last_mut().into_iter().for_each(|section| section.read(line)),
+            }
+        }
+        sections.iter_mut().for_each(Section::link_rtx);
+        if sections.is_empty() { Err(OfferError::NoMedia) } else { Ok(Self { sections }) }
+    }
+
+    /// What the browser can receive of `kind`; empty if it did not ask for any.
+    pub(super) fn formats(&self, kind: MediaKind) -> &[Format] {
+        self.sections.iter().find(|s| s.kind == Some(kind)).map_or(&[], |s| &s.formats)
+    }
+
+    /// The encodings offered for `kind`, for people.
+    pub(super) fn encodings(&self, kind: MediaKind) -> String {
+        let mut names: Vec<&str> = Vec::new();
+        for format in self.formats(kind) {
+            if !names.contains(&format.encoding.as_str()) {
+                names.push(&format.encoding);
+            }
+        }
+        if names.is_empty() { "none".into() } else { names.join(", ") }
+    }
+}
+
+impl Section {
+    /// From the value of an `m=` line: `video 9 UDP/TLS/RTP/SAVPF 96 97`.
+    fn parse(media: &str) -> Self {
+        let mut words = media.split_ascii_whitespace();
+        let kind = match words.next() {
+            Some("video") => Some(MediaKind::Video),
+            Some("audio") => Some(MediaKind::Audio),
+            _ => None,
+        };
+        let types = words.skip(2).filter_map(|w| w.parse().ok()).take(MAX_FORMATS);
+        Self { kind, formats: types.map(Format::of_type).collect() }
+    }
+
+    fn read(&mut self, line: &str) {
+        if let Some((format, map)) = attribute(line, "rtpmap").and_then(|v| self.format(v)) {
+            format.read_map(map);
+        } else if let Some((format, params)) = attribute(line, "fmtp").and_then(|v| self.format(v)) {
+            format.fmtp = params.into();
+        }
+    }
+
+    /// Splits `96 rest` into the format with payload type 96 and the rest.
+    fn format<'a>(&mut self, value: &'a str) -> Option<(&mut Format, &'a str)> {
+        let (payload_type, rest) = value.split_once(' ')?;
+        let payload_type: u8 = payload_type.parse().ok()?;
+        let format = self.formats.iter_mut().find(|f| f.payload_type == payload_type)?;
+        Some((format, rest.trim()))
+    }
+
+    /// Moves retransmission formats into the ones they repair.
+    fn link_rtx(&mut self) {
+        let repairs: Vec<(u8, u8)> = self.formats.iter().filter_map(|f| Some((f.repaired()?, f.payload_type))).collect();
+        self.formats.retain(|f| f.repaired().is_none());
+        for format in &mut self.formats {
+            format.rtx = repairs.iter().find(|(of, _)| *of == format.payload_type).map(|(_, rtx)| *rtx);
+        }
+    }
+}
+
+impl Format {
+    /// The static payload types (RFC 3551 §6) need no `rtpmap` line.
+    fn of_type(payload_type: u8) -> Self {
+        let encoding = match payload_type {
+            0 => "PCMU",
+            8 => "PCMA",
+            _ => "",
+        };
+        Self { payload_type, encoding: encoding.into(), clock: 8000, ..Self::default() }
+    }
+
+    fn read_map(&mut self, map: &str) {
+        let mut parts = map.split('/');
+        self.encoding = parts.next().unwrap_or_default().into();
+        self.clock = parts.next().and_then(|c| c.parse().ok()).unwrap_or_default();
+        self.channels = parts.next().and_then(|c| c.parse().ok());
+    }
+
+    fn repaired(&self) -> Option<u8> {
+        self.encoding.eq_ignore_ascii_case("rtx").then(|| self.parameter("apt")?.parse().ok())?
+    }
+
+    /// The value of one format parameter.
+    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+        let pairs = self.fmtp.split(';').filter_map(|p| p.trim().split_once('='));
+        pairs.into_iter().find(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v.trim())
+    }
+}
+
+#[cfg(test)]
+pub(super) mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    /// The shape of what Chromium 156 sends for one video and one audio transceiver that only receive.
+    pub(in super::super) const CHROMIUM: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n\
+a=msid-semantic: WMS\r\nm=video 9 UDP/TLS/RTP/SAVPF 96 97 103 104 107 108 109 114 115 116 39 40\r\nc=IN IP4 0.0.0.0\r\n\
+a=rtcp:9 IN IP4 0.0.0.0\r\na=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\na=ice-options:trickle\r\n\
+a=fingerprint:sha-256 00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F\r\n\
+a=setup:actpass\r\na=mid:0\r\na=extmap:1 urn:ietf:params:rtp-hdrext:toffset\r\n\
+a=extmap:5 http://www.webrtc.org/experiments/rtp-hdrext/playout-delay\r\na=extmap:9 urn:ietf:params:rtp-hdrext:sdes:mid\r\n\
+a=extmap:14 http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time\r\n\
+a=recvonly\r\na=rtcp-mux\r\na=rtcp-rsize\r\na=rtpmap:96 VP8/90000\r\na=rtpmap:97 rtx/90000\r\na=fmtp:97 apt=96\r\n\
+a=rtpmap:103 H264/90000\r\na=rtcp-fb:103 nack\r\na=rtcp-fb:103 nack pli\r\n\
+a=fmtp:103 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42001f\r\na=rtpmap:104 rtx/90000\r\na=fmtp:104 apt=103\r\n\
+a=rtpmap:107 H264/90000\r\na=fmtp:107 level-asymmetry-allowed=1;packetization-mode=0;profile-level-id=42001f\r\n\
+a=rtpmap:108 rtx/90000\r\na=fmtp:108 apt=107\r\na=rtpmap:109 H264/90000\r\n\
+a=fmtp:109 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=42e01f\r\na=rtpmap:114 rtx/90000\r\na=fmtp:114 apt=109\r\n\
+a=rtpmap:39 H264/90000\r\na=fmtp:39 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=4d001f\r\n\
+a=rtpmap:40 rtx/90000\r\na=fmtp:40 apt=39\r\na=rtpmap:115 H264/90000\r\n\
+a=fmtp:115 level-asymmetry-allowed=1;packetization-mode=1;profile-level-id=f4001f\r\na=rtpmap:116 rtx/90000\r\na=fmtp:116 apt=115\r\n\
+m=audio 9 UDP/TLS/RTP/SAVPF 111 0 8\r\nc=IN IP4 0.0.0.0\r\na=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\n\
+a=fingerprint:sha-256 00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F\r\n\
+a=setup:actpass\r\na=mid:1\r\na=recvonly\r\na=rtcp-mux\r\na=rtpmap:111 opus/48000/2\r\na=fmtp:111 minptime=10;useinbandfec=1\r\n\
+a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n";
+
+    #[test]
+    fn reads_chromium() {
+        let offer = Offer::parse(CHROMIUM).unwrap();
+        assert_eq!(offer.encodings(MediaKind::Video), "VP8, H264");
+        assert_eq!(offer.encodings(MediaKind::Audio), "opus, PCMU, PCMA");
+        let h264 = offer.formats(MediaKind::Video).iter().find(|f| f.payload_type == 109).unwrap();
+        assert_eq!((h264.rtx, h264.parameter("Profile-Level-Id")), (Some(114), Some("42e01f")));
+        assert_eq!(offer.formats(MediaKind::Audio)[0].channels, Some(2));
+    }
+
+    #[test]
+    fn says_what_is_missing() {
+        assert_eq!(Offer::parse("v=0\r\n"), Err(OfferError::Missing("ice-ufrag")));
+        let no_media = CHROMIUM.replace("m=", "x=");
+        assert_eq!(Offer::parse(&no_media), Err(OfferError::NoMedia));
+    }
+
+    proptest! {
+        #[test]
+        fn never_panics(cut in 0usize..CHROMIUM.len(), noise in "\\PC{0,40}") {
+            let _ = Offer::parse(&format!("{}{noise}{}", &CHROMIUM[..cut], &CHROMIUM[cut..]));
+            let _ = Offer::parse(&CHROMIUM[cut..]);
+        }
+    }
+}

@@ -1,0 +1,127 @@
+//! How fast a viewer is sent to: a bucket that lets a whole frame through at once and spreads a backlog.
+
+use media::Mono;
+use std::time::Duration;
+
+/// Bytes that may go out at once: an ordinary keyframe.
+const BURST: f64 = 96.0 * 1024.0;
+/// What the bucket never falls below, so that the pace recovers from any number of losses.
+const SLOWEST: f64 = 0.5e6;
+/// Where it begins, and what it never exceeds, in bytes a second: 100 Mbit/s.
+const FASTEST: f64 = 12.5e6;
+/// How long after a loss the pace begins to rise again.
+const CALM: Duration = Duration::from_secs(1);
+/// Losses within this time of each other count once: they were in flight together.
+const ROUND: Duration = Duration::from_millis(100);
+/// A pause shorter than this is not worth a wake-up.
+const LEAST: Duration = Duration::from_millis(1);
+
+/// A token bucket whose rate halves when the link loses packets and doubles every second without loss.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Pacer {
+    /// Bytes a second.
+    rate: f64,
+    tokens: f64,
+    at: Mono,
+    lost_at: Option<Mono>,
+    /// What the stream itself needs, in bytes a second; the pace stays above it, or the viewer would fall behind for good.
+    need: f64,
+}
+
+impl Pacer {
+    /// A full bucket.
+    pub(super) const fn new(now: Mono) -> Self {
+        Self { rate: FASTEST, tokens: BURST, at: now, lost_at: None, need: 0.0 }
+    }
+
+    /// Bytes that may be sent now.
+    pub(super) fn budget(&mut self, now: Mono) -> usize {
+        let passed = now.since(self.at).as_secs_f64();
+        if self.lost_at.is_some_and(|at| now.since(at) >= CALM) {
+            self.rate *= passed.min(1.0).exp2();
+        }
+        self.rate = self.rate.clamp(SLOWEST.max(self.need * 1.5), FASTEST.max(self.need * 4.0));
+        self.tokens = (self.tokens + passed * self.rate).min(BURST.max(self.rate * LEAST.as_secs_f64()));
+        self.at = now;
+        self.tokens.max(0.0) as usize
+    }
+
+    /// Counts bytes sent. More than the budget may be sent when a packet does not fit; the debt is paid later.
+    pub(super) fn sent(&mut self, bytes: usize) {
+        self.tokens -= bytes as f64;
+    }
+
+    /// When at least a packet may be sent.
+    pub(super) fn ready_at(&self) -> Mono {
+        let missing = (1500.0 - self.tokens).max(0.0) / self.rate;
+        self.at + Duration::from_secs_f64(missing).max(LEAST)
+    }
+
+    /// The browser asked for lost packets again.
+    pub(super) fn handle_loss(&mut self, now: Mono) {
+        if self.lost_at.is_none_or(|at| now.since(at) >= ROUND) {
+            self.rate *= 0.5;
+            self.lost_at = Some(now);
+        }
+    }
+
+    /// Tells what the stream needs, in bytes a second.
+    pub(super) fn set_need(&mut self, bytes_per_second: f64) {
+        self.need = bytes_per_second;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const MS: u64 = 1_000_000;
+
+    fn at(ms: u64) -> Mono {
+        Mono::from_nanos(ms * MS)
+    }
+
+    /// Milliseconds until `bytes` are out.
+    fn drain(pacer: &mut Pacer, from: u64, mut bytes: usize) -> u64 {
+        let mut ms = from;
+        loop {
+            let now = pacer.budget(at(ms)).min(bytes);
+            pacer.sent(now);
+            bytes -= now;
+            if bytes == 0 {
+                return ms - from;
+            }
+            assert!(pacer.ready_at() > at(ms));
+            ms += 1;
+        }
+    }
+
+    #[test]
+    fn a_frame_goes_at_once_and_a_two_second_backlog_within_a_tenth() {
+        let mut pacer = Pacer::new(at(0));
+        assert_eq!(drain(&mut pacer, 0, 90_000), 0);
+        let backlog = drain(&mut pacer, 1000, 625_000);
+        assert!((30..100).contains(&backlog), "{backlog} ms");
+    }
+
+    #[test]
+    fn losses_slow_it_down_once_a_round_and_calm_speeds_it_up() {
+        let mut pacer = Pacer::new(at(0));
+        (0..50).for_each(|i| pacer.handle_loss(at(i)));
+        assert_eq!(pacer.rate, FASTEST / 2.0);
+        (1..20).for_each(|i| pacer.handle_loss(at(i * 100)));
+        pacer.budget(at(2000));
+        assert_eq!(pacer.rate, SLOWEST);
+        (0..8000).for_each(|i| assert!(pacer.budget(at(2000 + i)) > 0));
+        assert!(pacer.rate > 10e6, "{}", pacer.rate);
+    }
+
+    #[test]
+    fn it_never_falls_below_what_the_stream_needs() {
+        let mut pacer = Pacer::new(at(0));
+        pacer.set_need(4e6);
+        (0..50).for_each(|i| pacer.handle_loss(at(i * 100)));
+        pacer.budget(at(5000));
+        assert!(pacer.rate >= 6e6);
+    }
+}

@@ -1,0 +1,195 @@
+//! WHEP over HTTP: `POST /live/CAMERA/whep` and the session it makes (draft-ietf-wish-whep, RFC 9725 for the shared parts).
+
+use super::service::{Joined, Patched, Refusal, Service};
+use crate::{cameras::Cameras, error::ApiError};
+use axum::{
+    Router,
+    body::Bytes,
+    extract::{Path, State},
+    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
+    middleware,
+    response::{IntoResponse, Response},
+    routing::post,
+};
+use std::{net::IpAddr, sync::Arc};
+
+const SDP: &str = "application/sdp";
+const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
+/// An offer of a browser has a tenth of this.
+const MAX_OFFER: usize = 32 * 1024;
+
+#[derive(Clone)]
+struct Api {
+    service: Arc<Service>,
+    cameras: Cameras,
+}
+
+/// The routes of WHEP. Any page may use them: cameras are embedded in pages of others, and who may watch is not decided
+/// by the origin.
+pub(super) fn router(service: Arc<Service>, cameras: Cameras) -> Router {
+    Router::new()
+        .route("/live/{camera}/whep", post(offer).options(options))
+        .route("/live/{camera}/{rendition}/whep", post(offer_rendition).options(options))
+        .route("/live/{camera}/whep/{session}", session_methods())
+        .with_state(Api { service, cameras })
+        .layer(middleware::map_response(open_to_all))
+}
+
+fn session_methods() -> axum::routing::MethodRouter<Api> {
+    axum::routing::delete(leave).patch(patch).options(options)
+}
+
+async fn offer(
+    State(api): State<Api>,
+    Path(camera): Path<String>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    join(&api, &camera, &headers, &body).await
+}
+
+async fn offer_rendition(
+    State(api): State<Api>,
+    Path((camera, rendition)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    join(&api, &format!("{camera}/{rendition}"), &headers, &body).await
+}
+
+async fn join(api: &Api, camera: &str, headers: &HeaderMap, body: &[u8]) -> Result<Response, ApiError> {
+    let stream = api.cameras.play(camera)?;
+    let offer = text(headers, SDP, body)?;
+    let Joined { answer, secret, etag } = api.service.join(stream, offer, host(headers)).await?;
+    // One level for all: the secret alone finds the session.
+    let base = camera.split('/').next().unwrap_or(camera);
+    let location = format!("/live/{base}/whep/{secret}");
+    let answer_headers = [
+        (header::CONTENT_TYPE, SDP.to_owned()),
+        (header::LOCATION, location),
+        (header::ETAG, quoted(etag)),
+        (header::HeaderName::from_static("accept-patch"), FRAGMENT.to_owned()),
+    ];
+    Ok((StatusCode::CREATED, answer_headers, answer).into_response())
+}
+
+async fn patch(
+    State(api): State<Api>,
+    Path((_, session)): Path<(String, String)>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<Response, ApiError> {
+    let text = text(&headers, FRAGMENT, &body)?;
+    let etag = if_match(&headers)?;
+    Ok(match api.service.patch(&session, etag, text).await? {
+        Patched::Candidates => StatusCode::NO_CONTENT.into_response(),
+        Patched::Restarted { fragment, etag } => {
+            ([(header::CONTENT_TYPE, FRAGMENT.to_owned()), (header::ETAG, quoted(etag))], fragment).into_response()
+        }
+    })
+}
+
+async fn leave(State(api): State<Api>, Path((_, session)): Path<(String, String)>) -> Result<StatusCode, ApiError> {
+    api.service.leave(&session).await?;
+    Ok(StatusCode::OK)
+}
+
+async fn options() -> Response {
+    let headers = [
+        (HeaderName::from_static("accept-post"), SDP),
+        (HeaderName::from_static("accept-patch"), FRAGMENT),
+        (header::ACCESS_CONTROL_ALLOW_METHODS, "POST, PATCH, DELETE, OPTIONS"),
+        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Content-Type, If-Match, Authorization"),
+        (header::ACCESS_CONTROL_MAX_AGE, "86400"),
+    ];
+    (StatusCode::NO_CONTENT, headers).into_response()
+}
+
+async fn open_to_all(mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
+    let exposed = HeaderValue::from_static("Location, ETag, Link, Accept-Patch, Accept-Post");
+    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
+    response
+}
+
+/// The body, if it is of the right type and text.
+fn text<'a>(headers: &HeaderMap, wanted: &str, body: &'a [u8]) -> Result<&'a str, ApiError> {
+    let given = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
+    if !given.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case(wanted)) {
+        let message = format!("the body must be {wanted}, not {:?}", given.chars().take(80).collect::<String>());
+        let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
+        return Err(ApiError::new(status, "wrong_content_type", message, format!("send the header Content-Type: {wanted}")));
+    }
+    if body.len() > MAX_OFFER {
+        let message = format!("the body is longer than {MAX_OFFER} bytes");
+        return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message, "send the offer of one player only"));
+    }
+    let bad =
+        |_| ApiError::new(StatusCode::BAD_REQUEST, "bad_offer", "the body is not text", "send the SDP as the browser made it");
+    std::str::from_utf8(body).map_err(bad)
+}
+
+/// The entity tag of `If-Match`, `None` for `*`, as RFC 9725 §4.3 wants it for every change.
+fn if_match(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
+    let Some(value) = headers.get(header::IF_MATCH) else {
+        let hint = "send If-Match with the ETag of the answer to POST, or * for an ICE restart";
+        return Err(ApiError::new(StatusCode::PRECONDITION_REQUIRED, "if_match_missing", "the header If-Match is missing", hint));
+    };
+    let value = value.to_str().unwrap_or_default().trim();
+    if value == "*" {
+        return Ok(None);
+    }
+    let tag = value.trim_matches('"').parse().map_err(|_| ApiError::from(Refusal::Stale))?;
+    Ok(Some(tag))
+}
+
+/// The address by which the browser reached us, which the machine itself may not know: of a NAT, of a container's host.
+fn host(headers: &HeaderMap) -> Option<IpAddr> {
+    let host = headers.get(header::HOST)?.to_str().ok()?;
+    let name = match host.strip_prefix('[') {
+        Some(v6) => v6.split(']').next()?,
+        None => host.split(':').next()?,
+    };
+    name.parse().ok()
+}
+
+fn quoted(etag: u64) -> String {
+    format!("\"{etag}\"")
+}
+
+impl From<Refusal> for ApiError {
+    fn from(refusal: Refusal) -> Self {
+        let (status, code, hint) = match &refusal {
+            Refusal::Offer(_) | Refusal::Peer(_) => {
+                (StatusCode::BAD_REQUEST, "bad_offer", "send the SDP of createOffer() as the browser made it")
+            }
+            Refusal::Codec(_) => {
+                let hint = "set the camera to H.264, or use another browser; HLS may play it as well";
+                (StatusCode::NOT_ACCEPTABLE, "codec_not_supported", hint)
+            }
+            Refusal::Full(_) => (StatusCode::SERVICE_UNAVAILABLE, "too_many_viewers", "try again later"),
+            Refusal::NoSession => (StatusCode::NOT_FOUND, "session_not_found", "POST a new offer"),
+            Refusal::Stale => (StatusCode::PRECONDITION_FAILED, "session_changed", "POST a new offer, or send If-Match: *"),
+            Refusal::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping", "try again in a few seconds"),
+        };
+        Self::new(status, code, refusal.to_string(), hint)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn hosts_that_are_addresses_are_offered() {
+        let of = |host: &'static str| {
+            let mut headers = HeaderMap::new();
+            headers.insert(header::HOST, HeaderValue::from_static(host));
+            super::host(&headers).map(|ip| ip.to_string())
+        };
+        assert_eq!(of("192.0.2.1:8080").as_deref(), Some("192.0.2.1"));
+        assert_eq!(of("[2001:db8::1]:8080").as_deref(), Some("2001:db8::1"));
+        assert_eq!(of("camera.example:8080"), None);
+    }
+}

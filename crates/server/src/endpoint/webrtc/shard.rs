@@ -1,0 +1,265 @@
+//! A media thread: one socket, and all viewers that were given to it.
+//!
+//! It wakes once for a new frame of a camera and walks that camera's viewers; once for what has come in; and once for
+//! timers, which wait for each other. Nothing here waits for a viewer.
+
+use super::{
+    feed::Feed,
+    outlet::Outlet,
+    peer::PeerError,
+    socket::{Path, Socket},
+    stats::Stats,
+    stun,
+    viewer::{Arrival, Context, End, Viewer},
+};
+use crate::clock::Clock;
+use futures::{StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
+use std::{
+    collections::HashMap,
+    net::SocketAddr,
+    panic::{AssertUnwindSafe, catch_unwind},
+    sync::Arc,
+    time::{Duration, Instant},
+};
+use tokio::sync::{mpsc, oneshot, watch};
+use tokio_util::sync::CancellationToken;
+
+/// Nothing is ever due later than this, so that a shard without viewers still notices what it must.
+const IDLE: Duration = Duration::from_secs(3600);
+
+/// Public number of a viewer, unique within a server.
+pub(super) type ViewerId = u64;
+
+/// What the HTTP side asks of a shard.
+pub(super) enum Command {
+    /// A new viewer; the answer is given to the browser only when it can be found.
+    Join { id: ViewerId, arrival: Box<Arrival>, done: oneshot::Sender<()> },
+    /// Candidates that the browser found later.
+    Candidates { id: ViewerId, candidates: Vec<String> },
+    /// New credentials.
+    Restart { id: ViewerId, offer: String, done: oneshot::Sender<Result<String, PeerError>> },
+    /// The browser, or somebody with the right to, ends it.
+    Leave { id: ViewerId },
+}
+
+/// Completes when a camera has something new.
+type Wait = LocalBoxFuture<'static, (FeedKey, watch::Receiver<u64>)>;
+
+/// A camera's name, and which of its turns in this shard it is: one that lost its last viewer may get a first again
+/// while a wait of its last turn is still pending.
+#[derive(Clone, PartialEq, Eq, Debug)]
+struct FeedKey {
+    camera: Arc<str>,
+    turn: u64,
+}
+
+struct Watched {
+    feed: Feed,
+    turn: u64,
+    viewers: Vec<ViewerId>,
+}
+
+pub(super) struct Shard {
+    clock: Clock,
+    stats: Arc<Stats>,
+    out: Outlet,
+    viewers: HashMap<ViewerId, Entry>,
+    feeds: HashMap<Arc<str>, Watched>,
+    by_ufrag: HashMap<String, ViewerId>,
+    by_address: HashMap<SocketAddr, ViewerId>,
+    /// Cameras that have got their first viewer and are not waited for yet.
+    new_waits: Vec<Wait>,
+    turns: u64,
+    /// Told when a viewer is no more, so that its URL goes too.
+    gone: mpsc::UnboundedSender<ViewerId>,
+}
+
+struct Entry {
+    camera: Arc<str>,
+    ufrag: String,
+    viewer: Viewer,
+}
+
+impl Shard {
+    pub(super) fn new(clock: Clock, stats: Arc<Stats>, socket: Socket, gone: mpsc::UnboundedSender<ViewerId>) -> Self {
+        Self {
+            clock,
+            stats,
+            out: Outlet::new(socket),
+            viewers: HashMap::new(),
+            feeds: HashMap::new(),
+            by_ufrag: HashMap::new(),
+            by_address: HashMap::new(),
+            new_waits: Vec::new(),
+            turns: 0,
+            gone,
+        }
+    }
+
+    /// Works until cancelled, then says goodbye to all viewers.
+    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, stop: CancellationToken) {
+        let mut waits: FuturesUnordered<Wait> = FuturesUnordered::new();
+        loop {
+            waits.extend(self.new_waits.drain(..));
+            let deadline = tokio::time::Instant::from_std(self.deadline());
+            tokio::select! {
+                () = stop.cancelled() => break,
+                Some((key, changes)) = waits.next(), if !waits.is_empty() => self.handle_change(key, changes),
+                ready = self.out.socket.readable() => match ready {
+                    Ok(()) => self.handle_readable(),
+                    Err(e) => {
+                        tracing::error!(error = %e, "the WebRTC socket is broken; viewers must wait for a restart");
+                        break;
+                    }
+                },
+                command = commands.recv() => match command {
+                    Some(command) => self.handle_command(command),
+                    None => break,
+                },
+                () = tokio::time::sleep_until(deadline) => self.handle_timeouts(),
+            }
+        }
+        self.close_all();
+    }
+
+    /// A frame, or a new state, of one camera.
+    fn handle_change(&mut self, key: FeedKey, changes: watch::Receiver<u64>) {
+        let Some(watched) = self.feeds.get(&key.camera).filter(|w| w.turn == key.turn) else { return };
+        let viewers = watched.viewers.clone();
+        self.new_waits.push(wait(key, changes));
+        for id in viewers {
+            self.with_viewer(id, |viewer, cx| viewer.handle_change(cx));
+        }
+    }
+
+    fn handle_readable(&mut self) {
+        let mut datagrams: Vec<(Path, Vec<u8>)> = Vec::new();
+        self.out.socket.receive(|path, data| datagrams.push((path, data.to_vec())));
+        for (path, data) in datagrams {
+            self.handle_datagram(path, &data);
+        }
+    }
+
+    fn handle_datagram(&mut self, path: Path, data: &[u8]) {
+        let by_name = stun::local_ufrag(data).and_then(|ufrag| self.by_ufrag.get(ufrag));
+        let Some(id) = by_name.or_else(|| self.by_address.get(&path.0)).copied() else { return };
+        let mut accepted = false;
+        self.with_viewer(id, |viewer, cx| accepted = viewer.handle_datagram(cx, path, data));
+        if accepted && self.viewers.contains_key(&id) {
+            self.by_address.insert(path.0, id);
+        }
+    }
+
+    fn handle_timeouts(&mut self) {
+        let now = Instant::now();
+        let clock = self.clock;
+        let due = |e: &Entry| e.viewer.deadline(clock) <= now;
+        let ids: Vec<ViewerId> = self.viewers.iter().filter(|(_, e)| due(e)).map(|(id, _)| *id).collect();
+        for id in ids {
+            self.with_viewer(id, |viewer, cx| viewer.handle_timeout(cx));
+        }
+    }
+
+    fn handle_command(&mut self, command: Command) {
+        match command {
+            Command::Join { id, arrival, done } => {
+                self.join(id, *arrival);
+                // Nobody waits any more if the browser hung up; the viewer then times out.
+                let _ = done.send(());
+            }
+            Command::Candidates { id, candidates } => {
+                self.with_viewer(id, |viewer, _| viewer.handle_candidates(candidates));
+            }
+            Command::Restart { id, offer, done } => {
+                let answer = self.restart(id, &offer);
+                let _ = done.send(answer);
+            }
+            Command::Leave { id } => self.remove(id, End::Deleted),
+        }
+    }
+
+    fn join(&mut self, id: ViewerId, arrival: Arrival) {
+        let camera = arrival.stream.name().clone();
+        if !self.feeds.contains_key(&camera) {
+            self.turns += 1;
+            let key = FeedKey { camera: camera.clone(), turn: self.turns };
+            self.new_waits.push(wait(key, arrival.stream.changes()));
+            let feed = Feed::new(arrival.stream.clone(), self.stats.camera(&camera));
+            self.feeds.insert(camera.clone(), Watched { feed, turn: self.turns, viewers: Vec::new() });
+        }
+        if let Some(watched) = self.feeds.get_mut(&camera) {
+            watched.viewers.push(id);
+        }
+        let mut viewer = Viewer::new(self.clock, self.clock.now(), arrival);
+        let ufrag = viewer.local_ufrag();
+        self.by_ufrag.insert(ufrag.clone(), id);
+        self.viewers.insert(id, Entry { camera, ufrag, viewer });
+        self.with_viewer(id, |viewer, cx| viewer.handle_timeout(cx));
+    }
+
+    fn restart(&mut self, id: ViewerId, offer: &str) -> Result<String, PeerError> {
+        let gone = || PeerError::Failed("the session has ended".into());
+        let entry = self.viewers.get_mut(&id).ok_or_else(gone)?;
+        let answer = entry.viewer.restart_ice(offer)?;
+        self.by_ufrag.remove(&entry.ufrag);
+        entry.ufrag = entry.viewer.local_ufrag();
+        self.by_ufrag.insert(entry.ufrag.clone(), id);
+        self.with_viewer(id, |viewer, cx| viewer.handle_timeout(cx));
+        Ok(answer)
+    }
+
+    /// Lets a viewer do something, and lays it to rest if that was its last.
+    fn with_viewer(&mut self, id: ViewerId, act: impl FnOnce(&mut Viewer, &mut Context<'_>)) {
+        let Some(entry) = self.viewers.get_mut(&id) else { return };
+        let Some(watched) = self.feeds.get_mut(&entry.camera) else { return };
+        let now = self.clock.now();
+        let mut cx = Context { clock: self.clock, now, pair: self.clock.pair(), out: &mut self.out, feed: &mut watched.feed };
+        // A panic in the engine is this viewer's end and nobody else's.
+        if catch_unwind(AssertUnwindSafe(|| act(&mut entry.viewer, &mut cx))).is_err() {
+            return self.remove(id, End::Panicked);
+        }
+        if let Some(end) = entry.viewer.ended().cloned() {
+            self.remove(id, end);
+        }
+    }
+
+    fn remove(&mut self, id: ViewerId, end: End) {
+        let Some(mut entry) = self.viewers.remove(&id) else { return };
+        self.by_ufrag.remove(&entry.ufrag);
+        self.by_address.retain(|_, of| *of != id);
+        if let Some(watched) = self.feeds.get_mut(&entry.camera) {
+            let (clock, now) = (self.clock, self.clock.now());
+            let pair = clock.pair();
+            let mut cx = Context { clock, now, pair, out: &mut self.out, feed: &mut watched.feed };
+            if end != End::Panicked {
+                entry.viewer.close(&mut cx, end.clone());
+            }
+            watched.viewers.retain(|of| *of != id);
+            if watched.viewers.is_empty() {
+                self.feeds.remove(&entry.camera);
+            }
+        }
+        self.stats.remove_viewer(&entry.viewer.stats);
+        tracing::info!(camera = %entry.camera, viewer = id, reason = %end, "viewer left");
+        // The other side is gone only when the server stops.
+        let _ = self.gone.send(id);
+    }
+
+    fn close_all(&mut self) {
+        let ids: Vec<ViewerId> = self.viewers.keys().copied().collect();
+        ids.into_iter().for_each(|id| self.remove(id, End::ServerStops));
+    }
+
+    fn deadline(&self) -> Instant {
+        let first = self.viewers.values().map(|e| e.viewer.deadline(self.clock)).min();
+        first.unwrap_or_else(|| Instant::now() + IDLE)
+    }
+}
+
+fn wait(key: FeedKey, mut changes: watch::Receiver<u64>) -> Wait {
+    Box::pin(async move {
+        // It fails only if the stream is gone, and then so is the feed that `key` names.
+        let _ = changes.changed().await;
+        (key, changes)
+    })
+}

@@ -1,0 +1,227 @@
+//! The one UDP socket of a shard: batched receive (`recvmmsg`, GRO), one send a run (GSO), plain sends where a route refuses that.
+
+use super::batch::{Route, Run};
+use nix::{libc, sys::socket::setsockopt, sys::socket::sockopt};
+use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
+use std::{
+    collections::HashSet,
+    io::{self, IoSliceMut},
+    net::{IpAddr, Ipv6Addr, SocketAddr},
+};
+use tokio::{io::Interest, net::UdpSocket};
+
+/// Asked of the kernel for both directions: a keyframe to each of some hundred viewers.
+const BUFFER: usize = 8 << 20;
+/// Datagrams taken in one call, and room for each: with GRO the kernel joins up to 64 KiB into one.
+const RECEIVE: usize = 8;
+const RECEIVE_BYTES: usize = 64 << 10;
+/// Routes known to refuse GSO; forgotten all at once when there are absurdly many.
+const MAX_PLAIN: usize = 4096;
+
+/// What became of a run.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Sent {
+    /// All of it was given to the kernel in `calls` calls.
+    All { calls: u32 },
+    /// The kernel's buffer is full; `packets` were dropped.
+    Full { packets: usize },
+    /// The network refused it: no route, or nobody there.
+    Refused,
+}
+
+/// A datagram's way: who sent it, and to which of our addresses.
+pub(super) type Path = (SocketAddr, SocketAddr);
+
+/// A UDP socket and its buffers.
+pub(super) struct Socket {
+    io: UdpSocket,
+    state: UdpSocketState,
+    local: SocketAddr,
+    /// Destinations over interfaces without GSO.
+    plain: HashSet<SocketAddr>,
+    buffer: Vec<u8>,
+}
+
+impl Socket {
+    /// Takes over a bound socket. Must be called on the runtime that will use it.
+    ///
+    /// # Errors
+    /// If the kernel refuses what every Linux since 4.18 grants.
+    pub(super) fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
+        socket.set_nonblocking(true)?;
+        enlarge(&socket);
+        let local = socket.local_addr()?;
+        let io = UdpSocket::from_std(socket)?;
+        let state = UdpSocketState::new((&io).into())?;
+        Ok(Self { io, state, local, plain: HashSet::new(), buffer: vec![0; RECEIVE * RECEIVE_BYTES] })
+    }
+
+    /// Waits until there is something to receive.
+    ///
+    /// # Errors
+    /// If the socket is broken.
+    pub(super) async fn readable(&self) -> io::Result<()> {
+        self.io.readable().await
+    }
+
+    /// Hands every datagram that waits now to `take`, at most a few calls' worth, so that others get their turn.
+    pub(super) fn receive(&mut self, mut take: impl FnMut(Path, &[u8])) {
+        for _ in 0..4 {
+            let mut meta = [RecvMeta::default(); RECEIVE];
+            let Ok(count) = self.receive_batch(&mut meta) else { return };
+            for (meta, buffer) in meta.iter().zip(self.buffer.chunks(RECEIVE_BYTES)).take(count) {
+                let path = (canonical(meta.addr), self.destination(meta));
+                buffer[..meta.len].chunks(meta.stride.max(1)).for_each(|datagram| take(path, datagram));
+            }
+        }
+    }
+
+    fn receive_batch(&mut self, meta: &mut [RecvMeta; RECEIVE]) -> io::Result<usize> {
+        let Self { io, state, buffer, .. } = self;
+        let mut chunks = buffer.chunks_mut(RECEIVE_BYTES);
+        let mut slices: [IoSliceMut<'_>; RECEIVE] = std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
+        io.try_io(Interest::READABLE, || state.recv(UdpSockRef::from(&*io), &mut slices, meta))
+    }
+
+    fn destination(&self, meta: &RecvMeta) -> SocketAddr {
+        let ip = meta.dst_ip.unwrap_or_else(|| self.local.ip());
+        canonical(SocketAddr::new(ip, self.local.port()))
+    }
+
+    /// Sends a run: in one call if the route allows.
+    pub(super) fn send(&mut self, run: &Run<'_>) -> Sent {
+        let single = run.bytes.len() <= run.segment;
+        if single || self.plain.contains(&run.route.destination) {
+            return self.send_each(run);
+        }
+        match self.send_call(run.route, run.bytes, Some(run.segment)) {
+            Ok(()) => Sent::All { calls: 1 },
+            Err(e) if is_full(&e) => Sent::Full { packets: run.packets().count() },
+            Err(e) if refuses_gso(&e) => {
+                if self.plain.len() >= MAX_PLAIN {
+                    self.plain.clear();
+                }
+                self.plain.insert(run.route.destination);
+                tracing::debug!(error = %e, "a route refuses segmented sends; sending packet by packet");
+                self.send_each(run)
+            }
+            Err(_) => Sent::Refused,
+        }
+    }
+
+    fn send_each(&self, run: &Run<'_>) -> Sent {
+        let mut calls = 0;
+        for packet in run.packets() {
+            match self.send_call(run.route, packet, None) {
+                Ok(()) => calls += 1,
+                Err(e) if is_full(&e) => return Sent::Full { packets: run.packets().count() - calls as usize },
+                Err(_) => return Sent::Refused,
+            }
+        }
+        Sent::All { calls }
+    }
+
+    fn send_call(&self, route: Route, contents: &[u8], segment_size: Option<usize>) -> io::Result<()> {
+        let v6 = self.local.is_ipv6();
+        let destination = if v6 { mapped(route.destination) } else { route.destination };
+        // On a socket bound to one address there is nothing to choose.
+        let src_ip = self.local.ip().is_unspecified().then(|| if v6 { map_ip(route.source) } else { route.source });
+        let transmit = Transmit { destination, ecn: None, contents, segment_size, src_ip };
+        // Not by way of the runtime: nobody waits for room here, a viewer for whom there is none loses the packet.
+        self.state.try_send(UdpSockRef::from(&self.io), &transmit)
+    }
+}
+
+/// The kernel's limit for ordinary users is a few hundred kilobytes; with the right to exceed it we do.
+fn enlarge(socket: &std::net::UdpSocket) {
+    if setsockopt(socket, sockopt::SndBufForce, &BUFFER).is_err() {
+        let _ = setsockopt(socket, sockopt::SndBuf, &BUFFER);
+    }
+    if setsockopt(socket, sockopt::RcvBufForce, &BUFFER).is_err() {
+        let _ = setsockopt(socket, sockopt::RcvBuf, &BUFFER);
+    }
+}
+
+fn is_full(e: &io::Error) -> bool {
+    e.kind() == io::ErrorKind::WouldBlock || e.raw_os_error() == Some(libc::ENOBUFS)
+}
+
+fn refuses_gso(e: &io::Error) -> bool {
+    matches!(e.raw_os_error(), Some(libc::EIO | libc::EINVAL | libc::EMSGSIZE))
+}
+
+/// IPv4 as IPv4, also on a socket for both.
+fn canonical(address: SocketAddr) -> SocketAddr {
+    SocketAddr::new(address.ip().to_canonical(), address.port())
+}
+
+fn mapped(address: SocketAddr) -> SocketAddr {
+    match address {
+        SocketAddr::V4(v4) => SocketAddr::new(v4.ip().to_ipv6_mapped().into(), v4.port()),
+        SocketAddr::V6(_) => address,
+    }
+}
+
+fn map_ip(ip: IpAddr) -> IpAddr {
+    match ip {
+        IpAddr::V4(v4) => v4.to_ipv6_mapped().into(),
+        IpAddr::V6(v6) => Ipv6Addr::into(v6),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::endpoint::webrtc::batch::{Batch, MAX_SEGMENTS};
+    use std::time::Duration;
+
+    fn bound(address: &str) -> Socket {
+        Socket::new(std::net::UdpSocket::bind(address).unwrap()).unwrap()
+    }
+
+    fn frame(route: Route) -> Batch {
+        let mut batch = Batch::default();
+        for i in 0..MAX_SEGMENTS as u8 {
+            assert!(batch.push(route, &[i; 900][..if i == 63 { 100 } else { 900 }]));
+        }
+        batch
+    }
+
+    async fn received(by: &std::net::UdpSocket) -> Vec<(u8, usize)> {
+        by.set_read_timeout(Some(Duration::from_secs(5))).unwrap();
+        let mut buffer = [0; 2000];
+        (0..MAX_SEGMENTS).map(|_| by.recv(&mut buffer).map(|n| (buffer[0], n)).unwrap()).collect()
+    }
+
+    #[tokio::test]
+    async fn a_run_arrives_whole_with_and_without_gso() {
+        let far = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
+        let route = Route { destination: far.local_addr().unwrap(), source: [127, 0, 0, 1].into() };
+        let expected: Vec<_> = (0..64).map(|i| (i, if i == 63 { 100 } else { 900 })).collect();
+        for plain in [false, true] {
+            let mut socket = bound("0.0.0.0:0");
+            socket.plain.extend(plain.then_some(route.destination));
+            assert!(matches!(socket.send(&frame(route).run().unwrap()), Sent::All { .. }));
+            assert_eq!(received(&far).await, expected);
+        }
+    }
+
+    #[tokio::test]
+    async fn what_comes_in_is_cut_apart_and_tells_where_it_came_to() {
+        for address in ["0.0.0.0:0", "[::]:0"] {
+            let mut sender = bound("127.0.0.1:0");
+            let Ok(socket) = std::net::UdpSocket::bind(address) else { continue };
+            let mut receiver = Socket::new(socket).unwrap();
+            let destination = SocketAddr::from(([127, 0, 0, 1], receiver.local.port()));
+            sender.send(&frame(Route { destination, source: [127, 0, 0, 1].into() }).run().unwrap());
+            let mut got = Vec::new();
+            while got.len() < MAX_SEGMENTS {
+                tokio::time::timeout(Duration::from_secs(5), receiver.readable()).await.unwrap().unwrap();
+                receiver.receive(|path, data| got.push((path, data.len())));
+            }
+            assert_eq!(got.len(), MAX_SEGMENTS);
+            assert_eq!(got[0], ((sender.local, destination), 900));
+            assert_eq!(got[63].1, 100);
+        }
+    }
+}

@@ -1,0 +1,510 @@
+//! One viewer: its place in the stream, its connection, and the policies between them.
+
+use super::{
+    choice::Choice,
+    feed::{Feed, Packets},
+    outlet::{Account, Outlet},
+    pacing::Pacer,
+    peer::{Datagram, Frame, Peer, PeerError, PeerEvent, Polled, Report},
+    playout::Playout,
+    resend::ResendBudget,
+    stats::ViewerStats,
+    timeline::{Reordering, Timeline, is_disposable},
+};
+use crate::clock::Clock;
+use hub::{Event, ReaderOptions, Start, Subscriber};
+use media::{AccessUnit, Catalog, ClockPair, MediaKind, Mono, Wall};
+use std::{
+    net::SocketAddr,
+    rc::Rc,
+    sync::{Arc, atomic::Ordering::Relaxed},
+    time::{Duration, Instant},
+};
+
+/// A viewer further behind than this goes on at the newest keyframe, if that brings it forward.
+const MAX_LAG: Duration = Duration::from_secs(1);
+/// Sound older than this is not worth catching up with.
+const STALE_SOUND: Duration = Duration::from_millis(100);
+/// A browser whose offer was answered must be connected within this time.
+const CONNECT_WITHIN: Duration = Duration::from_secs(30);
+/// Browsers ask for consent every few seconds (RFC 7675); one that is silent for this long is gone.
+const SILENT: Duration = Duration::from_secs(15);
+/// A browser that just got a keyframe and asks for one has asked before it came; another replay would only delay it.
+const REPLAY_INTERVAL: Duration = Duration::from_millis(1000);
+/// Timers of connected viewers wait for the next frame at most this long: one wake-up serves them all.
+const COALESCE: Duration = Duration::from_millis(20);
+/// The browser's own candidates are tried only if its packets have not found us by then.
+const TRY_CANDIDATES_AFTER: Duration = Duration::from_millis(300);
+
+/// What a viewer needs of the shard while it does something.
+pub(super) struct Context<'a> {
+    pub(super) clock: Clock,
+    pub(super) now: Mono,
+    pub(super) pair: ClockPair,
+    pub(super) out: &'a mut Outlet,
+    pub(super) feed: &'a mut Feed,
+}
+
+impl Context<'_> {
+    fn instant(&self) -> Instant {
+        self.clock.instant(self.now)
+    }
+}
+
+/// What a new viewer is made of.
+pub(super) struct Arrival {
+    pub(super) peer: Peer,
+    pub(super) choice: Choice,
+    pub(super) stream: Arc<hub::Stream>,
+    pub(super) stats: Arc<ViewerStats>,
+    /// Candidates that came with the offer.
+    pub(super) candidates: Vec<String>,
+}
+
+/// Why a viewer is no more.
+#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+pub(super) enum End {
+    #[error("the browser said goodbye")]
+    Closed,
+    #[error("the session was deleted")]
+    Deleted,
+    #[error("the server stops")]
+    ServerStops,
+    #[error("the browser never connected; is UDP to this server blocked?")]
+    NeverConnected,
+    #[error("nothing was heard from the browser for {} s", SILENT.as_secs())]
+    Silent,
+    #[error("the camera now sends {0}, which was not agreed on; the browser must ask again")]
+    CodecChanged(String),
+    #[error("the camera is gone: {0}")]
+    CameraGone(Arc<str>),
+    #[error("{0}")]
+    Failed(String),
+    #[error("a fault in this server; please report it")]
+    Panicked,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+enum Phase {
+    /// ICE and DTLS.
+    Connecting,
+    /// Media flows.
+    Playing,
+    /// The path is lost; the browser may find another.
+    Lost,
+}
+
+pub(super) struct Viewer {
+    pub(super) stats: Arc<ViewerStats>,
+    peer: Peer,
+    reader: Subscriber,
+    choice: Choice,
+    catalog: Option<Arc<Catalog>>,
+    phase: Phase,
+    end: Option<End>,
+    since: Mono,
+    heard: Mono,
+    candidates: Vec<String>,
+    video: Timeline,
+    audio: Timeline,
+    order: Reordering,
+    /// Units before the next keyframe are of no use.
+    await_key: bool,
+    /// Behind the newest unit because it has just begun, or begun again.
+    catching_up: bool,
+    /// Something was sent since the last jump.
+    started: bool,
+    replayed: Option<Mono>,
+    sending: Option<Sending>,
+    /// When the frame that is on its way out had come in, for the histogram.
+    first_out: Option<Mono>,
+    pacer: Pacer,
+    paced_until: Option<Mono>,
+    playout: Playout,
+    resends: ResendBudget,
+    nacks: u64,
+    idle_until: Instant,
+    driven: Mono,
+}
+
+/// A frame partly sent.
+struct Sending {
+    packets: Rc<Packets>,
+    next: usize,
+    kind: MediaKind,
+    timestamp: u32,
+    captured: (Instant, Wall),
+    playout: Option<(Duration, Duration)>,
+}
+
+impl Viewer {
+    pub(super) fn new(clock: Clock, now: Mono, arrival: Arrival) -> Self {
+        let Arrival { peer, choice, stream, stats, candidates } = arrival;
+        Self {
+            peer,
+            choice,
+            stats,
+            candidates,
+            reader: stream.subscribe(ReaderOptions { start: Start::NewestKey, max_lag: MAX_LAG }),
+            catalog: None,
+            phase: Phase::Connecting,
+            end: None,
+            since: now,
+            heard: now,
+            video: Timeline::new(fastrand::u32(..)),
+            audio: Timeline::new(fastrand::u32(..)),
+            order: Reordering::default(),
+            await_key: false,
+            catching_up: true,
+            started: false,
+            replayed: None,
+            sending: None,
+            first_out: None,
+            pacer: Pacer::new(now),
+            paced_until: None,
+            playout: Playout::default(),
+            resends: ResendBudget::new(now),
+            nacks: 0,
+            idle_until: clock.instant(now),
+            driven: now,
+        }
+    }
+
+    /// Takes a datagram; false if it is not for this viewer.
+    pub(super) fn handle_datagram(&mut self, cx: &mut Context<'_>, path: (SocketAddr, SocketAddr), data: &[u8]) -> bool {
+        match self.peer.handle_datagram(cx.instant(), path, data) {
+            Ok(false) => return false,
+            Ok(true) => self.heard = cx.now,
+            Err(e) => self.fail(&e),
+        }
+        self.drain(cx);
+        true
+    }
+
+    /// Something new is in the stream.
+    pub(super) fn handle_change(&mut self, cx: &mut Context<'_>) {
+        if self.phase == Phase::Playing {
+            self.pump(cx);
+        }
+    }
+
+    /// Time has passed.
+    pub(super) fn handle_timeout(&mut self, cx: &mut Context<'_>) {
+        let silent = cx.now.since(self.heard);
+        if self.phase == Phase::Connecting && cx.now.since(self.since) >= CONNECT_WITHIN {
+            self.end = Some(End::NeverConnected);
+        } else if self.phase != Phase::Connecting && silent >= SILENT {
+            self.end = Some(End::Silent);
+        } else {
+            self.try_candidates(cx.now);
+            self.pump(cx);
+        }
+    }
+
+    /// Adds candidates that the browser has told of since.
+    pub(super) fn handle_candidates(&mut self, candidates: impl IntoIterator<Item = String>) {
+        self.candidates.extend(candidates);
+    }
+
+    /// New ICE credentials from the browser; the answer holds ours.
+    ///
+    /// # Errors
+    /// If the engine cannot make sense of the offer.
+    pub(super) fn restart_ice(&mut self, offer: &str) -> Result<String, PeerError> {
+        self.peer.restart(offer)
+    }
+
+    /// The name by which the browser's first packets find this viewer.
+    pub(super) fn local_ufrag(&mut self) -> String {
+        self.peer.local_ufrag()
+    }
+
+    /// Why it is no more, if it is.
+    pub(super) fn ended(&self) -> Option<&End> {
+        self.end.as_ref()
+    }
+
+    /// When [`Viewer::handle_timeout`] is due.
+    pub(super) fn deadline(&self, clock: Clock) -> Instant {
+        let timer = match self.phase {
+            Phase::Connecting if !self.candidates.is_empty() => {
+                self.idle_until.min(clock.instant(self.since + TRY_CANDIDATES_AFTER))
+            }
+            Phase::Connecting => self.idle_until,
+            Phase::Playing | Phase::Lost => self.idle_until.max(clock.instant(self.driven + COALESCE)),
+        };
+        let silent_at = match self.phase {
+            Phase::Connecting => self.since + CONNECT_WITHIN,
+            Phase::Playing | Phase::Lost => self.heard + SILENT,
+        };
+        let timer = timer.min(clock.instant(silent_at));
+        self.paced_until.map_or(timer, |at| timer.min(clock.instant(at)))
+    }
+
+    /// Says goodbye to the browser.
+    pub(super) fn close(&mut self, cx: &mut Context<'_>, end: End) {
+        self.end.get_or_insert(end);
+        self.peer.close();
+        while self.peer.is_alive() {
+            match self.peer.poll() {
+                Ok(Polled::Datagram(datagram)) => cx.out.push(&datagram, account(cx.feed, &self.stats)),
+                Ok(Polled::Event(_)) => {}
+                Ok(Polled::Idle(_)) | Err(_) => break,
+            }
+        }
+        cx.out.flush(account(cx.feed, &self.stats));
+    }
+
+    fn fail(&mut self, error: &PeerError) {
+        self.end.get_or_insert(End::Failed(error.to_string()));
+    }
+
+    fn try_candidates(&mut self, now: Mono) {
+        if self.phase != Phase::Playing && now.since(self.since) >= TRY_CANDIDATES_AFTER {
+            self.candidates.drain(..).for_each(|c| self.peer.add_remote_candidate(&c));
+        }
+    }
+
+    /// Sends what there is, as far as the pace allows.
+    fn pump(&mut self, cx: &mut Context<'_>) {
+        self.paced_until = None;
+        self.driven = cx.now;
+        if self.phase == Phase::Playing {
+            self.fill(cx);
+        }
+        if let Err(e) = self.peer.handle_timeout(cx.instant()) {
+            self.fail(&e);
+        }
+        self.drain(cx);
+    }
+
+    fn fill(&mut self, cx: &mut Context<'_>) {
+        while self.end.is_none() && (self.sending.is_some() || self.take_next(cx)) {
+            let budget = self.pacer.budget(cx.now);
+            if !self.send_some(budget) {
+                self.paced_until = Some(self.pacer.ready_at());
+                return;
+            }
+        }
+    }
+
+    /// Sends as much of the current frame as `budget` allows; false if that is not all.
+    fn send_some(&mut self, budget: usize) -> bool {
+        let Some(sending) = &mut self.sending else { return true };
+        let (first, mut bytes) = (sending.next, 0);
+        let payloads = &sending.packets.payloads;
+        while let Some(payload) = payloads.get(sending.next).filter(|p| bytes + p.len() <= budget) {
+            bytes += payload.len();
+            sending.next += 1;
+        }
+        let ends = sending.next == payloads.len();
+        self.peer.send(&Frame {
+            kind: sending.kind,
+            timestamp: sending.timestamp,
+            captured: sending.captured,
+            playout: sending.playout,
+            payloads: &payloads[first..sending.next],
+            ends,
+        });
+        self.pacer.sent(bytes);
+        self.resends.sent(bytes);
+        if ends {
+            self.sending = None;
+        }
+        ends
+    }
+
+    /// Takes the next unit that is to be sent; false if there is none now.
+    fn take_next(&mut self, cx: &mut Context<'_>) -> bool {
+        while self.end.is_none() {
+            match self.reader.try_next() {
+                Some(Event::Unit(unit, position)) => {
+                    self.sending = self.begin(cx, &unit, position);
+                    if self.sending.is_some() {
+                        return true;
+                    }
+                }
+                Some(Event::Catalog(catalog)) => self.adopt(catalog),
+                Some(Event::Skipped { units }) => self.count_skipped(cx, units),
+                Some(Event::Status(_)) => {}
+                Some(Event::Ended(reason)) => self.end = Some(End::CameraGone(reason)),
+                None => {
+                    self.catching_up = false;
+                    if !self.started {
+                        // Nothing to begin with is held: an encoder that can is to make it. Throttled by the hub.
+                        self.reader.request_keyframe(cx.now);
+                    }
+                    return false;
+                }
+            }
+        }
+        false
+    }
+
+    fn count_skipped(&self, cx: &Context<'_>, units: u64) {
+        self.stats.frames_skipped.fetch_add(units, Relaxed);
+        cx.feed.stats.frames_skipped.fetch_add(units, Relaxed);
+    }
+
+    /// A new publisher, or new parameters: what follows can only be decoded from a keyframe on.
+    fn adopt(&mut self, catalog: Arc<Catalog>) {
+        let agreed = |kind_agreed: bool, track: Option<&media::Track>| {
+            let foreign = track.filter(|t| kind_agreed && !self.choice.carries(&t.codec));
+            foreign.map(|t| t.codec.name().to_uppercase())
+        };
+        if let Some(codec) = agreed(self.choice.video.is_some(), catalog.video()) {
+            self.end = Some(End::CodecChanged(codec));
+        }
+        self.await_key = self.catalog.is_some() && catalog.video().is_some();
+        self.catalog = Some(catalog);
+    }
+
+    /// Decides whether and how a unit is sent.
+    fn begin(&mut self, cx: &mut Context<'_>, unit: &AccessUnit, position: u64) -> Option<Sending> {
+        let catalog = self.catalog.clone()?;
+        let codec = &catalog.track(unit.track)?.codec;
+        let kind = codec.kind();
+        let wanted = match kind {
+            MediaKind::Video => catalog.video().is_some_and(|t| t.id == unit.track) && self.wants_picture(cx, unit, codec),
+            MediaKind::Audio => catalog.audio().is_some_and(|t| t.id == unit.track) && self.wants_sound(cx.now, unit),
+        };
+        if !wanted || !self.choice.carries(codec) {
+            return None;
+        }
+        self.started = true;
+        if kind == MediaKind::Video {
+            self.stats.frames_sent.fetch_add(1, Relaxed);
+            cx.feed.stats.frames_sent.fetch_add(1, Relaxed);
+            if !self.catching_up {
+                self.first_out.get_or_insert(unit.timing.received);
+            }
+        }
+        let captured = unit.timing.captured.at.min(cx.now);
+        let timeline = match kind {
+            MediaKind::Video => &mut self.video,
+            MediaKind::Audio => &mut self.audio,
+        };
+        Some(Sending {
+            packets: cx.feed.packets(position, unit, codec),
+            next: 0,
+            kind,
+            timestamp: timeline.next(unit.pts),
+            captured: (cx.clock.instant(captured), cx.pair.wall_at(unit.timing.captured.at)),
+            playout: (kind == MediaKind::Video).then(|| self.playout.delay(cx.now)),
+        })
+    }
+
+    fn wants_picture(&mut self, cx: &mut Context<'_>, unit: &AccessUnit, codec: &media::Codec) -> bool {
+        self.await_key &= !unit.key;
+        if self.await_key {
+            self.count_skipped(cx, 1);
+            return false;
+        }
+        if self.order.is_late(unit) {
+            cx.feed.handle_b_frame(cx.now);
+            return !is_disposable(unit, codec);
+        }
+        true
+    }
+
+    fn wants_sound(&self, now: Mono, unit: &AccessUnit) -> bool {
+        !(self.catching_up && now.since(unit.timing.published) > STALE_SOUND)
+    }
+
+    /// Takes everything that the connection wants.
+    fn drain(&mut self, cx: &mut Context<'_>) {
+        loop {
+            match self.peer.poll() {
+                Ok(Polled::Datagram(datagram)) => self.send_datagram(cx, &datagram),
+                Ok(Polled::Event(event)) => self.handle_event(cx, event),
+                Ok(Polled::Idle(at)) => {
+                    self.idle_until = at;
+                    break;
+                }
+                Err(e) => {
+                    self.fail(&e);
+                    break;
+                }
+            }
+        }
+        cx.out.flush(account(cx.feed, &self.stats));
+        if let Some(received) = self.first_out.take() {
+            cx.feed.stats.ingest_to_send.observe(cx.clock.now().since(received));
+        }
+    }
+
+    fn send_datagram(&mut self, cx: &mut Context<'_>, datagram: &Datagram) {
+        if datagram.resend {
+            self.pacer.handle_loss(cx.now);
+            self.playout.handle_loss(cx.now);
+            if !self.resends.allow(cx.now, datagram.contents.len()) {
+                cx.feed.stats.retransmits_refused.fetch_add(1, Relaxed);
+                return;
+            }
+            self.stats.retransmits.fetch_add(1, Relaxed);
+            cx.feed.stats.retransmits.fetch_add(1, Relaxed);
+        }
+        cx.out.push(datagram, account(cx.feed, &self.stats));
+    }
+
+    fn handle_event(&mut self, cx: &mut Context<'_>, event: PeerEvent) {
+        match event {
+            PeerEvent::Connected => self.play(cx),
+            PeerEvent::Path { alive: false } if self.phase == Phase::Playing => self.phase = Phase::Lost,
+            PeerEvent::Path { alive: true } if self.phase == Phase::Lost => self.play(cx),
+            PeerEvent::Path { .. } => {}
+            PeerEvent::KeyframeWanted => self.handle_keyframe_wanted(cx),
+            PeerEvent::Report(report) => self.handle_report(cx, report),
+            PeerEvent::Closed => self.end = Some(End::Closed),
+        }
+    }
+
+    /// Begins, or begins again, at the newest keyframe.
+    fn play(&mut self, cx: &mut Context<'_>) {
+        self.phase = Phase::Playing;
+        self.stats.connected.store(true, Relaxed);
+        self.stats.set_remote(self.peer.remote());
+        self.jump(cx.now);
+    }
+
+    fn jump(&mut self, now: Mono) {
+        self.reader.restart();
+        self.await_key = false;
+        self.order = Reordering::default();
+        self.catching_up = true;
+        self.started = false;
+        self.replayed = Some(now);
+        // At once: the frame loop must not wait for the next frame, which may be seconds away.
+        self.paced_until = Some(now);
+    }
+
+    /// The newest group of pictures is sent again at once, which helps whatever the camera does; and the camera is asked.
+    fn handle_keyframe_wanted(&mut self, cx: &mut Context<'_>) {
+        cx.feed.stats.plis.fetch_add(1, Relaxed);
+        self.reader.request_keyframe(cx.now);
+        let recently = self.replayed.is_some_and(|at| cx.now.since(at) < REPLAY_INTERVAL);
+        if self.phase == Phase::Playing && !self.catching_up && !recently {
+            self.jump(cx.now);
+        }
+    }
+
+    fn handle_report(&mut self, cx: &mut Context<'_>, report: Report) {
+        let new_nacks = report.nacks.saturating_sub(self.nacks);
+        self.nacks = report.nacks;
+        cx.feed.stats.nacks.fetch_add(new_nacks, Relaxed);
+        if let Some(rtt) = report.rtt {
+            self.playout.set_rtt(rtt);
+            self.stats.rtt_us.store(u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX), Relaxed);
+        }
+        if let Some(loss) = report.loss {
+            self.stats.loss_permille.store((loss.clamp(0.0, 1.0) * 1000.0) as u64, Relaxed);
+        }
+        let delay = self.playout.delay(cx.now).0;
+        self.stats.playout_ms.store(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), Relaxed);
+        self.pacer.set_need(cx.feed.rate(cx.now));
+    }
+}
+
+fn account<'a>(feed: &'a Feed, viewer: &'a ViewerStats) -> Account<'a> {
+    Account { camera: &feed.stats, viewer }
+}
