@@ -8,6 +8,7 @@ mod clock;
 mod config;
 mod endpoint;
 mod error;
+mod source;
 #[allow(dead_code, unused_imports)]
 mod supervise;
 mod telemetry;
@@ -16,5 +17,9 @@ mod web;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
+    // The server executes itself as its workers. Before anything else: a worker is to have one thread and nothing open.
+    if std::env::args_os().nth(1).is_some_and(|command| command == "worker") {
+        return worker::main();
+    }
     cli::main()
 }

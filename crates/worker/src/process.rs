@@ -34,6 +34,7 @@ const FIRST_WORD: Duration = Duration::from_secs(10);
 /// The conversation with the server ([`proto::ipc`]) runs over standard input, which is one end of a Unix socket pair: an
 /// inherited descriptor that needs no agreement on its number and leaks into no other child. Standard error is for last words.
 pub fn main() -> ExitCode {
+    close_inherited();
     match connect() {
         Ok(mut link) => live(&mut link),
         Err(e) => {
@@ -41,6 +42,14 @@ pub fn main() -> ExitCode {
             ExitCode::from(NO_SERVER)
         }
     }
+}
+
+/// Closes what whoever started the server left open for its children: a worker owns the standard streams and nothing else.
+#[expect(unsafe_code, reason = "no safe wrapper closes descriptors that nobody owns")]
+fn close_inherited() {
+    // SAFETY: this is the first thing the process does. No value of this program owns a descriptor from 3 on yet, so none can be
+    // used after it was closed here. On kernels before 5.9 the call fails and nothing happens.
+    unsafe { nix::libc::syscall(nix::libc::SYS_close_range, 3, u32::MAX, 0) };
 }
 
 fn connect() -> Result<Link, String> {

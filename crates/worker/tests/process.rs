@@ -1,8 +1,10 @@
 //! Worker processes as the server sees them: this binary executes itself as the worker.
+#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "this is a test, although it has a main function")]
 
 use bytes::Buf;
 use nix::{
     errno::Errno,
+    fcntl::{FcntlArg, FdFlag, fcntl},
     sys::signal::{Signal, kill},
     sys::socket::{AddressFamily, SockFlag, SockType, socket},
     unistd::Pid,
@@ -24,11 +26,12 @@ fn main() -> ExitCode {
         Some("server") => return doomed_server(),
         _ => {}
     }
-    let tests: [(&str, fn()); 6] = [
+    let tests: [(&str, fn()); 7] = [
         ("frames_flow_and_wishes_are_heard", frames_flow_and_wishes_are_heard),
         ("the_sandbox_holds", the_sandbox_holds),
         ("the_end_of_the_socket_ends_the_worker", the_end_of_the_socket_ends_the_worker),
         ("a_killed_server_takes_its_worker_with_it", a_killed_server_takes_its_worker_with_it),
+        ("nothing_is_inherited_but_the_standard_streams", nothing_is_inherited_but_the_standard_streams),
         ("a_fault_is_told_in_words", a_fault_is_told_in_words),
         ("started_by_hand_it_says_so", started_by_hand_it_says_so),
     ];
@@ -144,6 +147,16 @@ fn the_end_of_the_socket_ends_the_worker() {
     assert_eq!(worker.exit().code(), Some(0));
 }
 
+fn nothing_is_inherited_but_the_standard_streams() {
+    let leak = std::fs::File::open("/dev/null").unwrap();
+    fcntl(&leak, FcntlArg::F_SETFD(FdFlag::empty())).unwrap();
+    let mut worker = Worker::start(job());
+    worker.frame();
+    let open = std::fs::read_dir(format!("/proc/{}/fd", worker.child.id())).unwrap().count();
+    // The socket is there twice: as standard input, and as the worker's own.
+    assert_eq!(open, 4);
+}
+
 fn a_fault_is_told_in_words() {
     let mut worker = Worker::start(TestPicture { width: 0, height: 0, ..job() });
     let text = loop {
@@ -199,6 +212,7 @@ fn the_sandbox_holds() {
 }
 
 /// Plays a server: starts a worker, and a bystander that keeps the worker's socket open, and then just lives.
+#[expect(clippy::zombie_processes, reason = "this process is killed before its children end")]
 fn doomed_server() -> ExitCode {
     let (ours, theirs) = UnixStream::pair().unwrap();
     let worker = itself("worker").stdin(OwnedFd::from(theirs)).spawn().unwrap();

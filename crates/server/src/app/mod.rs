@@ -10,6 +10,7 @@ use crate::{
     clock::Clock,
     config::{Config, Loader},
     endpoint::http::ConfigState,
+    source::worker::Spawner,
 };
 use anyhow::Context;
 use reload::Reload;
@@ -42,6 +43,7 @@ struct House {
     clock: Clock,
     tasks: TaskTracker,
     stop: CancellationToken,
+    spawner: Spawner,
 }
 
 /// Runs the server until it is told to stop.
@@ -49,7 +51,13 @@ struct House {
 /// # Errors
 /// A port that cannot be bound, or a signal handler that cannot be set.
 pub(crate) async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
-    let house = House { cameras: Cameras::new(), clock: Clock::new(), tasks: TaskTracker::new(), stop: CancellationToken::new() };
+    let house = House {
+        cameras: Cameras::new(),
+        clock: Clock::new(),
+        tasks: TaskTracker::new(),
+        stop: CancellationToken::new(),
+        spawner: Spawner::new().context("cannot start the thread that starts workers")?,
+    };
     let signals = Signals::new().context("cannot listen for signals")?;
     let (state, seen) = watch::channel(ConfigState::default());
     let bound = endpoints::start(&house, &config, matches!(mode, Mode::Demo { any_port: true }), seen).await?;

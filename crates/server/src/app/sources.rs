@@ -3,11 +3,13 @@
 use super::House;
 use crate::{
     cameras::{Keeper, Order, Origin, Restarts},
-    config::{Camera, Source},
-    supervise::{Command, Policy, Remote, Supervisor},
+    config::{Camera, Source, TestSource},
+    source::worker::WorkerSource,
+    supervise::{Command, Policy, Remote, Supervisor, supervise},
 };
 use futures::future::join_all;
 use hub::{Stream, StreamOptions};
+use proto::ipc::TestPicture;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// A source on demand runs on for this long after its last viewer: people reload pages.
@@ -57,10 +59,28 @@ fn policy(config: &Camera) -> Policy {
 }
 
 /// Starts what reaches this kind of source; `None` if it comes to us by itself.
-fn dial(_house: &House, source: &Source, _stream: Arc<Stream>, _policy: Policy) -> Option<Supervisor> {
+fn dial(house: &House, source: &Source, stream: Arc<Stream>, policy: Policy) -> Option<Supervisor> {
     match source {
         Source::Publish => None,
-        Source::Rtsp(_) | Source::Test(_) => None,
+        Source::Rtsp(_) => None,
+        Source::Test(test) => {
+            let source = WorkerSource::test_picture(house.spawner.clone(), picture(stream.name(), test));
+            Some(supervise(source, stream, policy, house.clock))
+        }
+    }
+}
+
+/// The bounds of the config fit the types of the job.
+fn picture(name: &Arc<str>, test: &TestSource) -> TestPicture {
+    let narrow = |n: u32| u16::try_from(n).unwrap_or(u16::MAX);
+    TestPicture {
+        name: name.to_string(),
+        width: narrow(test.width),
+        height: narrow(test.height),
+        fps: narrow(test.fps),
+        gop: narrow(test.gop),
+        bitrate: test.bitrate,
+        noise: u8::try_from(test.noise).unwrap_or(u8::MAX),
     }
 }
 

@@ -80,6 +80,8 @@ pub(crate) struct TestSource {
     pub(crate) gop: u32,
     /// Bits a second.
     pub(crate) bitrate: u32,
+    /// Percent of the picture that is noise, to use the bitrate up.
+    pub(crate) noise: u32,
 }
 
 impl fmt::Display for Source {
@@ -89,7 +91,8 @@ impl fmt::Display for Source {
             Self::Publish => f.write_str("publish"),
             Self::Rtsp(rtsp) => rtsp.fmt(f),
             Self::Test(t) => {
-                write!(f, "test:?width={}&height={}&fps={}&gop={}&bitrate={}", t.width, t.height, t.fps, t.gop, t.bitrate)
+                write!(f, "test:?width={}&height={}&fps={}&gop={}&bitrate={}", t.width, t.height, t.fps, t.gop, t.bitrate)?;
+                if t.noise > 0 { write!(f, "&noise={}", t.noise) } else { Ok(()) }
             }
         }
     }
@@ -191,7 +194,7 @@ fn percent_decode(text: &str) -> Option<String> {
 
 impl Default for TestSource {
     fn default() -> Self {
-        Self { width: 1280, height: 720, fps: 30, gop: 30, bitrate: 2_500_000 }
+        Self { width: 1280, height: 720, fps: 30, gop: 30, bitrate: 2_500_000, noise: 0 }
     }
 }
 
@@ -205,6 +208,7 @@ fn test(rest: &str) -> Result<TestSource, String> {
             "fps" => (&mut test.fps, 1..=120),
             "gop" => (&mut test.gop, 1..=6000),
             "bitrate" => (&mut test.bitrate, 50_000..=50_000_000),
+            "noise" => (&mut test.noise, 0..=60),
             _ => return Err(unknown_option(&key)),
         };
         let (least, most) = (*bounds.start(), *bounds.end());
@@ -219,7 +223,7 @@ fn test(rest: &str) -> Result<TestSource, String> {
 }
 
 fn unknown_option(key: &str) -> String {
-    let known = ["width", "height", "fps", "gop", "bitrate"];
+    let known = ["width", "height", "fps", "gop", "bitrate", "noise"];
     match super::values::similar(key, known.into_iter()) {
         Some(meant) => format!("unknown option {key:?} of the test picture; did you mean {meant:?}?"),
         None => format!("unknown option {key:?} of the test picture; known: {}", known.join(", ")),

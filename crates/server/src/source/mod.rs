@@ -1,0 +1,3 @@
+//! Sources: cameras that the server reaches by itself.
+
+pub(crate) mod worker;

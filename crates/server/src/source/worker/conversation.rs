@@ -1,0 +1,243 @@
+//! What the server and a worker say to each other during one run.
+
+use crate::{clock::Clock, supervise::Context};
+use bytes::Buf;
+use hub::{Demand, PublishError, Publisher, Stream};
+use media::{Catalog, Mono};
+use proto::ipc::{self, Frame, Incoming, Job, Level, Outgoing, Progress, ToServer, ToWorker};
+use std::{
+    io::{self, IoSlice},
+    sync::Arc,
+    time::Duration,
+};
+use tokio::{io::Interest, net::UnixStream, sync::watch, time::Instant};
+use tokio_util::sync::CancellationToken;
+
+/// A worker says something every second; one that misses this many hangs.
+const SILENCE: Duration = Duration::from_secs(4);
+/// Log lines a worker may write in one run.
+const LOG_LINES: u32 = 100;
+/// Wishes the worker has not read yet; what goes beyond is dropped, for more of them say nothing new.
+const MAX_WISHES: usize = 4096;
+
+/// How a conversation ended.
+#[derive(Debug)]
+pub(super) enum End {
+    /// The server wanted it.
+    Stopped,
+    /// The stream does not take the frames.
+    Publishing(PublishError),
+    /// The worker gave up and said why.
+    Failed(String),
+    /// The worker closed the socket, or died.
+    HungUp,
+    /// The worker said nothing for this long.
+    Silent(Duration),
+    /// The worker broke the protocol.
+    Protocol(ipc::Error),
+}
+
+impl From<ipc::Error> for End {
+    fn from(e: ipc::Error) -> Self {
+        Self::Protocol(e)
+    }
+}
+
+impl From<PublishError> for End {
+    fn from(e: PublishError) -> Self {
+        Self::Publishing(e)
+    }
+}
+
+/// One run's conversation, and the publishing that comes of it.
+pub(super) struct Conversation {
+    socket: UnixStream,
+    stop: CancellationToken,
+    wishes: Outgoing,
+    speaker: Speaker,
+}
+
+impl Conversation {
+    pub(super) fn new(socket: UnixStream, ctx: &Context, by: Arc<str>) -> Self {
+        let demand = ctx.stream.demand();
+        let speaker = Speaker {
+            incoming: Incoming::default(),
+            stream: ctx.stream.clone(),
+            clock: ctx.clock,
+            by,
+            publisher: None,
+            demand,
+            keyframes: 0,
+            greeted: false,
+            log_lines: 0,
+            seen: Progress::default(),
+        };
+        Self { socket, stop: ctx.stop.clone(), wishes: Outgoing::default(), speaker }
+    }
+
+    /// Gives the job and listens until the end, and asks the worker to stop if that is the end.
+    pub(super) async fn hold(&mut self, job: &Job) -> End {
+        self.tell(&ToWorker::Start(job.clone()));
+        let mut deadline = Instant::now() + SILENCE;
+        loop {
+            let interest = if self.wishes.has_remaining() { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+            tokio::select! {
+                () = self.stop.cancelled() => {
+                    self.tell(&ToWorker::Stop);
+                    return End::Stopped;
+                }
+                _ = self.socket.ready(interest) => match self.exchange() {
+                    Ok(true) => deadline = Instant::now() + SILENCE,
+                    Ok(false) => {}
+                    Err(end) => return end,
+                },
+                Ok(()) = self.speaker.demand.changed() => {
+                    if self.speaker.wants_keyframe() {
+                        self.tell(&ToWorker::ForceKeyframe);
+                    }
+                }
+                () = tokio::time::sleep_until(deadline) => return End::Silent(SILENCE),
+            }
+        }
+    }
+
+    /// Moves what can be moved without waiting; true if the worker has said something.
+    fn exchange(&mut self) -> Result<bool, End> {
+        self.flush();
+        match self.socket.try_read_buf(self.speaker.incoming.buffer()) {
+            Ok(0) => Err(End::HungUp),
+            Ok(_) => self.speaker.listen().map(|()| true),
+            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(false),
+            Err(_) => Err(End::HungUp),
+        }
+    }
+
+    /// Ends publishing, for this reason.
+    pub(super) fn finish(self, words: &Arc<str>) {
+        if let Some(publisher) = self.speaker.publisher {
+            publisher.finish(self.speaker.clock.now(), words.clone());
+        }
+    }
+
+    /// Never waits: a worker that does not listen must not keep the server from listening to it.
+    fn tell(&mut self, message: &ToWorker) {
+        // Messages to workers are far shorter than the bound, so pushing them cannot fail.
+        if self.wishes.remaining() < MAX_WISHES && self.wishes.push(message).is_ok() {
+            self.flush();
+        }
+    }
+
+    fn flush(&mut self) {
+        while self.wishes.has_remaining() {
+            let mut parts = [IoSlice::new(&[]); 8];
+            let n = self.wishes.chunks_vectored(&mut parts);
+            match self.socket.try_write_vectored(&parts[..n]) {
+                Ok(written) => self.wishes.advance(written),
+                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
+                // The worker is gone, which reading will find out.
+                Err(_) => self.wishes.advance(usize::MAX),
+            }
+        }
+    }
+}
+
+/// What the worker says, and what becomes of it.
+struct Speaker {
+    incoming: Incoming<ToServer>,
+    stream: Arc<Stream>,
+    clock: Clock,
+    by: Arc<str>,
+    publisher: Option<Publisher>,
+    demand: watch::Receiver<Demand>,
+    /// Keyframe wishes passed on so far.
+    keyframes: u64,
+    greeted: bool,
+    log_lines: u32,
+    /// What the last heartbeat said.
+    seen: Progress,
+}
+
+impl Speaker {
+    /// Takes all whole messages that have come.
+    fn listen(&mut self) -> Result<(), End> {
+        let now = self.clock.now();
+        while let Some(message) = self.incoming.poll()? {
+            self.take(now, message)?;
+        }
+        Ok(())
+    }
+
+    fn take(&mut self, now: Mono, message: ToServer) -> Result<(), End> {
+        if let ToServer::Hello { pid } = message {
+            tracing::debug!(camera = %self.stream.name(), pid, "worker started");
+            self.greeted = true;
+            return Ok(());
+        }
+        if !self.greeted {
+            // Only a worker of the same version knows how to begin.
+            return Err(End::Protocol(ipc::Error::Version(0)));
+        }
+        match message {
+            ToServer::Tracks(catalog) => self.announce(now, catalog)?,
+            ToServer::Frame(frame) => self.publish(now, frame)?,
+            ToServer::Log(level, text) => self.log(level, &text),
+            ToServer::Failed(text) => return Err(End::Failed(text)),
+            ToServer::Heartbeat(progress) => self.note(progress),
+            ToServer::Stats(stats) => tracing::debug!(camera = %self.stream.name(), ?stats, "worker statistics"),
+            ToServer::Hello { .. } => {}
+        }
+        Ok(())
+    }
+
+    fn announce(&mut self, now: Mono, catalog: Catalog) -> Result<(), End> {
+        match &self.publisher {
+            Some(publisher) => publisher.set_catalog(catalog)?,
+            None => {
+                self.keyframes = self.demand.borrow_and_update().keyframes;
+                self.publisher = Some(self.stream.publish(now, self.by.clone(), catalog)?);
+            }
+        }
+        Ok(())
+    }
+
+    /// A frame before its tracks, or one of a track that was not announced, is nothing a reader could use.
+    fn publish(&mut self, now: Mono, mut frame: Frame) -> Result<(), End> {
+        // Both processes read the same clock, so a frame from the future is a lie.
+        frame.encoded = frame.encoded.min(now);
+        frame.captured = frame.captured.min(frame.encoded);
+        if let Some(publisher) = &self.publisher {
+            publisher.push(now, frame.into_unit(now))?;
+        }
+        Ok(())
+    }
+
+    fn log(&mut self, level: Level, text: &str) {
+        self.log_lines += 1;
+        if self.log_lines > LOG_LINES {
+            return;
+        }
+        let camera = self.stream.name();
+        match level {
+            Level::Error => tracing::error!(%camera, "{text}"),
+            Level::Warn => tracing::warn!(%camera, "{text}"),
+            Level::Info => tracing::info!(%camera, "{text}"),
+        }
+    }
+
+    /// Some frames are left out on every busy machine; many are worth a word.
+    fn note(&mut self, progress: Progress) {
+        let news = |now: u64, before: &mut u64| now.saturating_sub(std::mem::replace(before, now));
+        let made = news(progress.frames, &mut self.seen.frames);
+        let skipped = news(progress.skipped, &mut self.seen.skipped);
+        if skipped > made / 10 + 1 {
+            let camera = self.stream.name();
+            tracing::warn!(%camera, made, skipped, "this machine is too slow for the picture; choose a smaller size or fewer fps");
+        }
+    }
+
+    /// True if readers want a keyframe that they have not wanted before.
+    fn wants_keyframe(&mut self) -> bool {
+        let wanted = self.demand.borrow_and_update().keyframes;
+        std::mem::replace(&mut self.keyframes, wanted) < wanted
+    }
+}

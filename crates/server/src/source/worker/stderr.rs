@@ -1,0 +1,60 @@
+//! The last words of a process.
+
+use std::{
+    collections::VecDeque,
+    sync::{Arc, Mutex, PoisonError},
+    time::Duration,
+};
+use tokio::{io::AsyncReadExt, process::ChildStderr, task::JoinHandle};
+
+/// Bytes of standard error kept.
+const KEPT: usize = 2048;
+/// Lines of it shown.
+const LINES: usize = 3;
+/// How long to wait for the rest after the process has ended; a grandchild might hold the pipe for ever.
+const REST: Duration = Duration::from_millis(100);
+
+/// Reads a process's standard error to its end and keeps the last of it.
+pub(super) struct Tail {
+    kept: Arc<Mutex<VecDeque<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Tail {
+    pub(super) fn follow(stderr: Option<ChildStderr>) -> Self {
+        let kept = Arc::<Mutex<VecDeque<u8>>>::default();
+        let reader = tokio::spawn(read(stderr, kept.clone()));
+        Self { kept, reader }
+    }
+
+    /// The last lines, joined by slashes, without control characters; empty if nothing was written.
+    pub(super) async fn last_lines(&mut self) -> String {
+        let _ = tokio::time::timeout(REST, &mut self.reader).await;
+        let bytes: Vec<u8> = lock(&self.kept).iter().copied().collect();
+        let text = String::from_utf8_lossy(&bytes);
+        let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let last = lines[lines.len().saturating_sub(LINES)..].join(" / ");
+        last.chars().filter(|c| !c.is_control()).collect()
+    }
+}
+
+impl Drop for Tail {
+    fn drop(&mut self) {
+        self.reader.abort();
+    }
+}
+
+async fn read(stderr: Option<ChildStderr>, kept: Arc<Mutex<VecDeque<u8>>>) {
+    let Some(mut stderr) = stderr else { return };
+    let mut piece = [0; 512];
+    while let Ok(n @ 1..) = stderr.read(&mut piece).await {
+        let mut kept = lock(&kept);
+        kept.extend(&piece[..n]);
+        let surplus = kept.len().saturating_sub(KEPT);
+        kept.drain(..surplus);
+    }
+}
+
+fn lock(kept: &Mutex<VecDeque<u8>>) -> std::sync::MutexGuard<'_, VecDeque<u8>> {
+    kept.lock().unwrap_or_else(PoisonError::into_inner)
+}
