@@ -27,6 +27,11 @@ impl Refusal {
         Self { status, detail: detail.into() }
     }
 
+    /// An answer to no request in particular, for a client that is turned away unheard.
+    pub fn to_bytes(&self) -> Bytes {
+        write(&self.response(None))
+    }
+
     /// The answer to the request numbered `cseq`.
     pub(super) fn response(&self, cseq: Option<&str>) -> Response<Bytes> {
         let phrase = format!("{}: {}", self.status, self.detail);

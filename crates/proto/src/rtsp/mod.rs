@@ -14,7 +14,7 @@ mod transport;
 mod wire;
 
 pub use message::{METHODS, Refusal, StatusCode};
-pub use server::{Answer, Ask, Event, Options, Question, Server, StreamInfo, Usage};
+pub use server::{Answer, Ask, Event, MAX_TRACKS, Options, Question, Server, StreamInfo, Usage};
 pub use target::Target;
 pub use transport::{Lower, Transport};
 pub use wire::{Malformed, interleaved_header};

@@ -21,7 +21,7 @@ const MAX_OUTPUT: usize = 64 << 10;
 /// Clients that keep a session alive at the last moment get this much more.
 const GRACE: Duration = Duration::from_secs(10);
 /// Most tracks a session may have.
-const MAX_TRACKS: usize = 16;
+pub const MAX_TRACKS: usize = 16;
 
 /// One client connection.
 pub struct Server {

@@ -5,6 +5,7 @@ use crate::{
     config::Config,
     endpoint::{
         http::{self, ConfigState, Http},
+        rtsp::{self, Rtsp},
         webrtc::{self, Webrtc},
     },
     web,
@@ -34,6 +35,7 @@ pub(super) async fn start(
 ) -> anyhow::Result<Bound> {
     let mut bound = Bound::default();
     let http = bind("http", config.listen.http, any_port, Http::bind).await?;
+    let rtsp = bind("rtsp", config.listen.rtsp, any_port, Rtsp::bind).await?;
 
     let options = webrtc::Options { hosts: config.webrtc.hosts.clone(), ..webrtc::Options::default() };
     let bind_webrtc = |addr| Webrtc::bind(addr, house.cameras.clone(), house.clock, options.clone());
@@ -49,6 +51,11 @@ pub(super) async fn start(
     if let Some(http) = http {
         bound.http = Some(http.local_addr());
         house.tasks.spawn(http.run(http::finish(router), house.stop.clone()));
+    }
+    if let Some(rtsp) = rtsp {
+        bound.rtsp = Some(rtsp.local_addr());
+        let access = rtsp::Access { cameras: house.cameras.clone(), clock: house.clock };
+        house.tasks.spawn(rtsp.run(access, house.stop.clone()));
     }
     Ok(bound)
 }

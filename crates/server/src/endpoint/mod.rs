@@ -1,4 +1,5 @@
 //! Whoever opens a connection to us is served here.
 
 pub(crate) mod http;
+pub(crate) mod rtsp;
 pub(crate) mod webrtc;

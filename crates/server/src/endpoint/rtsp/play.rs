@@ -1,0 +1,162 @@
+//! A player: one reader of a stream, and the numbers of its RTP tracks.
+//!
+//! It outlives publishers: sequence numbers and timestamps run on, since the hub re-bases the stream's times. When a new
+//! publisher's tracks differ, the tracks whose codec is still there go on and the others fall silent.
+
+mod pace;
+mod track;
+
+use bytes::Bytes;
+use hub::{Event, ReaderOptions, ReaderStats, Start, Stream, Subscriber};
+use media::{AccessUnit, Catalog, Mono, RtpFragment, time::rescale};
+use pace::Pace;
+use proto::{
+    rtp::HEADER_LEN,
+    rtsp::{Refusal, StatusCode, StreamInfo},
+};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
+use track::PlayTrack;
+
+/// A player that cannot take the stream as fast as it comes goes on at the newest keyframe when it is this far behind.
+const MAX_LAG: Duration = Duration::from_secs(3);
+/// How many events are looked at for the first frame when playing begins: catalogue, then frame.
+const PEEK: usize = 4;
+
+/// One session that plays.
+pub(super) struct Player {
+    stream: Arc<Stream>,
+    /// What the tracks were described and set up by.
+    catalog: Arc<Catalog>,
+    tracks: Vec<PlayTrack>,
+    subscriber: Option<Subscriber>,
+    /// Counters of the times before the last pause.
+    earlier: ReaderStats,
+    /// Found when PLAY was answered, to be sent behind the answer.
+    held: VecDeque<Event>,
+    pace: Option<Pace>,
+}
+
+impl Player {
+    /// A player of `stream`, described to the client by `catalog`; `paced` if the way to it drops what comes too fast.
+    pub(super) fn new(stream: Arc<Stream>, catalog: Arc<Catalog>, paced: bool) -> Self {
+        let pace = paced.then(Pace::default);
+        Self {
+            stream,
+            catalog,
+            tracks: Vec::new(),
+            subscriber: None,
+            earlier: ReaderStats::default(),
+            held: VecDeque::new(),
+            pace,
+        }
+    }
+
+    /// Adds a track, the only one if the client named none; gives its number and SSRC.
+    pub(super) fn set_up(&mut self, index: Option<usize>) -> Result<(usize, u32), Refusal> {
+        let count = self.catalog.tracks.len();
+        if index.is_none() && count > 1 {
+            let detail = format!("the stream has {count} tracks, set up each by its control URI");
+            return Err(Refusal::new(StatusCode::AggregateOperationNotAllowed, detail));
+        }
+        let index = index.unwrap_or(0);
+        let Some(track) = self.catalog.tracks.get(index) else {
+            return Err(Refusal::new(StatusCode::NotFound, format!("the stream has {count} tracks, counted from 0")));
+        };
+        if self.tracks.iter().any(|t| t.index == index) {
+            return Err(Refusal::new(StatusCode::MethodNotValidInThisState, "this track is set up already"));
+        }
+        let track = PlayTrack::new(index, track);
+        let ssrc = track.ssrc();
+        self.tracks.push(track);
+        Ok((index, ssrc))
+    }
+
+    /// Begins, or goes on, at the newest keyframe.
+    pub(super) fn play(&mut self) -> Vec<StreamInfo> {
+        let options = ReaderOptions { start: Start::NewestKey, max_lag: MAX_LAG };
+        let mut subscriber = self.stream.subscribe(options);
+        self.held = std::iter::from_fn(|| subscriber.try_next()).take(PEEK).collect();
+        self.subscriber = Some(subscriber);
+        let first = self.held.iter().find_map(|event| match event {
+            Event::Unit(unit, _) => Some((unit.pts, self.catalog.track(unit.track)?.timescale)),
+            _ => None,
+        });
+        let info = |track: &PlayTrack| StreamInfo {
+            track: track.index,
+            sequence: track.next_sequence(),
+            timestamp: first.map(|(pts, timescale)| track.timestamp(rescale(pts, timescale, track.timescale))),
+        };
+        self.tracks.iter().map(info).collect()
+    }
+
+    /// Stops until [`Player::play`].
+    pub(super) fn pause(&mut self) {
+        self.earlier = self.stats();
+        self.subscriber = None;
+        self.held.clear();
+    }
+
+    /// The next event. Cancel safe; never ends while paused.
+    pub(super) async fn next(&mut self) -> Event {
+        if let Some(event) = self.held.pop_front() {
+            return event;
+        }
+        match &mut self.subscriber {
+            Some(subscriber) => subscriber.next().await,
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Not before then may the next event be taken; `None` if at once.
+    pub(super) fn resume_at(&self) -> Option<Mono> {
+        self.pace.as_ref()?.resume_at()
+    }
+
+    /// Follows a change of tracks: each goes on with the first one that it can carry and no other one does.
+    pub(super) fn follow(&mut self, catalog: &Catalog) {
+        let mut taken = Vec::new();
+        for track in &mut self.tracks {
+            track.follow(catalog, &taken);
+            taken.extend(track.source());
+        }
+    }
+
+    /// The packets of a unit and the number of its track; `None` if the client has not set that track up.
+    pub(super) fn packets<'u>(
+        &mut self,
+        now: Mono,
+        unit: &'u AccessUnit,
+    ) -> Option<(usize, impl ExactSizeIterator<Item = ([u8; HEADER_LEN], &'u RtpFragment)> + use<'u>)> {
+        let behind = self.subscriber.as_ref().is_some_and(|s| !s.lag().is_zero());
+        if let Some(pace) = &mut self.pace {
+            pace.sent(now, unit.size(), unit.timing.published, behind);
+        }
+        let track = self.tracks.iter_mut().find(|t| t.source() == Some(unit.track))?;
+        Some((track.index, track.packets(unit)))
+    }
+
+    /// The track of this number.
+    pub(super) fn track(&mut self, index: usize) -> Option<&mut PlayTrack> {
+        self.tracks.iter_mut().find(|t| t.index == index)
+    }
+
+    /// The last word about each track.
+    pub(super) fn goodbyes(&self) -> Vec<(usize, Bytes)> {
+        self.tracks.iter().map(|t| (t.index, t.goodbye())).collect()
+    }
+
+    /// The stream's name.
+    pub(super) fn name(&self) -> &Arc<str> {
+        self.stream.name()
+    }
+
+    /// What was read so far.
+    pub(super) fn stats(&self) -> ReaderStats {
+        let now = self.subscriber.as_ref().map(Subscriber::stats).unwrap_or_default();
+        let ReaderStats { units, bytes, skipped } = self.earlier;
+        ReaderStats { units: units + now.units, bytes: bytes + now.bytes, skipped: skipped + now.skipped }
+    }
+}
+
+#[cfg(test)]
+mod tests;
