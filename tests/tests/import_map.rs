@@ -40,7 +40,10 @@ const FEATURES: &[&str] = &[
 const COMMON: &[&str] = &["cameras", "clock", "error"];
 
 /// What a feature may name nevertheless, each with its reason.
-const EXCEPTIONS: &[(&str, &str)] = &[];
+const EXCEPTIONS: &[(&str, &str)] = &[
+    // A source is what the supervisor runs: it implements its trait.
+    ("source", "supervise"),
+];
 
 /// The only modules that may name them all: `app` composes the server, `cli` runs it and the other commands.
 const COMPOSERS: &[&str] = &["app", "cli"];

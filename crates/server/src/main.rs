@@ -9,7 +9,6 @@ mod config;
 mod endpoint;
 mod error;
 mod source;
-#[allow(dead_code, unused_imports)]
 mod supervise;
 mod telemetry;
 mod web;

@@ -3,8 +3,8 @@
 use super::House;
 use crate::{
     cameras::{Keeper, Order, Origin, Restarts},
-    config::{Camera, Source, TestSource},
-    source::worker::WorkerSource,
+    config::{Camera, RtspSource, Source, TestSource},
+    source::{rtsp::Pull, worker::WorkerSource},
     supervise::{Command, Policy, Remote, Supervisor, supervise},
 };
 use futures::future::join_all;
@@ -62,12 +62,18 @@ fn policy(config: &Camera) -> Policy {
 fn dial(house: &House, source: &Source, stream: Arc<Stream>, policy: Policy) -> Option<Supervisor> {
     match source {
         Source::Publish => None,
-        Source::Rtsp(_) => None,
+        Source::Rtsp(rtsp) => Some(supervise(pull(rtsp), stream, policy, house.clock)),
         Source::Test(test) => {
             let source = WorkerSource::test_picture(house.spawner.clone(), picture(stream.name(), test));
             Some(supervise(source, stream, policy, house.clock))
         }
     }
+}
+
+/// What dials an RTSP camera.
+pub(crate) fn pull(source: &RtspSource) -> Pull {
+    let login = source.credentials.as_ref().map(|c| (c.user.as_str(), c.password.reveal()));
+    Pull::new(&source.url, login, source.to_string())
 }
 
 /// The bounds of the config fit the types of the job.

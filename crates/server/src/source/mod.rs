@@ -1,3 +1,4 @@
 //! Sources: cameras that the server reaches by itself.
 
+pub(crate) mod rtsp;
 pub(crate) mod worker;

@@ -10,11 +10,9 @@
 mod backoff;
 mod machine;
 mod runner;
-mod stalls;
 
 pub(crate) use machine::{Command, Policy};
 pub(crate) use runner::{Remote, Supervisor, supervise};
-pub(crate) use stalls::watch_stalls;
 
 use crate::clock::Clock;
 use hub::{PublishError, Publisher, Stream};
