@@ -10,7 +10,7 @@ mod observer;
 mod session;
 mod target;
 
-pub(crate) use observer::{Observation, Observer, TrackObservation};
+use observer::{Observer, TrackObservation};
 
 use crate::supervise::{Context, Exit, Source};
 use retina::client::SessionGroup;
