@@ -1,6 +1,6 @@
 //! The ports, and which module serves which.
 
-use super::House;
+use super::{House, audience};
 use crate::{
     config::Config,
     endpoint::{
@@ -8,11 +8,12 @@ use crate::{
         rtsp::{self, Rtsp},
         webrtc::{self, Webrtc},
     },
+    telemetry::Metrics,
     web,
 };
 use anyhow::Context;
 use axum::Router;
-use std::{future::Future, io, net::SocketAddr};
+use std::{future::Future, io, net::SocketAddr, sync::Arc};
 use tokio::sync::watch;
 
 /// The addresses really bound.
@@ -41,8 +42,22 @@ pub(super) async fn start(
     let bind_webrtc = |addr| Webrtc::bind(addr, house.cameras.clone(), house.clock, options.clone());
     let webrtc = bind("webrtc", config.listen.webrtc, any_port, bind_webrtc).await?;
 
-    let api = http::Api { cameras: house.cameras.clone(), clock: house.clock, config: state, stop: house.stop.clone() };
-    let mut router = Router::new().merge(api.router()).merge(web::router());
+    let stats = webrtc.as_ref().map(Webrtc::stats);
+    let metrics = Metrics {
+        cameras: house.cameras.clone(),
+        clock: house.clock,
+        started: house.clock.now(),
+        panics: house.telemetry.panics.clone(),
+        collectors: stats.clone().map(|stats| audience::webrtc(house.cameras.clone(), stats)).into_iter().collect(),
+    };
+    let api = http::Api {
+        cameras: house.cameras.clone(),
+        clock: house.clock,
+        config: state,
+        viewers: Arc::new(move || audience::viewers(stats.as_deref())),
+        stop: house.stop.clone(),
+    };
+    let mut router = Router::new().merge(api.router()).merge(metrics.router()).merge(web::router());
     if let Some(webrtc) = webrtc {
         bound.webrtc = Some(webrtc.local_addr());
         router = router.merge(webrtc.router());

@@ -1,5 +1,6 @@
 //! Puts the house together: the only module that names them all.
 
+mod audience;
 mod endpoints;
 mod reload;
 mod signals;
@@ -11,12 +12,13 @@ use crate::{
     config::{Config, Loader},
     endpoint::http::ConfigState,
     source::worker::Spawner,
+    telemetry::{LogArgs, Telemetry},
 };
 use anyhow::Context;
 use reload::Reload;
 use signals::Signals;
 use sources::Sources;
-use std::time::Duration;
+use std::{panic::AssertUnwindSafe, time::Duration};
 use tokio::sync::watch;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -44,19 +46,22 @@ struct House {
     tasks: TaskTracker,
     stop: CancellationToken,
     spawner: Spawner,
+    telemetry: Telemetry,
 }
 
 /// Runs the server until it is told to stop.
 ///
 /// # Errors
 /// A port that cannot be bound, or a signal handler that cannot be set.
-pub(crate) async fn run(config: Config, mode: Mode) -> anyhow::Result<()> {
+pub(crate) async fn run(config: Config, mode: Mode, log: LogArgs) -> anyhow::Result<()> {
+    let clock = Clock::new();
     let house = House {
         cameras: Cameras::new(),
-        clock: Clock::new(),
+        clock,
         tasks: TaskTracker::new(),
         stop: CancellationToken::new(),
         spawner: Spawner::new().context("cannot start the thread that starts workers")?,
+        telemetry: log.init(clock),
     };
     let signals = Signals::new().context("cannot listen for signals")?;
     let (state, seen) = watch::channel(ConfigState::default());
@@ -81,7 +86,9 @@ async fn tick(house: House) {
     let mut ticks = tokio::time::interval(TICK);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     while house.stop.run_until_cancelled(ticks.tick()).await.is_some() {
-        house.cameras.tick(house.clock.pair());
+        // A bug here must not end the watch over everything else; the panic is logged and counted.
+        let _ = std::panic::catch_unwind(AssertUnwindSafe(|| house.cameras.tick(house.clock.pair())));
+        house.telemetry.fold.flush();
     }
 }
 

@@ -65,7 +65,7 @@ struct Notes {
     /// `None` for a camera that waits for publishers.
     keeper: Option<Arc<dyn Keeper>>,
     /// Restarts that earlier keepers counted.
-    earlier: u64,
+    earlier: Vec<(&'static str, u64)>,
     meter: Meter,
     seen: Option<Seen>,
     /// The last state told as an event, and why.
@@ -92,7 +92,7 @@ pub(super) struct Noticed {
 
 impl Camera {
     pub(super) fn new(stream: Arc<Stream>, origin: Origin) -> Self {
-        let notes = Notes { origin, keeper: None, earlier: 0, meter: Meter::default(), seen: None, told: None };
+        let notes = Notes { origin, keeper: None, earlier: Vec::new(), meter: Meter::default(), seen: None, told: None };
         Self { stream, notes: Mutex::new(notes) }
     }
 
@@ -118,8 +118,7 @@ impl Camera {
     /// Sets who keeps its source running.
     pub(crate) fn set_keeper(&self, keeper: Option<Arc<dyn Keeper>>) {
         let mut notes = self.notes();
-        let counted = notes.keeper.as_ref().map_or(0, |k| k.restarts().total());
-        notes.earlier += counted;
+        notes.earlier = notes.restarts().by_reason;
         notes.keeper = keeper;
     }
 
@@ -174,8 +173,11 @@ impl Camera {
 impl Notes {
     fn restarts(&self) -> Restarts {
         let mut restarts = self.keeper.as_ref().map_or_else(Restarts::default, |keeper| keeper.restarts());
-        if self.earlier > 0 {
-            restarts.by_reason.push(("before_reload", self.earlier));
+        for (reason, count) in &self.earlier {
+            match restarts.by_reason.iter_mut().find(|(known, _)| known == reason) {
+                Some((_, counted)) => *counted += count,
+                None => restarts.by_reason.push((reason, *count)),
+            }
         }
         restarts
     }

@@ -30,7 +30,6 @@ impl Demo {
                 return ExitCode::from(super::USAGE);
             }
         };
-        log.init();
-        block_on(app::run(config, app::Mode::Demo { any_port }))
+        block_on(app::run(config, app::Mode::Demo { any_port }, log))
     }
 }

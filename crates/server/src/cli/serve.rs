@@ -21,7 +21,6 @@ impl Serve {
             }
         };
         let (config, loader) = loaded;
-        log.init();
-        block_on(app::run(config, app::Mode::Serve(loader)))
+        block_on(app::run(config, app::Mode::Serve(loader), log))
     }
 }

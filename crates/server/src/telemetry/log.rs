@@ -1,5 +1,7 @@
 //! Structured logs on stderr, for people or for machines.
 
+use super::{Fold, Panics, Telemetry, redact::Redacting};
+use crate::clock::Clock;
 use clap::{Args, ValueEnum};
 use std::io::IsTerminal;
 use tracing::Level;
@@ -25,18 +27,22 @@ enum LogFormat {
 }
 
 impl LogArgs {
-    /// Starts logging; does nothing if it has been started.
-    pub(crate) fn init(&self) {
-        let registry = tracing_subscriber::registry().with(filter(&self.log_level));
-        // A subscriber that is already there (a test's) stays.
+    /// Starts logging, and from now on logs panics.
+    pub(crate) fn init(&self, clock: Clock) -> Telemetry {
+        let fold = Fold::new(clock);
+        let registry = tracing_subscriber::registry().with(filter(&self.log_level)).with(fold.clone());
+        // It fails only if there is a subscriber already, which then goes on.
         let _ = registry.with(self.layer()).try_init();
+        Telemetry { fold, panics: Panics::watch() }
     }
 
     fn layer<S>(&self) -> Box<dyn Layer<S> + Send + Sync>
     where
         S: tracing::Subscriber + for<'a> tracing_subscriber::registry::LookupSpan<'a>,
     {
-        let layer = tracing_subscriber::fmt::layer().with_writer(std::io::stderr).with_ansi(std::io::stderr().is_terminal());
+        let layer = tracing_subscriber::fmt::layer()
+            .with_writer(|| Redacting(std::io::stderr()))
+            .with_ansi(std::io::stderr().is_terminal());
         match self.log_format {
             LogFormat::Text => layer.with_target(false).boxed(),
             LogFormat::Json => layer.json().flatten_event(true).boxed(),

@@ -21,7 +21,7 @@ use axum::{
     response::{IntoResponse, Response},
     routing::{get, post},
 };
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -39,6 +39,8 @@ pub(crate) struct Api {
     pub(crate) clock: Clock,
     /// What became of the newest config file.
     pub(crate) config: watch::Receiver<ConfigState>,
+    /// Lists the viewers of now.
+    pub(crate) viewers: Arc<dyn Fn() -> Vec<serde_json::Value> + Send + Sync>,
     /// Closes the long-lived connections.
     pub(crate) stop: CancellationToken,
 }
@@ -56,6 +58,7 @@ impl Api {
             .route("/api/v1/cameras/{name}/stop", post(api::stop))
             .route("/api/v1/cameras/{name}/restart", post(api::restart))
             .route("/api/v1/cameras/{name}/keyframe", post(api::keyframe))
+            .route("/api/v1/viewers", get(api::viewers))
             .route("/api/v1/events", get(api::events))
             .route("/api/v1/time", get(api::time))
             .with_state(self)
