@@ -74,6 +74,16 @@ function fail(text) {
   throw new Error(text);
 }
 
+// Asks again and again from here: a page's content policy may forbid that a text is evaluated in it later.
+async function until(page, expression, timeout) {
+  for (const end = Date.now() + timeout; ; ) {
+    const value = await page.evaluate(expression);
+    if (value) return value;
+    if (Date.now() > end) throw new Error(`not within ${timeout} ms: ${expression}`);
+    await new Promise((resolve) => setTimeout(resolve, 20));
+  }
+}
+
 // Inlined, because a foreign page's content policy lets nothing be imported.
 function probeScript() {
   const sources = ["clock.mjs", "summary.mjs", "probe.mjs"].map((f) => readFileSync(new URL(f, import.meta.url), "utf8"));
@@ -130,7 +140,7 @@ const commands = {
   // Watches the first <video> for which the expression `video` stands (the first one playing by default).
   async probe({ name, video = "document.querySelector('video')", timeout = 20_000 }) {
     const target = page(name);
-    await target.waitForFunction(`(${video})?.videoWidth > 0`, undefined, { timeout });
+    await until(target, `(${video})?.videoWidth > 0`, timeout);
     await target.evaluate(`{
       const { Probe, since, percentiles } = ${probeScript()};
       globalThis.player = { probe: new Probe(${video}), measure: (s) => player.probe.measure(s), since, percentiles };
@@ -139,10 +149,7 @@ const commands = {
 
   evaluate: ({ name, expression }) => page(name).evaluate(expression),
 
-  async wait({ name, expression, timeout = 20_000 }) {
-    const handle = await page(name).waitForFunction(expression, undefined, { timeout, polling: 20 });
-    return handle.jsonValue();
-  },
+  wait: ({ name, expression, timeout = 20_000 }) => until(page(name), expression, timeout),
 
   // One key, as a person presses it, for whatever has the focus.
   press: ({ name, key }) => page(name).keyboard.press(key),

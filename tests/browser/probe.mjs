@@ -37,7 +37,8 @@ export class Probe {
 
   #shown(now, meta) {
     const frame = {
-      at: meta.expectedDisplayTime + this.offset,
+      // On a busy machine the expected time is that of a refresh which the frame missed, even before the frame was captured.
+      at: Math.max(meta.expectedDisplayTime, meta.presentationTime) + this.offset,
       called: now + this.offset,
       frames: meta.presentedFrames,
       clock: this.#clock(meta.width, meta.height),

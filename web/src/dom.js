@@ -21,3 +21,13 @@ export function make(tag, attributes = {}, ...children) {
 export function write(element, text) {
   if (element.textContent !== text) element.textContent = text;
 }
+
+/**
+ * Sets a `data-` attribute only when it differs.
+ * @param {HTMLElement} element
+ * @param {string} name
+ * @param {string} value
+ */
+export function mark(element, name, value) {
+  if (element.dataset[name] !== value) element.dataset[name] = value;
+}

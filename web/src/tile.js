@@ -1,6 +1,6 @@
 import { Controls } from './controls.js';
 import { Details } from './details.js';
-import { make, write } from './dom.js';
+import { make, mark, write } from './dom.js';
 import { Player } from './player.js';
 import { describe, latencyWords } from './words.js';
 
@@ -115,7 +115,8 @@ export class Tile {
     this.words = this.#describe();
     const { kind, title, detail, next } = this.words;
     const picture = this.player.hasPicture ? 'now' : this.#still.width > 1 ? 'old' : 'none';
-    Object.assign(this.element.dataset, { state: kind, picture });
+    mark(this.element, 'state', kind);
+    mark(this.element, 'picture', picture);
     write(this.#title, title);
     write(this.#detail, detail);
     write(this.#next, next);

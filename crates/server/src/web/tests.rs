@@ -65,6 +65,15 @@ fn no_file_names_another_host() {
     }
 }
 
+/// A module that is not preloaded costs the first picture a round trip.
+#[test]
+fn every_module_is_preloaded() {
+    let index = String::from_utf8(Files::get(INDEX).unwrap().data.to_vec()).unwrap();
+    for name in Files::iter().filter(|name| name.ends_with(".js") && name != "app.js") {
+        assert!(index.contains(&format!(r#"rel="modulepreload" href="{name}""#)), "{name}");
+    }
+}
+
 /// Most of a module is its comments, and they compress well: what counts is what a phone has to load.
 #[tokio::test]
 async fn the_page_stays_small() {
