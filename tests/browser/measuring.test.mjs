@@ -49,7 +49,7 @@ test("a summary counts what was lost, shown again, and late", () => {
   const start = 1_700_000_000_000;
   const low = Number(BigInt.asUintN(32, BigInt(start)));
   const shown = (frame, at, count) => ({
-    at: start + at, called: start + at - 8, frames: count,
+    at: start + at, presented: start + at - 8, displayed: start + at + 8, frames: count,
     clock: { millis: (low + frame * 33) >>> 0, frame: (65530 + frame) & 0xffff },
   });
   const frames = [shown(0, 10, 100), shown(1, 43, 101), shown(1, 60, 102), shown(7, 260, 103), { ...shown(8, 280, 104), clock: null }];

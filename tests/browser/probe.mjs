@@ -5,6 +5,14 @@ import { since, summarise } from "./summary.mjs";
 
 const MOST_FRAMES = 100_000;
 
+// A frame as it was shown, times in ms of the wall clock:
+// - `at`: when the page was told of it and could read it. That cannot be too early, and is what latency means in these tests.
+// - `presented`: when the browser took it up for the next screen refresh.
+// - `displayed`: when the browser expected it to be visible. An estimate, which depending on the phase of the browser's refresh
+//   lies between 0 and 17 ms after `presented`; on a busy machine it may be a refresh that the frame missed, so never before that.
+// - `frames`: the browser's count of presented frames.
+// - `clock`: what the clock in the picture says, null if unreadable.
+
 // Wall clock minus `performance.now()`, in ms. `Date.now()` has whole milliseconds only, rounded down, so look at the moment it
 // changes; whatever comes between the two readings makes the difference too small, never too large.
 function wallOffset() {
@@ -29,7 +37,8 @@ export class Probe {
   }
 
   #next() {
-    this.video.requestVideoFrameCallback((now, meta) => {
+    this.video.requestVideoFrameCallback((_, meta) => {
+      const now = performance.now();
       this.#next();
       this.#shown(now, meta);
     });
@@ -37,9 +46,9 @@ export class Probe {
 
   #shown(now, meta) {
     const frame = {
-      // On a busy machine the expected time is that of a refresh which the frame missed, even before the frame was captured.
-      at: Math.max(meta.expectedDisplayTime, meta.presentationTime) + this.offset,
-      called: now + this.offset,
+      at: now + this.offset,
+      presented: meta.presentationTime + this.offset,
+      displayed: Math.max(meta.expectedDisplayTime, meta.presentationTime) + this.offset,
       frames: meta.presentedFrames,
       clock: this.#clock(meta.width, meta.height),
     };

@@ -13,9 +13,7 @@ export function percentiles(values) {
   return { count: sorted.length, min: at(0), p50: at(50), p95: at(95), p99: at(99), max: at(100) };
 }
 
-// `frames`: `{ at, called, frames, clock }` in order: when the browser says that the frame is visible and when its callback's
-// rendering step began (which may lie before or after it by a screen refresh), both in ms of the wall clock, and the browser's count
-// of presented frames. `seconds`: how long they were collected.
+// `frames`: what a Probe collected, in order. `seconds`: for how long.
 export function summarise(frames, seconds) {
   const withClock = frames.filter((f) => f.clock);
   const gaps = frames.slice(1).map((f, i) => f.at - frames[i].at);
@@ -29,7 +27,8 @@ export function summarise(frames, seconds) {
     ...continuity(withClock),
     longest_gap_ms: round(Math.max(0, ...gaps)),
     latency_ms: percentiles(withClock.map((f) => since(f.clock.millis, f.at))),
-    latency_called_ms: percentiles(withClock.map((f) => since(f.clock.millis, f.called))),
+    latency_presented_ms: percentiles(withClock.map((f) => since(f.clock.millis, f.presented))),
+    latency_displayed_ms: percentiles(withClock.map((f) => since(f.clock.millis, f.displayed))),
   };
 }
 

@@ -44,10 +44,15 @@ impl Browser {
     /// # Errors
     /// If they are there and do not work.
     pub fn start() -> Result<Option<Self>> {
-        if skip_without(&["node"]) || skip_without_chromium() {
+        if Self::unavailable() {
             return Ok(None);
         }
         Self::spawn(process::command("node", ["tests/browser/driver.mjs"])).map(Some)
+    }
+
+    /// True, said loudly, on a machine without Node, playwright-core or Chromium.
+    pub fn unavailable() -> bool {
+        skip_without(&["node"]) || skip_without_chromium()
     }
 
     /// Starts one within `command`'s network namespace, or whatever else it is prefixed with.
@@ -69,6 +74,14 @@ impl Browser {
     /// If there is none.
     pub fn watch(&self, name: &str, url: &str) -> Result<Joined> {
         self.call_as("watch", json!({ "name": name, "url": url }))
+    }
+
+    /// As [`Self::watch`], with the media by way of a relay on `port` of this host.
+    ///
+    /// # Errors
+    /// If there is no picture.
+    pub fn watch_by_relay(&self, name: &str, url: &str, port: u16) -> Result<Joined> {
+        self.call_as("watch", json!({ "name": name, "url": url, "options": { "relay": port } }))
     }
 
     /// Joins `url` and leaves again, three seconds after the first live picture.
@@ -277,8 +290,10 @@ pub struct Measured {
     pub unreadable: u64,
     /// The longest time without a new frame.
     pub longest_gap_ms: f64,
-    /// From capture until the browser says that the frame is visible.
+    /// From capture until the page can read the frame.
     pub latency_ms: Percentiles,
+    /// From capture until the browser expects the frame to be visible.
+    pub latency_displayed_ms: Percentiles,
     /// What the browser counted meanwhile; empty for pages that are not the test's own.
     #[serde(default)]
     pub stats: Value,

@@ -1,0 +1,63 @@
+//! One promise with its bounds, and what was measured.
+
+use std::{fmt::Write as _, fs::OpenOptions, io::Write as _};
+
+/// Collects what was measured for one promise, and fails the test at its end if a bound does not hold.
+///
+/// Every bound comes twice: the promise itself, and what the shared two-core machines of the continuous integration (`CI` set)
+/// are held to, where other work may take a processor away for tens of milliseconds. `./x bench must-show` holds the promises.
+#[must_use]
+pub struct Line {
+    promise: String,
+    measured: String,
+    broken: Vec<String>,
+}
+
+impl Line {
+    /// Begins a line; `promise` says in words what is measured.
+    pub fn new(promise: &str) -> Self {
+        Self { promise: promise.into(), measured: String::new(), broken: Vec::new() }
+    }
+
+    /// `value` may not be above `bound` (above `ci` on a machine of the continuous integration).
+    pub fn at_most(&mut self, what: &str, value: f64, bound: f64, ci: f64) -> &mut Self {
+        let bound = if in_ci() { ci } else { bound };
+        self.note(what, value, "≤", bound, value <= bound)
+    }
+
+    /// `value` may not be below `bound` (below `ci` on a machine of the continuous integration).
+    pub fn at_least(&mut self, what: &str, value: f64, bound: f64, ci: f64) -> &mut Self {
+        let bound = if in_ci() { ci } else { bound };
+        self.note(what, value, "≥", bound, value >= bound)
+    }
+
+    fn note(&mut self, what: &str, value: f64, sign: &str, bound: f64, holds: bool) -> &mut Self {
+        let comma = if self.measured.is_empty() { "" } else { ", " };
+        let text = format!("{what} {value:.1} ({sign} {bound})");
+        let _ = write!(self.measured, "{comma}{text}");
+        if !holds {
+            self.broken.push(text);
+        }
+        self
+    }
+
+    /// Writes the line, also to the file that `NEVERBLINK_RESULTS` names.
+    ///
+    /// # Panics
+    /// If a bound does not hold.
+    pub fn finish(&self) {
+        let verdict = if self.broken.is_empty() { "ok" } else { "BROKEN" };
+        let line = format!("{verdict}\t{}\t{}\n", self.promise, self.measured);
+        eprint!("{line}");
+        if let Some(list) = std::env::var_os("NEVERBLINK_RESULTS") {
+            let file = OpenOptions::new().create(true).append(true).open(list);
+            let _ = file.and_then(|mut f| f.write_all(line.as_bytes()));
+        }
+        assert!(self.broken.is_empty(), "{}: {}", self.promise, self.broken.join(", "));
+    }
+}
+
+/// True on the machines of the continuous integration.
+pub fn in_ci() -> bool {
+    std::env::var_os("CI").is_some_and(|v| v != "false" && !v.is_empty())
+}

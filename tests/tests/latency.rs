@@ -1,0 +1,67 @@
+//! Capture to shown, read off the picture itself, over every way into the server.
+
+use harness::{Browser, Camera, DEADLINE, Line, Measured, Publisher, PublisherOptions, Server, skip_without};
+
+/// How long each way is watched.
+const SECONDS: f64 = 20.0;
+
+#[test]
+fn ffmpeg_publishes_over_tcp() {
+    publish_and_watch("tcp");
+}
+
+#[test]
+fn ffmpeg_publishes_over_udp() {
+    publish_and_watch("udp");
+}
+
+#[test]
+fn gstreamer_is_pulled() {
+    let Some(camera) = Camera::start(&PublisherOptions::default()).unwrap() else { return };
+    let server = Server::with_cameras(&format!("cam: {{ source: \"{}\" }}", camera.url())).unwrap();
+    watch(&server, "GStreamer's RTSP server, pulled");
+}
+
+#[test]
+fn the_test_picture() {
+    let server = Server::with_cameras("cam: { source: \"test:?width=1280&height=720&fps=30&gop=30\" }").unwrap();
+    watch(&server, "the built-in test picture");
+}
+
+fn publish_and_watch(transport: &'static str) {
+    if skip_without(&["ffmpeg"]) {
+        return;
+    }
+    let server = Server::with_cameras("cam: { source: publish }").expect("a server");
+    let options = PublisherOptions { transport, ..PublisherOptions::default() };
+    let _publisher = Publisher::start_with(&server.rtsp_url("cam"), &options).expect("ffmpeg");
+    watch(&server, &format!("ffmpeg, published over {transport}"));
+}
+
+fn watch(server: &Server, way: &str) {
+    let Some(browser) = Browser::start().expect("a browser") else { return };
+    server.wait_for_state("cam", "live").expect("a live camera");
+    browser.watch("viewer", &server.whep_url("cam")).expect("a picture");
+    settle(&browser);
+    let seen = browser.measure("viewer", SECONDS).expect("a measurement");
+    println!("{seen:#?}");
+    judge(&format!("{way}, shown in Chromium for {SECONDS} s"), &seen);
+}
+
+/// A viewer who has just joined watches the newest group of pictures in a hurry; that is what `join.rs` measures.
+fn settle(browser: &Browser) {
+    let calm = "player.probe.frames.length > 60";
+    browser.wait_for("viewer", calm, DEADLINE).expect("two seconds of pictures");
+}
+
+fn judge(promise: &str, seen: &Measured) {
+    let latency = &seen.latency_ms;
+    let [p50, p99] = [latency.p50, latency.p99].map(|p| p.expect("readable clocks"));
+    let mut line = Line::new(promise);
+    line.at_least("fps", seen.fps, 29.5, 28.5);
+    line.at_most("freezes", seen.freezes() as f64, 0.0, 0.0);
+    line.at_most("p50 ms", p50, 20.0, 35.0);
+    line.at_most("p99 ms", p99, 40.0, 100.0);
+    line.at_most("unreadable clocks", seen.unreadable as f64, 0.0, 5.0);
+    line.finish();
+}
