@@ -44,7 +44,7 @@ fn watch(server: &Server, way: &str) {
     browser.watch("viewer", &server.whep_url("cam")).expect("a picture");
     settle(&browser);
     let seen = browser.measure("viewer", SECONDS).expect("a measurement");
-    println!("{seen:#?}");
+    eprintln!("{seen:#?}");
     judge(&format!("{way}, shown in Chromium for {SECONDS} s"), &seen);
 }
 

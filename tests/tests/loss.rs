@@ -33,7 +33,7 @@ fn lose(percent: u32, judge: impl Fn(&mut Line, f64, f64) + Sync) {
         browser.watch("viewer", &server.whep_url("cam")).expect("a picture");
         lan.lose(percent).expect("loss");
         let seen = browser.measure("viewer", SECONDS).expect("a measurement");
-        println!("{seen:#?}");
+        eprintln!("{seen:#?}");
         let mut line = Line::new(&format!("{percent} % of the packets to Chromium lost for {SECONDS} s"));
         judge(&mut line, seen.decoded_fps(), seen.freezes() as f64);
         let share = seen.stats["packetsLost"].as_f64().unwrap_or(0.0) + seen.stats["nackCount"].as_f64().unwrap_or(0.0);
@@ -55,7 +55,7 @@ fn three_percent_far_away() {
     browser.watch_by_relay("viewer", &server.whep_url("cam"), relay.address().port()).unwrap();
     browser.wait_for("viewer", "player.probe.frames.length > 60", DEADLINE).unwrap();
     let seen = browser.measure("viewer", SECONDS).unwrap();
-    println!("{seen:#?}");
+    eprintln!("{seen:#?}");
     let mut line = Line::new(&format!("3 % lost at 40 ms of round trip for {SECONDS} s"));
     line.at_most("freezes", seen.freezes() as f64, 0.0, 0.0);
     line.at_least("fps decoded", seen.decoded_fps(), 29.0, 28.0);
