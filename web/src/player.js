@@ -222,9 +222,10 @@ export class Player extends EventTarget {
    * @param {VideoFrameCallbackMetadata} frame
    */
   #frame(session, frame) {
-    // A frame is shown when it reaches the display, and never before it was handed to the compositor.
-    const shown = Math.max(frame.expectedDisplayTime, frame.presentationTime);
-    this.#lastShown = performance.now();
+    // This moment, and not `expectedDisplayTime`: that is an estimate which, for one and the same stream, lies up to a screen
+    // refresh before or after from one connection to the next.
+    const shown = performance.now();
+    this.#lastShown = shown;
     this.#rate.mark(shown, frame.presentedFrames);
     const source = session.receiver.getSynchronizationSources()[0];
     const reading = frame.rtpTimestamp === undefined ? null : this.#meter.frame(shown, frame.rtpTimestamp, source);
