@@ -8,8 +8,8 @@ const TWO: &str = "one: { source: 'test:?width=640&height=360&fps=30' }\ntwo: { 
 
 /// Opens the dashboard in a page called `page`.
 fn dashboard(server: &Server) -> Option<Browser> {
-    let browser = Browser::start().unwrap()?;
-    browser.open("page", &server.url("/")).unwrap();
+    let browser = Browser::start().expect("a browser with the page")?;
+    browser.open("page", &server.url("/")).expect("a browser with the page");
     Some(browser)
 }
 
@@ -20,12 +20,13 @@ fn await_tile(browser: &Browser, camera: &str, state: &str) {
 }
 
 fn text(browser: &Browser, selector: &str) -> String {
-    let text = browser.evaluate("page", &format!("document.querySelector('{selector}').innerText")).unwrap();
+    let text =
+        browser.evaluate("page", &format!("document.querySelector('{selector}').innerText")).expect("a browser with the page");
     text.as_str().unwrap_or_default().to_owned()
 }
 
 fn number(browser: &Browser, expression: &str) -> f64 {
-    let value = browser.evaluate("page", expression).unwrap();
+    let value = browser.evaluate("page", expression).expect("a browser with the page");
     value.as_f64().unwrap_or_else(|| panic!("{expression} is {value}"))
 }
 
