@@ -40,7 +40,7 @@ impl Recording {
     fn packets(&self) -> Vec<Recorded> {
         let (mut rest, mut out) = (self.packets, Vec::new());
         while let Some((head, tail)) = rest.split_at_checked(7) {
-            let micros = u32::from_be_bytes(head[1..5].try_into().unwrap());
+            let micros = u32::from_be_bytes(head[1..5].try_into().expect("four bytes"));
             let (bytes, tail) = tail.split_at(u16::from_be_bytes([head[5], head[6]]).into());
             let at = BEGIN + Duration::from_micros(micros.into());
             out.push(Recorded { is_rtcp: head[0] == 1, at, bytes: Bytes::from_static(bytes) });
@@ -59,8 +59,8 @@ impl Recording {
     }
 
     fn play(&self, transport: Transport) -> Played {
-        let media = sdp::parse_announce(self.sdp).unwrap();
-        let format = media[0].format.as_ref().unwrap();
+        let media = sdp::parse_announce(self.sdp).expect("ffmpeg's SDP");
+        let format = media[0].format.as_ref().expect("a known codec");
         let mut receiver = TrackReceiver::new(TrackId(0), format, transport);
         let mut played =
             Played { described: format.codec.clone(), units: Vec::new(), codecs: Vec::new(), stats: Stats::default() };

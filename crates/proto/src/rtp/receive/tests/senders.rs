@@ -18,7 +18,7 @@ const P_2: &[u8] = &[0x41, 0x22, 4];
 fn feed(r: &mut TrackReceiver, first: u16, packets: &[(u32, bool, &[u8])]) -> Vec<AccessUnit> {
     for (i, (timestamp, marker, payload)) in packets.iter().enumerate() {
         let sequence = first.wrapping_add(i as u16);
-        r.handle_rtp(ms(1000 + sequence as u64), packet(sequence, *timestamp, *marker, payload));
+        r.handle_rtp(ms(1000 + u64::from(sequence)), packet(sequence, *timestamp, *marker, payload));
     }
     units(r)
 }
