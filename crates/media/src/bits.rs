@@ -105,7 +105,7 @@ mod tests {
 
     #[test]
     fn exp_golomb() {
-        let mut r = BitReader::new(&[0b1_010_011_0, 0b0100_0000]);
+        let mut r = BitReader::new(&[0b1010_0110, 0b0100_0000]);
         assert_eq!([r.ue(), r.ue(), r.ue(), r.ue()], [Some(0), Some(1), Some(2), Some(3)]);
         assert_eq!(BitReader::new(&[0; 9]).ue(), None);
     }

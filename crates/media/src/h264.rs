@@ -67,6 +67,9 @@ impl ParameterSets {
         let rbsp = bits::rbsp(&sps, 1);
         let parsed = SeqParameterSet::from_bits(BitReader::new(&rbsp[..])).map_err(|e| Error::Sps(format!("{e:?}")))?;
         let (width, height) = parsed.pixel_dimensions().map_err(|e| Error::Sps(format!("{e:?}")))?;
+        if width == 0 || height == 0 {
+            return Err(Error::Sps("nothing is left of the picture after cropping".into()));
+        }
         Ok(Self { sps, pps, video: VideoParams { width, height, fps: fps(&parsed), max_reorder: max_reorder(&parsed) } })
     }
 

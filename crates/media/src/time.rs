@@ -183,7 +183,7 @@ mod tests {
     proptest! {
         #[test]
         fn ntp_round_trip(us in 0i64..4_000_000_000_000_000) {
-            prop_assume!(us < (u32::MAX as i64 - NTP_UNIX) * 1_000_000);
+            prop_assume!(us < (i64::from(u32::MAX) - NTP_UNIX) * 1_000_000);
             prop_assert_eq!(Wall::from_ntp(Wall(us).to_ntp()), Wall(us));
         }
 
