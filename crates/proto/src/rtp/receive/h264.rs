@@ -37,6 +37,7 @@ fn classify(unit: &[u8]) -> Unit {
         SPS => Unit::ParameterSet(SPS, id_at(4)),
         PPS => Unit::ParameterSet(PPS, id_at(1)),
         nal::AUD | nal::FILLER => Unit::Filler,
+        0 | 24.. => Unit::Invalid,
         _ => Unit::Other,
     }
 }

@@ -36,6 +36,7 @@ fn classify(unit: &[u8]) -> Unit {
         nal::SPS => Unit::ParameterSet(nal::SPS, 0),
         nal::PPS => Unit::ParameterSet(nal::PPS, unit.get(2..).and_then(|b| BitReader::new(b).ue()).unwrap_or(0)),
         nal::AUD | FILLER => Unit::Filler,
+        48.. => Unit::Invalid,
         _ => Unit::Other,
     }
 }

@@ -63,6 +63,8 @@ pub(super) enum Unit {
     ParameterSet(u8, u32),
     /// Delimiters and filler, of no use to anybody.
     Filler,
+    /// No NAL unit at all: a type that packets use, or none.
+    Invalid,
     Other,
 }
 
@@ -262,6 +264,10 @@ impl VideoReceiver {
             _ if has_start_code(unit) => return self.split_unit(begin),
             Unit::ParameterSet(ty, id) => self.parameters.note(ty, id, unit),
             Unit::Filler => return self.bytes.truncate(begin),
+            Unit::Invalid => {
+                self.counters.malformed += 1;
+                return self.bytes.truncate(begin);
+            }
             Unit::Other => {}
         }
         self.units.push(begin..self.bytes.len());

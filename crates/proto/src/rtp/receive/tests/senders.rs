@@ -145,6 +145,14 @@ fn packets_of_interleaved_mode_are_malformed_and_their_frame_is_dropped() {
 }
 
 #[test]
+fn packet_types_inside_of_packets_are_left_out() {
+    let stap = [&[0x78, 0, 2, 0x7c, 0x85, 0, 3], P].concat();
+    let mut r = ordered();
+    let got = feed(&mut r, 0, &[(0, false, &stap), (0, true, &[0x7c, 0xc0 | 24, 1])]);
+    assert_eq!((heads(&got), r.stats().malformed), (vec![vec![0x41]], 2));
+}
+
+#[test]
 fn a_frame_of_which_a_part_is_missing_is_dropped_and_the_next_one_says_so() {
     let mut r = ordered();
     feed(&mut r, 0, &[(0, false, SPS), (0, false, PPS), (0, true, IDR)]);
