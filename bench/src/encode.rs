@@ -1,5 +1,6 @@
 //! The cost of a frame in the worker.
 
+use crate::spread::Spread;
 use serde::Serialize;
 use std::time::Duration;
 use worker::{
@@ -34,19 +35,11 @@ pub(crate) struct Arguments {
     frames: usize,
 }
 
-/// Microseconds.
-#[derive(Serialize)]
-struct Spread {
-    p50: u64,
-    p99: u64,
-    max: u64,
-}
-
 #[derive(Serialize)]
 struct Report {
-    draw_us: Spread,
-    encode_us: Spread,
-    capture_to_encoded_us: Spread,
+    draw_ms: Spread,
+    encode_ms: Spread,
+    capture_to_encoded_ms: Spread,
     bits_per_second: u64,
     largest_frame_bytes: usize,
     frames: usize,
@@ -65,7 +58,8 @@ fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
     let mut encoder = Encoder::new(encoder::Options { fps, gop, bitrate })?;
     let start = clock::mono();
     let mut pacer = Pacer::new(start, fps);
-    let [mut drawing, mut encoding, mut both, mut sizes] = [const { Vec::new() }; 4].map(|v: Vec<u64>| v);
+    let (mut drawing, mut encoding, mut both) = (Vec::new(), Vec::new(), Vec::new());
+    let mut sizes: Vec<u64> = Vec::new();
     while drawing.len() < frames {
         clock::sleep_until(pacer.next());
         let now = clock::now();
@@ -74,15 +68,15 @@ fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
         let drawn = clock::mono();
         let coded = encoder.encode(canvas, now.mono.since(start))?;
         let encoded = clock::mono();
-        drawing.push(micros(drawn.since(now.mono)));
-        encoding.push(micros(encoded.since(drawn)));
-        both.push(micros(encoded.since(now.mono)));
+        drawing.push(millis(drawn.since(now.mono)));
+        encoding.push(millis(encoded.since(drawn)));
+        both.push(millis(encoded.since(now.mono)));
         sizes.extend(coded.map(|c| c.payload.iter().map(|unit| unit.len() as u64).sum::<u64>()));
     }
     Ok(Report {
-        draw_us: spread(drawing),
-        encode_us: spread(encoding),
-        capture_to_encoded_us: spread(both),
+        draw_ms: Spread::of(drawing),
+        encode_ms: Spread::of(encoding),
+        capture_to_encoded_ms: Spread::of(both),
         bits_per_second: sizes.iter().sum::<u64>() * 8 * u64::from(fps) / frames as u64,
         largest_frame_bytes: sizes.iter().max().map_or(0, |n| *n as usize),
         frames: sizes.len(),
@@ -90,12 +84,6 @@ fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
     })
 }
 
-fn micros(d: Duration) -> u64 {
-    u64::try_from(d.as_micros()).unwrap_or(u64::MAX)
-}
-
-fn spread(mut values: Vec<u64>) -> Spread {
-    values.sort_unstable();
-    let at = |percent: usize| values.get((values.len().saturating_sub(1)) * percent / 100).copied().unwrap_or(0);
-    Spread { p50: at(50), p99: at(99), max: at(100) }
+fn millis(d: Duration) -> f64 {
+    d.as_secs_f64() * 1000.0
 }

@@ -3,6 +3,8 @@
 
 mod encode;
 mod picture;
+mod spread;
+mod whep;
 
 use clap::{Parser, Subcommand};
 
@@ -19,11 +21,14 @@ enum Command {
     Picture(picture::Arguments),
     /// Measure what drawing and encoding the test picture costs on this machine
     Encode(encode::Arguments),
+    /// Let many viewers watch a camera by WHEP at once, and measure what they get and what they cost the server
+    WhepLoad(whep::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Picture(arguments) => picture::run(&arguments),
         Command::Encode(arguments) => encode::run(&arguments),
+        Command::WhepLoad(arguments) => whep::run(&arguments),
     }
 }
