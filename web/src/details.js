@@ -1,5 +1,5 @@
 import { make, write } from './dom.js';
-import { latencyWords } from './words.js';
+import { latencyWords, restartWords } from './words.js';
 
 /**
  * @typedef {import('./live.js').Camera} Camera
@@ -37,9 +37,10 @@ export function rows(camera, stats) {
 /** The panel of numbers beside a large picture. */
 export class Details {
   #note = make('p', { class: 'note-text' });
+  #restart = make('p', { class: 'note-text' });
   #list = make('dl');
   #copy = make('button', { type: 'button' }, 'Copy as text');
-  element = make('aside', { class: 'details', 'aria-label': 'Measurements' }, this.#list, this.#note, this.#copy);
+  element = make('aside', { class: 'details', 'aria-label': 'Measurements' }, this.#list, this.#restart, this.#note, this.#copy);
   #text = '';
 
   constructor() {
@@ -59,8 +60,11 @@ export class Details {
     }
     shown.forEach(([, value], i) => write(/** @type {HTMLElement} */ (this.#list.children[i].lastChild), value));
     write(this.#note, latencyWords(stats.latency, camera.capture_clock).note);
+    const restart = restartWords(camera, Date.now());
+    write(this.#restart, restart);
     const head = [['Camera', camera.name], ['State', state], ['Time', new Date().toISOString()], ['Browser', navigator.userAgent]];
-    this.#text = [...head, ...shown].map(([name, value]) => `${name}: ${value}`).join('\n');
+    const lines = [...head, ...shown].map(([name, value]) => `${name}: ${value}`);
+    this.#text = [...lines, restart].join('\n').trim();
   }
 
   async #copyText() {

@@ -19,6 +19,7 @@ import { ClockOffset } from './latency.js';
  * @property {number} [bitrate] bit/s
  * @property {number} [viewers]
  * @property {number} [restarts]
+ * @property {{ age_ms: number, cause: string } | null} [last_restart]
  * @property {string} [capture_clock] how the capture time is known: sensor, sender_report or arrival
  * @property {number} heard local time at which the server said this
  *

@@ -115,6 +115,15 @@ function sentence(text) {
   return /[.!?…]$/.test(upper) ? upper : `${upper}.`;
 }
 
+/**
+ * @param {Camera} camera
+ * @param {number} wall now, Unix ms
+ * @returns {string} empty if it was never restarted
+ */
+export function restartWords({ last_restart: last }, wall) {
+  return last ? `Last restart at ${timeOfDay(wall - last.age_ms, wall)}: ${sentence(last.cause)}` : '';
+}
+
 /** Above this, the uncertainty of the clocks is worth a word. */
 const CERTAIN = 15;
 

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { describe, latencyWords, retryWords, timeOfDay } from '../src/words.js';
+import { describe, latencyWords, restartWords, retryWords, timeOfDay } from '../src/words.js';
 
 const WALL = new Date(2026, 2, 29, 12, 0, 0).getTime();
 const UP = { up: true, retryAt: null };
@@ -71,6 +71,12 @@ test('retry words', () => {
 
 test('another day is named', () => {
   assert.equal(timeOfDay(WALL - 86_400_000, WALL), '2026-03-28 12:00:00');
+});
+
+test('the last restart is told with its cause', () => {
+  const words = restartWords(camera({ last_restart: { age_ms: 61_000, cause: 'killed by signal 9' } }), WALL);
+  assert.equal(words, 'Last restart at 11:58:59: Killed by signal 9.');
+  assert.equal(restartWords(camera(), WALL), '');
 });
 
 test('latency in words', () => {
