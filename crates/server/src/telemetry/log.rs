@@ -61,6 +61,27 @@ fn filter(text: &str) -> EnvFilter {
     EnvFilter::try_new(text).unwrap_or_else(|_| EnvFilter::new("info"))
 }
 
+/// A bare word that is no level would be taken for the name of a module, and silence everything else.
 fn check_filter(text: &str) -> Result<String, String> {
+    if text.parse::<Level>().is_err() && !text.contains('=') {
+        return Err("expected error, warn, info, debug or trace, or a filter such as neverblink=debug,str0m=warn".to_owned());
+    }
     EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|e| e.to_string())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_typo_in_the_level_is_refused() {
+        assert!(check_filter("inof").is_err() && check_filter("neverblink=loud").is_err());
+        assert!(check_filter("DEBUG").is_ok() && check_filter("neverblink=debug,str0m=warn").is_ok());
+    }
+
+    #[test]
+    fn a_bare_level_speaks_of_this_program() {
+        assert_eq!(filter("debug").to_string(), "neverblink=debug,warn");
+        assert_eq!(filter("error").to_string(), "error");
+    }
 }
