@@ -100,9 +100,14 @@ const commands = {
     return page.evaluate(([url, options]) => player.start(url, options), [url, options]);
   },
 
-  // Joins and leaves again.
+  // Makes the page for a later `join`, so that nothing but joining remains to be done then.
+  async prepare({ name, url }) {
+    await playerPage(name, url);
+  },
+
+  // Joins in a prepared page and leaves again.
   async join({ name, url, options = {} }) {
-    const page = await playerPage(name, url);
+    const page = pages.get(name) ?? fail(`no page ${name}`);
     try {
       return await page.evaluate(([url, options]) => player.join(url, options), [url, options]);
     } finally {

@@ -84,12 +84,20 @@ impl Browser {
         self.call_as("watch", json!({ "name": name, "url": url, "options": { "relay": port } }))
     }
 
-    /// Joins `url` and leaves again, three seconds after the first live picture.
+    /// Makes a page for [`Self::join`], so that nothing but joining remains to be done then.
+    ///
+    /// # Errors
+    /// If the page cannot be made.
+    pub fn prepare(&self, name: &str, url: &str) -> Result<()> {
+        self.call("prepare", json!({ "name": name, "url": url })).map(drop)
+    }
+
+    /// Plays `url` in a prepared page and leaves three seconds after the POST.
     ///
     /// # Errors
     /// If there is no picture, or no live one.
-    pub fn join(&self, url: &str) -> Result<Joined> {
-        self.call_as("join", json!({ "name": "join", "url": url }))
+    pub fn join(&self, name: &str, url: &str) -> Result<Joined> {
+        self.call_as("join", json!({ "name": name, "url": url }))
     }
 
     /// Measures a page for some seconds.

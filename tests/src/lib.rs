@@ -35,10 +35,10 @@ pub use browser::{Browser, Joined, Measured, Percentiles, Running, Session, Show
 pub use camera::Camera;
 pub use line::{Line, in_ci};
 pub use log::Log;
-pub use player::Player;
+pub use player::{KeyframeWatch, Player};
 pub use process::{Process, command};
 pub use publish::{Publisher, PublisherOptions};
 pub use server::{Server, ServerOptions};
 pub use skip::{has_tool, skip, skip_without};
 pub use usage::{Usage, children};
-pub use wait::{DEADLINE, wait_until};
+pub use wait::{DEADLINE, wait_until, wall_clock};

@@ -82,6 +82,31 @@ fn is_frame(line: &str) -> bool {
     line.contains("GstFakeSink:shown: last-message = chain")
 }
 
+/// Tells when keyframes arrive at an RTSP player.
+pub struct KeyframeWatch(Process);
+
+impl KeyframeWatch {
+    /// Watches `url`, which is played over TCP.
+    ///
+    /// # Errors
+    /// If ffprobe cannot be started.
+    pub fn start(url: &str) -> Result<Self> {
+        let args = ["-oL", "ffprobe", "-v", "error", "-fflags", "nobuffer", "-rtsp_transport", "tcp", "-select_streams", "v:0"];
+        let args = args.into_iter().chain(["-show_entries", "packet=flags", "-of", "csv", url]);
+        Process::spawn("keyframe watch", &mut process::command("stdbuf", args)).map(Self)
+    }
+
+    /// Waits for the next one.
+    ///
+    /// # Errors
+    /// If none comes within `limit`.
+    pub fn wait_for_next(&self, limit: Duration) -> Result<()> {
+        let count = || self.0.log().lines().iter().filter(|l| l.starts_with("packet,K")).count();
+        let before = count();
+        wait_until("the next keyframe", limit, || (count() > before).then_some(()))
+    }
+}
+
 /// `key=value` as `-progress` writes it, or nothing.
 fn is_progress(line: &str) -> bool {
     let key = line.split('=').next().unwrap_or_default();

@@ -1,7 +1,7 @@
 //! Waiting for something to become true, never for time to pass.
 
 use anyhow::{Result, bail};
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime};
 
 /// How long a test waits for what should take moments. Long enough for a busy machine: a test that fails takes this long,
 /// one that passes does not.
@@ -22,4 +22,9 @@ pub fn wait_until<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Opt
         }
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Milliseconds since 1970 on the wall clock, as pages and pictures count.
+pub fn wall_clock() -> f64 {
+    SystemTime::UNIX_EPOCH.elapsed().map_or(0.0, |t| t.as_secs_f64() * 1e3)
 }
