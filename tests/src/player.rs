@@ -23,7 +23,8 @@ impl Player {
     /// If it cannot be started.
     pub fn ffmpeg(url: &str, transport: &str) -> Result<Self> {
         let input = ["-hide_banner", "-nostdin", "-nostats", "-loglevel", "warning", "-rtsp_transport", transport, "-i", url];
-        let output = ["-map", "0:v:0", "-f", "null", "-progress", "pipe:1", "-stats_period", "0.1", "-"];
+        // Times are kept as they came: on a time base of one frame two frames that jitter would fall together.
+        let output = ["-map", "0:v:0", "-enc_time_base", "-1", "-f", "null", "-progress", "pipe:1", "-stats_period", "0.1", "-"];
         Self::start(Kind::Ffmpeg, "ffmpeg", input.into_iter().chain(output))
     }
 
