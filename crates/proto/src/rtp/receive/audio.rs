@@ -10,6 +10,9 @@ use media::{Codec, Mono, bits::BitReader};
 use smallvec::smallvec;
 use std::collections::VecDeque;
 
+/// Most AUs of a packet; real senders bring a dozen.
+const MAX_AUS: usize = 128;
+
 /// Collects the frames of one track.
 #[derive(Debug)]
 pub(super) struct AudioReceiver {
@@ -123,8 +126,8 @@ impl Aac {
         }
     }
 
-    /// Reads the AU headers section (RFC 3640 §3.2.1): sizes in bytes of the AUs, and what follows. `None` if it does not fit, or
-    /// the AUs are interleaved.
+    /// Reads the AU headers section (RFC 3640 §3.2.1): sizes in bytes of the AUs, and what follows. `None` if it does not fit,
+    /// there are too many, or they are interleaved.
     fn sizes<'a>(&self, payload: &'a [u8]) -> Option<(Vec<usize>, &'a [u8])> {
         let (length, rest) = payload.split_first_chunk::<2>()?;
         let mut bits = u32::from(u16::from_be_bytes(*length));
@@ -135,7 +138,7 @@ impl Aac {
             let index = if sizes.is_empty() { self.widths.index } else { self.widths.index_delta };
             bits = bits.checked_sub(u32::from(self.widths.size + index))?;
             sizes.push(reader.bits(self.widths.size.into())? as usize);
-            if reader.bits(index.into())? != 0 {
+            if reader.bits(index.into())? != 0 || sizes.len() > MAX_AUS {
                 return None;
             }
         }

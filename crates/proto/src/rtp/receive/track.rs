@@ -12,8 +12,8 @@ use bytes::Bytes;
 use media::{AccessUnit, ClockPair, Codec, MediaKind, Mono, Timing, TrackId};
 use std::collections::VecDeque;
 
-/// Units that may wait to be polled; the oldest go when more come. One call makes a handful, so nobody who polls after each
-/// call ever meets this.
+/// Units that may wait to be polled; more are dropped. One call makes a handful, so nobody who polls after each call meets this
+/// with a sender in his right mind.
 const MAX_QUEUE: usize = 4096;
 
 /// What carries the packets.
@@ -67,6 +67,8 @@ pub struct TrackReceiver {
     concealing: bool,
     frames: VecDeque<Output>,
     queue: VecDeque<Received>,
+    /// A frame found no room in `queue`.
+    overrun: bool,
     stats: Stats,
 }
 
@@ -92,6 +94,7 @@ impl TrackReceiver {
             concealing: false,
             frames: VecDeque::new(),
             queue: VecDeque::new(),
+            overrun: false,
             stats: Stats::default(),
         }
     }
@@ -194,15 +197,23 @@ impl TrackReceiver {
     /// Gives the depacketiser's frames their times.
     fn place_frames(&mut self) {
         while let Some(output) = self.frames.pop_front() {
-            let received = match output {
-                Output::Codec(codec) => Received::Codec(codec),
-                Output::Frame(frame) => Received::Unit(self.access_unit(frame)),
-            };
-            if self.queue.len() == MAX_QUEUE {
-                self.queue.pop_front();
-                self.stats.frames_dropped += 1;
+            let full = self.queue.len() >= MAX_QUEUE;
+            match output {
+                Output::Codec(codec) => {
+                    if full && matches!(self.queue.back(), Some(Received::Codec(_))) {
+                        self.queue.pop_back();
+                    }
+                    self.queue.push_back(Received::Codec(codec));
+                }
+                Output::Frame(_) if full => {
+                    self.stats.frames_dropped += 1;
+                    self.overrun = true;
+                }
+                Output::Frame(frame) => {
+                    let unit = self.access_unit(frame);
+                    self.queue.push_back(Received::Unit(unit));
+                }
             }
-            self.queue.push_back(received);
         }
     }
 
@@ -215,7 +226,7 @@ impl TrackReceiver {
         self.stats.frames_after_loss += u64::from(self.concealing);
         let timing = Timing { captured, ..Timing::arrived(frame.last_at) };
         let mut unit = AccessUnit::new(self.track, pts, frame.key, timing, frame.payload);
-        unit.discontinuity = frame.after_loss || broken;
+        unit.discontinuity = std::mem::take(&mut self.overrun) || frame.after_loss || broken;
         unit
     }
 }

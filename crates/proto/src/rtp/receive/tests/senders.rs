@@ -224,6 +224,17 @@ fn a_frame_without_end_is_bounded() {
 }
 
 #[test]
+fn what_nobody_polls_is_bounded_and_said() {
+    let mut r = ordered();
+    for i in 0..5000u16 {
+        r.handle_rtp(ms(1000 + u64::from(i) * 40), packet(i, u32::from(i) * 3600, true, P));
+    }
+    assert_eq!((units(&mut r).len(), r.stats().frames, r.stats().frames_dropped), (4096, 4096, 904));
+    let got = feed(&mut r, 5000, &[(5000 * 3600, true, P), (5001 * 3600, true, P)]);
+    assert_eq!(got.iter().map(|u| u.discontinuity).collect::<Vec<_>>(), [true, false]);
+}
+
+#[test]
 fn units_tell_when_they_came() {
     let mut r = ordered();
     let got = feed(&mut r, 0, &[(0, false, P), (0, false, P_2), (0, true, P_2)]);
