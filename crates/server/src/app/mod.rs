@@ -6,6 +6,8 @@ mod reload;
 mod signals;
 mod sources;
 
+pub(crate) use sources::{pull, test_picture};
+
 use crate::{
     cameras::Cameras,
     clock::Clock,

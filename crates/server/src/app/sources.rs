@@ -4,7 +4,10 @@ use super::House;
 use crate::{
     cameras::{Keeper, Order, Origin, Restarts},
     config::{Camera, RtspSource, Source, TestSource},
-    source::{rtsp::Pull, worker::WorkerSource},
+    source::{
+        rtsp::Pull,
+        worker::{Spawner, WorkerSource},
+    },
     supervise::{Command, Policy, Remote, Supervisor, supervise},
 };
 use futures::future::join_all;
@@ -64,7 +67,7 @@ fn dial(house: &House, source: &Source, stream: Arc<Stream>, policy: Policy) -> 
         Source::Publish => None,
         Source::Rtsp(rtsp) => Some(supervise(pull(rtsp), stream, policy, house.clock)),
         Source::Test(test) => {
-            let source = WorkerSource::test_picture(house.spawner.clone(), picture(stream.name(), test));
+            let source = test_picture(house.spawner.clone(), stream.name(), test);
             Some(supervise(source, stream, policy, house.clock))
         }
     }
@@ -76,18 +79,19 @@ pub(crate) fn pull(source: &RtspSource) -> Pull {
     Pull::new(&source.url, login, source.to_string())
 }
 
-/// The bounds of the config fit the types of the job.
-fn picture(name: &Arc<str>, test: &TestSource) -> TestPicture {
+/// What makes the test picture. The bounds of the config fit the types of the job.
+pub(crate) fn test_picture(spawner: Spawner, name: &str, test: &TestSource) -> WorkerSource {
     let narrow = |n: u32| u16::try_from(n).unwrap_or(u16::MAX);
-    TestPicture {
-        name: name.to_string(),
+    let picture = TestPicture {
+        name: name.to_owned(),
         width: narrow(test.width),
         height: narrow(test.height),
         fps: narrow(test.fps),
         gop: narrow(test.gop),
         bitrate: test.bitrate,
         noise: u8::try_from(test.noise).unwrap_or(u8::MAX),
-    }
+    };
+    WorkerSource::test_picture(spawner, picture)
 }
 
 impl Keeper for Remote {

@@ -3,6 +3,7 @@
 
 mod check;
 mod demo;
+mod probe;
 mod serve;
 
 use crate::telemetry::LogArgs;
@@ -28,6 +29,8 @@ enum Command {
     Demo(demo::Demo),
     /// Validate a config without running it.
     Check(check::Check),
+    /// Connect to a source as the server would, and tell what comes and what to do about it.
+    Probe(probe::Probe),
 }
 
 /// Parses the command line and runs what it asks for.
@@ -37,6 +40,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Serve(serve) => serve.run(args.log),
         Command::Demo(demo) => demo.run(args.log),
         Command::Check(check) => check.run(),
+        Command::Probe(probe) => probe.run(args.log),
     }
 }
 
@@ -46,18 +50,7 @@ const USAGE: u8 = 2;
 /// Runs `work` on a runtime of its own; says on stderr why it failed.
 fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
     more_descriptors();
-    let done = tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .thread_name("neverblink")
-        .build()
-        .map_err(anyhow::Error::from)
-        .and_then(|runtime| {
-            let done = runtime.block_on(work);
-            // Whatever still blocks a thread (a name lookup, say) must not hold up the end.
-            runtime.shutdown_background();
-            done
-        });
-    match done {
+    match on_runtime(work) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "neverblink stops");
@@ -75,4 +68,13 @@ fn more_descriptors() {
         // If it is refused, the server works with what it has.
         let _ = setrlimit(Resource::RLIMIT_NOFILE, hard.min(WANTED), hard);
     }
+}
+
+/// Runs `work` on a runtime of its own.
+fn on_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("neverblink").build()?;
+    let done = runtime.block_on(work);
+    // Whatever still blocks a thread (a name lookup, say) must not hold up the end.
+    runtime.shutdown_background();
+    done
 }

@@ -10,7 +10,7 @@ mod observer;
 mod session;
 mod target;
 
-use observer::{Observer, TrackObservation};
+pub(crate) use observer::{Observation, Observer, TrackObservation};
 
 use crate::supervise::{Context, Exit, Source};
 use retina::client::SessionGroup;
