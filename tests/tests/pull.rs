@@ -1,7 +1,7 @@
 //! Cameras that the server dials by RTSP, as they are in the field: they vanish, freeze, refuse and mislead.
 
 use anyhow::{Context, Result};
-use harness::{Camera, PublisherOptions, Server, ServerOptions, wait_until};
+use harness::{Camera, Player, PublisherOptions, Server, ServerOptions, wait_until};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::{net::TcpListener, time::Duration};
@@ -66,7 +66,8 @@ fn a_camera_that_vanishes_is_offline_in_words_and_live_again_when_it_returns() {
     let offline = wait_for(&server, "offline", "refuses the connection").unwrap();
     assert!(offline["next_try_ms"].as_u64().is_some_and(|ms| ms < 31_000) || offline["reason"].as_str().unwrap().contains("now"));
     let _camera = Camera::start_at(port, None, &small()).unwrap();
-    wait_for_frames(&server).unwrap();
+    let live = wait_for_frames(&server).unwrap();
+    assert!(live["restarts"].as_u64().unwrap() >= 2, "{live}");
 }
 
 #[test]
@@ -115,4 +116,28 @@ fn the_cause_of_a_refusal_is_told_and_the_password_is_not() {
 fn a_name_that_does_not_exist_is_told_as_such() {
     let server = server("rtsp://no-such-camera.invalid/stream").unwrap();
     wait_for(&server, "offline", "the name no-such-camera.invalid cannot be resolved").unwrap();
+}
+
+#[test]
+fn the_same_reader_goes_on_when_the_camera_returns() {
+    let Some(mut camera) = Camera::start(&small()).unwrap() else { return };
+    let (port, server) = (camera.port(), server(&camera.url()).unwrap());
+    wait_for_frames(&server).unwrap();
+    let player = Player::ffmpeg(&server.rtsp_url("front"), "tcp").unwrap();
+    player.wait_for_frames(30, SOON).unwrap();
+    camera.process().kill();
+    wait_for(&server, "offline", "refuses the connection").unwrap();
+    let _camera = Camera::start_at(port, None, &small()).unwrap();
+    wait_for_frames(&server).unwrap();
+    player.wait_for_frames(60, SOON).unwrap();
+}
+
+#[test]
+fn the_time_of_capture_is_the_cameras_own() {
+    let Some(camera) = Camera::start(&small()).unwrap() else { return };
+    let server = server(&camera.url()).unwrap();
+    wait_until("a capture time by sender reports", SOON, || {
+        (server.camera("front").ok()?["capture_clock"] == "sender_report").then_some(())
+    })
+    .unwrap();
 }

@@ -49,17 +49,18 @@ impl Probe {
             Ok(source) => source,
             Err(problem) => return usage(&problem),
         };
-        log.init();
+        let clock = Clock::new();
+        log.init(clock);
         let work = async {
             let report = match source {
                 config::Source::Publish => return Ok(None),
                 config::Source::Rtsp(rtsp) => {
                     let observer = Observer::writing();
-                    self.watch(app::pull(&rtsp).observed(observer.clone()), observer).await
+                    self.watch(clock, app::pull(&rtsp).observed(observer.clone()), observer).await
                 }
                 config::Source::Test(test) => {
                     let spawner = Spawner::new().context("cannot start the thread that starts workers")?;
-                    self.watch(app::test_picture(spawner, "probe", &test), Observer::default()).await
+                    self.watch(clock, app::test_picture(spawner, "probe", &test), Observer::default()).await
                 }
             };
             Ok(Some(report))
@@ -86,8 +87,8 @@ impl Probe {
     }
 
     /// Runs the source once and measures what it publishes.
-    async fn watch(&self, mut source: impl Source, observer: Observer) -> Report {
-        let (clock, stop) = (Clock::new(), CancellationToken::new());
+    async fn watch(&self, clock: Clock, mut source: impl Source, observer: Observer) -> Report {
+        let stop = CancellationToken::new();
         let stream = Stream::new("probe", StreamOptions::default(), clock.now());
         let mut reader = stream.subscribe(ReaderOptions::default());
         let label = source.label();
