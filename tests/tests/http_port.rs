@@ -13,37 +13,37 @@ use std::{
 const SOON: Duration = Duration::from_secs(10);
 
 /// A server with a picture that must not miss a frame, whatever happens beside it.
-fn server() -> Server {
-    let server = Server::with_cameras("cam: { source: 'test:?width=160&height=120&fps=20', stall_after: 1s }").unwrap();
-    server.wait_for_state("cam", "live").unwrap();
-    server
+fn server() -> Result<Server> {
+    let server = Server::with_cameras("cam: { source: 'test:?width=160&height=120&fps=20', stall_after: 1s }")?;
+    server.wait_for_state("cam", "live")?;
+    Ok(server)
 }
 
-fn connect(server: &Server) -> TcpStream {
-    let stream = TcpStream::connect(server.http()).unwrap();
-    stream.set_read_timeout(Some(Duration::from_secs(20))).unwrap();
-    stream
+fn connect(server: &Server) -> Result<TcpStream> {
+    let stream = TcpStream::connect(server.http())?;
+    stream.set_read_timeout(Some(Duration::from_secs(20)))?;
+    Ok(stream)
 }
 
 /// Everything the server says until it closes the connection.
 fn answer(stream: &mut TcpStream) -> Result<String> {
     let mut said = Vec::new();
     match stream.read_to_end(&mut said) {
-        Err(error) if error.kind() != ErrorKind::ConnectionReset => return Err(error.into()),
+        Err(error) if error.kind() != ErrorKind::ConnectionReset => Err(error.into()),
         _ => Ok(String::from_utf8_lossy(&said).into_owned()),
     }
 }
 
 fn assert_unharmed(server: &Server) {
-    let camera = server.camera("cam").unwrap();
+    let camera = server.camera("cam").expect("the camera");
     assert_eq!((&camera["state"], &camera["restarts"]), (&"live".into(), &0.into()), "{camera}");
-    let events = server.json("/api/v1/events").unwrap();
+    let events = server.json("/api/v1/events").expect("events");
     assert!(!events.to_string().contains("camera_stalled"), "{events}");
 }
 
 #[test]
 fn garbage_and_oversized_heads_are_refused_at_once() {
-    let server = server();
+    let server = server().unwrap();
     let header = |bytes: usize| format!("GET /health HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "a".repeat(bytes)).into_bytes();
     let many = format!("GET /health HTTP/1.1\r\nHost: x\r\n{}\r\n", "A: b\r\n".repeat(500)).into_bytes();
     let cases: [(&[u8], &[&str]); 6] = [
@@ -55,7 +55,7 @@ fn garbage_and_oversized_heads_are_refused_at_once() {
         (b"POST /live/cam/whep HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", &["400", "4", ""]),
     ];
     for (bytes, statuses) in cases {
-        let mut stream = connect(&server);
+        let mut stream = connect(&server).unwrap();
         let begun = Instant::now();
         // The server may have closed before everything was written.
         let _ = stream.write_all(bytes);
@@ -72,8 +72,8 @@ fn garbage_and_oversized_heads_are_refused_at_once() {
 
 #[test]
 fn half_open_connections_are_closed() {
-    let server = server();
-    let mut streams: Vec<TcpStream> = (0..200).map(|_| connect(&server)).collect();
+    let server = server().unwrap();
+    let mut streams: Vec<TcpStream> = (0..200).map(|_| connect(&server).unwrap()).collect();
     for (i, stream) in streams.iter_mut().enumerate() {
         let begun: &[u8] = [&b""[..], b"GET", b"GET / HTTP/1.1\r\nHost:"][i % 3];
         stream.write_all(begun).unwrap();
@@ -90,8 +90,8 @@ fn half_open_connections_are_closed() {
 
 #[test]
 fn a_head_that_comes_byte_by_byte_does_not_hold_a_connection_for_ever() {
-    let server = server();
-    let mut stream = connect(&server);
+    let server = server().unwrap();
+    let mut stream = connect(&server).unwrap();
     stream.set_nodelay(true).unwrap();
     let begun = Instant::now();
     stream.write_all(b"GET / HTTP/1.1\r\n").unwrap();
@@ -105,10 +105,10 @@ fn a_head_that_comes_byte_by_byte_does_not_hold_a_connection_for_ever() {
 
 #[test]
 fn ten_thousand_connections_leave_nothing_behind() {
-    let server = server();
+    let server = server().unwrap();
     let cycle = |n: usize| {
         for i in 0..n {
-            let mut stream = connect(&server);
+            let mut stream = connect(&server).unwrap();
             match i % 4 {
                 0 => {}
                 1 => stream.write_all(b"GET /hea").unwrap(),
@@ -122,16 +122,16 @@ fn ten_thousand_connections_leave_nothing_behind() {
     };
     // What caches and allocators keep for good is there after the first ones.
     cycle(1000);
-    let before = settled(&server, None);
+    let before = settled(&server, None).unwrap();
     cycle(10_000);
-    let after = settled(&server, Some(before.descriptors));
+    let after = settled(&server, Some(before.descriptors)).unwrap();
     assert!(after.descriptors <= before.descriptors + 1, "{before:?} {after:?}");
     assert!(after.resident < before.resident + (8 << 20), "{before:?} {after:?}");
     assert_unharmed(&server);
 }
 
 /// Its usage once the last connections are gone.
-fn settled(server: &Server, descriptors: Option<usize>) -> Usage {
+fn settled(server: &Server, descriptors: Option<usize>) -> Result<Usage> {
     let mut last = usize::MAX;
     wait_until("descriptors at rest", SOON, || {
         let usage = server.usage().ok()?;
@@ -140,29 +140,27 @@ fn settled(server: &Server, descriptors: Option<usize>) -> Usage {
         thread::sleep(Duration::from_millis(50));
         rests.then_some(usage)
     })
-    .unwrap_or_else(|_| server.usage().unwrap())
+    .or_else(|_| server.usage())
 }
 
 /// A WebSocket client that knows just enough (RFC 6455).
 struct WebSocket(TcpStream);
 
 impl WebSocket {
-    fn open(server: &Server) -> Self {
-        let mut stream = connect(server);
-        stream
-            .write_all(
-                b"GET /api/v1/live HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
+    fn open(server: &Server) -> Result<Self> {
+        let mut stream = connect(server)?;
+        stream.write_all(
+            b"GET /api/v1/live HTTP/1.1\r\nHost: x\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n\
                   Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n\r\n",
-            )
-            .unwrap();
+        )?;
         let mut head = Vec::new();
         while !head.ends_with(b"\r\n\r\n") {
             let mut byte = [0];
-            stream.read_exact(&mut byte).unwrap();
+            stream.read_exact(&mut byte)?;
             head.push(byte[0]);
         }
         assert!(head.starts_with(b"HTTP/1.1 101"), "{}", String::from_utf8_lossy(&head));
-        Self(stream)
+        Ok(Self(stream))
     }
 
     /// Masked with zeros, which is allowed.
@@ -173,52 +171,52 @@ impl WebSocket {
         self.0.write_all(&frame)
     }
 
-    fn receive(&mut self) -> Value {
+    fn receive(&mut self) -> Result<Value> {
         let mut head = [0; 2];
-        self.0.read_exact(&mut head).unwrap();
+        self.0.read_exact(&mut head)?;
         assert_eq!(head[0], 0x81, "a whole text");
         let length = match head[1] {
             126 => {
                 let mut length = [0; 2];
-                self.0.read_exact(&mut length).unwrap();
+                self.0.read_exact(&mut length)?;
                 usize::from(u16::from_be_bytes(length))
             }
             length => usize::from(length),
         };
         let mut text = vec![0; length];
-        self.0.read_exact(&mut text).unwrap();
-        serde_json::from_slice(&text).unwrap()
+        self.0.read_exact(&mut text)?;
+        Ok(serde_json::from_slice(&text)?)
     }
 
-    fn until(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Value {
-        wait_until(what, SOON, || Some(self.receive()).filter(&wanted)).unwrap()
+    fn until(&mut self, what: &str, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+        wait_until(what, SOON, || self.receive().ok().filter(&wanted))
     }
 }
 
 #[test]
 fn the_live_feed_tells_states_as_they_change_and_the_time() {
-    let server = server();
-    let mut live = WebSocket::open(&server);
-    let first = live.receive();
+    let server = server().unwrap();
+    let mut live = WebSocket::open(&server).unwrap();
+    let first = live.receive().unwrap();
     assert_eq!((&first["type"], &first["cameras"][0]["name"]), (&"cameras".into(), &"cam".into()));
     live.send(&json!({ "type": "ping", "t0": 17.25 }).to_string()).unwrap();
-    let pong = live.until("a pong", |m| m["type"] == "pong");
+    let pong = live.until("a pong", |m| m["type"] == "pong").unwrap();
     let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros() as i64;
     assert_eq!(pong["t0"], 17.25);
     assert!((wall - pong["server_us"].as_i64().unwrap()).abs() < 2_000_000);
     http::request(server.http(), "POST", "/api/v1/cameras/cam/stop", &[], b"").unwrap();
-    live.until("offline", |m| m["cameras"][0]["state"] == "offline");
+    live.until("offline", |m| m["cameras"][0]["state"] == "offline").unwrap();
     http::request(server.http(), "POST", "/api/v1/cameras/cam/start", &[], b"").unwrap();
-    live.until("live", |m| m["cameras"][0]["state"] == "live");
+    live.until("live", |m| m["cameras"][0]["state"] == "live").unwrap();
     let begun = Instant::now();
-    (0..3).for_each(|_| drop(live.receive()));
+    (0..3).for_each(|_| drop(live.receive().unwrap()));
     assert!(begun.elapsed() < Duration::from_secs(5), "once a second, change or not");
 }
 
 #[test]
 fn a_live_client_that_does_not_read_is_dropped() {
-    let server = server();
-    let mut live = WebSocket::open(&server);
+    let server = server().unwrap();
+    let mut live = WebSocket::open(&server).unwrap();
     live.0.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
     let before = server.usage().unwrap().resident;
     let begun = Instant::now();
