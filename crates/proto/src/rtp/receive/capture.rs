@@ -16,6 +16,8 @@ const MAX_AGE: i64 = 10_000_000_000;
 pub(super) struct CaptureMap {
     clock_rate: u32,
     report: Option<Report>,
+    /// The sender's reports are known to be wrong.
+    disbelieved: bool,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -29,12 +31,17 @@ struct Report {
 
 impl CaptureMap {
     pub(super) fn new(clock_rate: u32) -> Self {
-        Self { clock_rate, report: None }
+        Self { clock_rate, report: None, disbelieved: false }
+    }
+
+    /// Believes no report from now on.
+    pub(super) fn disbelieve(&mut self) {
+        *self = Self { disbelieved: true, ..Self::new(self.clock_rate) };
     }
 
     /// Takes a report; one without wall clock time (NTP 0) says nothing.
     pub(super) fn handle_report(&mut self, now: Mono, clocks: &ClockPair, report: &SenderReport) {
-        if report.ntp == 0 {
+        if report.ntp == 0 || self.disbelieved {
             return;
         }
         let behind = clocks.wall_at(now).as_micros().saturating_sub(report.wall().as_micros()).saturating_mul(1000);
@@ -107,6 +114,15 @@ mod tests {
         }
         assert_eq!(age(&map(&clocks(0), &SenderReport { ntp: 0, ..report(0) })), None);
         assert_eq!(age(&CaptureMap::new(90_000)), None);
+    }
+
+    #[test]
+    fn a_sender_that_is_known_to_be_wrong_is_not_believed() {
+        let mut map = map(&clocks(0), &report(0));
+        map.disbelieve();
+        assert_eq!(age(&map), None);
+        map.handle_report(NOW, &clocks(0), &report(0));
+        assert_eq!(age(&map), None);
     }
 
     #[test]

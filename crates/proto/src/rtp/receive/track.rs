@@ -99,6 +99,11 @@ impl TrackReceiver {
         }
     }
 
+    /// Believes nothing of what the sender's reports say of the time of capture: it is known to be wrong.
+    pub fn disbelieve_clock(&mut self) {
+        self.capture.disbelieve();
+    }
+
     /// Takes what came on the track's RTP flow, with the time it came at. Anything else than a packet of this track is counted
     /// and otherwise ignored.
     pub fn handle_rtp(&mut self, now: Mono, bytes: Bytes) {

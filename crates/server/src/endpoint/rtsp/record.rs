@@ -22,6 +22,7 @@ pub(super) struct Recorder {
     publisher: Publisher,
     catalog: Catalog,
     formats: Vec<sdp::Format>,
+    clock_is_wrong: bool,
     tracks: Vec<RecordTrack>,
     ssrc: u32,
 }
@@ -37,6 +38,7 @@ pub(super) struct Announcement {
     /// The controls of its tracks, in order.
     pub(super) controls: Vec<String>,
     formats: Vec<sdp::Format>,
+    clock_is_wrong: bool,
 }
 
 impl Announcement {
@@ -55,8 +57,14 @@ impl Announcement {
             formats.push(medium.format.map_err(|e| refusal::description(&e.into()))?);
             controls.push(medium.control.unwrap_or_default());
         }
-        Ok(Self { controls, formats })
+        Ok(Self { controls, formats, clock_is_wrong: by_libavformat(description) })
     }
+}
+
+/// Whether ffmpeg (or another user of libavformat) publishes. It reports that the first frame was taken when it opened its
+/// muxer, which is its start-up time, easily half a second, beside the truth: arrival is nearer.
+fn by_libavformat(description: &[u8]) -> bool {
+    description.split(|&byte| byte == b'\n').any(|line| line.starts_with(b"a=tool:libavformat"))
 }
 
 impl Recorder {
@@ -65,13 +73,17 @@ impl Recorder {
         let formats = announced.formats;
         let catalog = Catalog::new(formats.iter().map(|f| (f.codec.clone(), f.clock_rate)));
         let publisher = stream.publish(now, by, catalog.clone()).map_err(|e| refusal::publish(&e))?;
-        Ok(Self { publisher, catalog, formats, tracks: Vec::new(), ssrc: fastrand::u32(1..) })
+        let clock_is_wrong = announced.clock_is_wrong;
+        Ok(Self { publisher, catalog, formats, clock_is_wrong, tracks: Vec::new(), ssrc: fastrand::u32(1..) })
     }
 
     /// Prepares to receive a track.
     pub(super) fn set_up(&mut self, index: usize, transport: Transport) {
         let Some(format) = self.formats.get(index) else { return };
-        let receiver = TrackReceiver::new(TrackId(index as u8), format, transport);
+        let mut receiver = TrackReceiver::new(TrackId(index as u8), format, transport);
+        if self.clock_is_wrong {
+            receiver.disbelieve_clock();
+        }
         self.tracks.retain(|t| t.index != index);
         self.tracks.push(RecordTrack { index, receiver, reported: None });
     }
@@ -143,5 +155,16 @@ impl Recorder {
     /// Ends publishing, for the reason given in words.
     pub(super) fn finish(self, now: Mono, reason: String) {
         self.publisher.finish(now, reason);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ffmpeg_is_known_by_its_tool_line() {
+        assert!(by_libavformat(b"v=0\r\nt=0 0\r\na=tool:libavformat 59.27.100\r\nm=video 0 RTP/AVP 96\r\n"));
+        assert!(!by_libavformat(b"v=0\r\na=tool:GStreamer\r\ns=a=tool:libavformat\r\n"));
     }
 }
