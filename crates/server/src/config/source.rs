@@ -187,7 +187,7 @@ fn credentials(url: &Url) -> Result<Option<Credentials>, String> {
 }
 
 fn percent_decode(text: &str) -> Option<String> {
-    let query = format!("x={}", text.replace('+', "%2B"));
+    let query = format!("x={}", text.replace('+', "%2B").replace('&', "%26"));
     let decoded = url::form_urlencoded::parse(query.as_bytes()).next()?.1.into_owned();
     (!decoded.contains('\u{fffd}')).then_some(decoded)
 }
