@@ -46,6 +46,16 @@ pub(super) fn exit(target: &Target, step: Step, error: &retina::Error) -> Exit {
     }
 }
 
+/// Refuses what the library cannot speak, before it does so in its own words.
+pub(super) fn check_scheme(target: &Target) -> Result<(), Exit> {
+    match target.url.scheme() {
+        "rtsp" => Ok(()),
+        scheme => {
+            Err(Exit::new(Fault::Refused, format!("{scheme}:// sources are not supported by this version yet; write rtsp://")))
+        }
+    }
+}
+
 /// The end of a run because the camera is silent.
 pub(super) fn no_answer(target: &Target, step: Step, after: Duration) -> Exit {
     let (camera, after) = (target.address(), after.as_secs());
@@ -187,6 +197,13 @@ mod tests {
             let exit = answered(target, Step::Describe, status);
             assert!(exit.words.starts_with(words) && exit.fault == fault, "{}", exit.words);
         }
+    }
+
+    #[test]
+    fn encrypted_rtsp_is_refused_in_our_words() {
+        let words = check_scheme(&target("rtsps://cam/path", LOGIN)).unwrap_err().words;
+        assert!(words.starts_with("rtsps:// sources are not supported"), "{words}");
+        assert!(check_scheme(&target("rtsp://cam/path", LOGIN)).is_ok());
     }
 
     #[test]

@@ -46,6 +46,7 @@ struct Lane {
 
 /// Connects, sets up every track that can be carried, and starts the stream.
 pub(super) async fn open(target: &Target, group: Arc<SessionGroup>) -> Result<Opened, Exit> {
+    faults::check_scheme(target)?;
     let dial = Dial { target, deadline: Instant::now() + CONNECT_WITHIN };
     let options = SessionOptions::default()
         .creds(target.credentials.clone())
