@@ -1,5 +1,6 @@
 //! Workers of the real server: they die, hang and are orphaned, and the camera goes on.
 
+use anyhow::Result;
 use harness::{Server, wait_until};
 use nix::{
     errno::Errno,
@@ -12,32 +13,33 @@ use std::time::{Duration, Instant};
 const SOON: Duration = Duration::from_secs(20);
 const PICTURE: &str = "desk: { source: 'test:?width=320&height=180&fps=30&gop=300&bitrate=300000', stall_after: 3s }";
 
-fn server() -> (Server, Pid) {
-    let server = Server::with_cameras(PICTURE).unwrap();
-    server.wait_for_state("desk", "live").unwrap();
-    let worker = the_worker(&server);
-    (server, worker)
+fn server() -> Result<(Server, Pid)> {
+    let server = Server::with_cameras(PICTURE)?;
+    server.wait_for_state("desk", "live")?;
+    let worker = the_worker(&server)?;
+    Ok((server, worker))
 }
 
-fn the_worker(server: &Server) -> Pid {
-    wait_until("one worker", SOON, || <[Pid; 1]>::try_from(server.workers()).ok()).unwrap()[0]
+fn the_worker(server: &Server) -> Result<Pid> {
+    let [worker] = wait_until("one worker", SOON, || <[Pid; 1]>::try_from(server.workers()).ok())?;
+    Ok(worker)
 }
 
 /// Waits until the camera is live again after `restarts` restarts, and returns what is said of it then.
-fn live_again(server: &Server, restarts: u64) -> Value {
+fn live_again(server: &Server, restarts: u64) -> Result<Value> {
     let again = |c: &Value| c["state"] == "live" && c["restarts"] == restarts;
-    wait_until("live again", SOON, || server.camera("desk").ok().filter(again)).unwrap()
+    wait_until("live again", SOON, || server.camera("desk").ok().filter(again))
 }
 
 #[test]
 fn a_killed_worker_is_replaced_within_a_second_and_the_cause_is_told() {
-    let (server, worker) = server();
+    let (server, worker) = server().unwrap();
     let killed = Instant::now();
     kill(worker, Signal::SIGKILL).unwrap();
-    let camera = live_again(&server, 1);
+    let camera = live_again(&server, 1).unwrap();
     let took = killed.elapsed();
     assert!(took <= Duration::from_secs(1), "{took:?}");
-    assert_ne!(the_worker(&server), worker);
+    assert_ne!(the_worker(&server).unwrap(), worker);
     let cause = camera["last_restart"]["cause"].as_str().unwrap();
     assert!(cause.contains("killed by signal 9 (SIGKILL)"), "{cause}");
     let told = |e: &Value| e["fault"] == "crashed" && e["reason"].as_str().is_some_and(|r| r.contains("SIGKILL"));
@@ -46,9 +48,9 @@ fn a_killed_worker_is_replaced_within_a_second_and_the_cause_is_told() {
 
 #[test]
 fn a_worker_that_hangs_is_killed_and_replaced() {
-    let (server, worker) = server();
+    let (server, worker) = server().unwrap();
     kill(worker, Signal::SIGSTOP).unwrap();
-    let camera = live_again(&server, 1);
+    let camera = live_again(&server, 1).unwrap();
     assert!(
         camera["last_restart"]["cause"].as_str().is_some_and(|c| c.contains("no frame") || c.contains("sign of life")),
         "{camera}"
@@ -58,7 +60,7 @@ fn a_worker_that_hangs_is_killed_and_replaced() {
 
 #[test]
 fn a_killed_server_leaves_no_worker() {
-    let (mut server, worker) = server();
+    let (mut server, worker) = server().unwrap();
     server.process().kill();
     wait_until("the end of the orphan", SOON, || is_gone(worker).then_some(())).unwrap();
 }
@@ -71,7 +73,7 @@ fn is_gone(pid: Pid) -> bool {
 
 #[test]
 fn a_worker_has_no_files_no_network_and_no_way_back() {
-    let (_server, worker) = server();
+    let (_server, worker) = server().unwrap();
     let status = std::fs::read_to_string(format!("/proc/{worker}/status")).unwrap();
     let field = |name: &str| status.lines().find_map(|l| l.strip_prefix(name)).map(str::trim).unwrap_or_default().to_owned();
     assert_eq!((&*field("NoNewPrivs:"), &*field("Threads:")), ("1", "1"));
