@@ -114,6 +114,8 @@ pub(super) struct Peer {
     rtc: Rtc,
     video: Option<Lane>,
     audio: Option<Lane>,
+    /// Our addresses that the engine knows of.
+    local: Vec<SocketAddr>,
     /// Where it is sent to; learned from what was sent.
     remote: Option<SocketAddr>,
 }
@@ -171,7 +173,7 @@ impl Peer {
             // Below 2^15, so that no roll-over is near before the browser has counted its first packet (RFC 3711 §3.3.1).
             format.clone().map(|format| Lane { format, sequence: u64::from(fastrand::u16(..) >> 1), stream: None })
         };
-        Ok((Self { rtc, video: lane(&choice.video), audio: lane(&choice.audio), remote: None }, answer))
+        Ok((Self { rtc, video: lane(&choice.video), audio: lane(&choice.audio), local: addresses.to_vec(), remote: None }, answer))
     }
 
     /// Answers an offer with new ICE credentials: an ICE restart (RFC 8445 §9). Media goes on over the old path meanwhile.
@@ -210,8 +212,11 @@ impl Peer {
         if !self.rtc.accepts(&input) {
             return Ok(false);
         }
-        // An interface that came up after the answer was written.
-        add_address(&mut self.rtc, destination);
+        if !self.local.contains(&destination) {
+            // An interface that came up after the answer was written.
+            add_address(&mut self.rtc, destination);
+            self.local.push(destination);
+        }
         self.rtc.handle_input(input)?;
         Ok(true)
     }
