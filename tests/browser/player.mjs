@@ -25,8 +25,8 @@ export class Player {
   }
 
   // Plays `url`. Resolves at the first picture with what happened when, in ms after the POST.
-  // `relay`: a port of this host that leads to the server by a longer way.
-  async start(url, { liveWithin = 120, audio = false, relay = null } = {}) {
+  // `relay`: a port of this host that leads to the server by a longer way. `captureTime`: ask the server for capture times.
+  async start(url, { liveWithin = 120, audio = false, relay = null, captureTime = false } = {}) {
     this.pc = new RTCPeerConnection();
     this.pc.addTransceiver("video", { direction: "recvonly" });
     if (audio) this.pc.addTransceiver("audio", { direction: "recvonly" });
@@ -37,7 +37,7 @@ export class Player {
     const first = this.probe.until(() => true, TIMEOUT).then((f) => (this.times.first_picture = f.at - this.probe.offset));
     this.live = this.probe.until((f) => latencyOf(f) < liveWithin, TIMEOUT);
     this.live.then((f) => (this.times.first_live = f.at - this.probe.offset)).catch(() => {});
-    await this.pc.setLocalDescription();
+    await this.pc.setLocalDescription(captureTime ? withCaptureTime(await this.pc.createOffer()) : undefined);
     this.#mark("post");
     const answer = await fetch(url, {
       method: "POST",
@@ -95,6 +95,12 @@ export class Player {
     await source.setRemoteDescription(this.pc.localDescription);
     await this.probe.until((f) => f.clock, TIMEOUT);
   }
+}
+
+// Chromium reads capture times, but does not ask for them by itself.
+function withCaptureTime({ type, sdp }) {
+  const line = "a=extmap:14 http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time\r\n";
+  return { type, sdp: sdp.replace(/(?=^a=rtcp-mux\r\n)/m, line) };
 }
 
 // The answer with one candidate only.

@@ -84,6 +84,14 @@ impl Browser {
         self.call_as("watch", json!({ "name": name, "url": url, "options": { "relay": port } }))
     }
 
+    /// As [`Self::watch`], asking the server for each frame's capture time.
+    ///
+    /// # Errors
+    /// If there is no picture.
+    pub fn watch_with_capture_time(&self, name: &str, url: &str) -> Result<Joined> {
+        self.call_as("watch", json!({ "name": name, "url": url, "options": { "captureTime": true } }))
+    }
+
     /// Makes a page for [`Self::join`], so that nothing but joining remains to be done then.
     ///
     /// # Errors

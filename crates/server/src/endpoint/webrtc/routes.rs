@@ -6,8 +6,7 @@ use axum::{
     Router,
     body::Bytes,
     extract::{Path, State},
-    http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header},
-    middleware,
+    http::{HeaderMap, HeaderName, StatusCode, header},
     response::{IntoResponse, Response},
     routing::post,
 };
@@ -24,15 +23,13 @@ struct Api {
     cameras: Cameras,
 }
 
-/// The routes of WHEP. Any page may use them: cameras are embedded in pages of others, and who may watch is not decided
-/// by the origin.
+/// The routes of WHEP.
 pub(super) fn router(service: Arc<Service>, cameras: Cameras) -> Router {
     Router::new()
         .route("/live/{camera}/whep", post(offer).options(options))
         .route("/live/{camera}/{rendition}/whep", post(offer_rendition).options(options))
         .route("/live/{camera}/whep/{session}", session_methods())
         .with_state(Api { service, cameras })
-        .layer(middleware::map_response(open_to_all))
 }
 
 fn session_methods() -> axum::routing::MethodRouter<Api> {
@@ -68,7 +65,7 @@ async fn join(api: &Api, camera: &str, headers: &HeaderMap, body: &[u8]) -> Resu
         (header::CONTENT_TYPE, SDP.to_owned()),
         (header::LOCATION, location),
         (header::ETAG, quoted(etag)),
-        (header::HeaderName::from_static("accept-patch"), FRAGMENT.to_owned()),
+        (HeaderName::from_static("accept-patch"), FRAGMENT.to_owned()),
     ];
     Ok((StatusCode::CREATED, answer_headers, answer).into_response())
 }
@@ -94,23 +91,13 @@ async fn leave(State(api): State<Api>, Path((_, session)): Path<(String, String)
     Ok(StatusCode::OK)
 }
 
+/// What may be sent here (RFC 9725 §4.2). Preflights of browsers are answered for all routes together.
 async fn options() -> Response {
     let headers = [
         (HeaderName::from_static("accept-post"), SDP),
         (HeaderName::from_static("accept-patch"), FRAGMENT),
-        (header::ACCESS_CONTROL_ALLOW_METHODS, "POST, PATCH, DELETE, OPTIONS"),
-        (header::ACCESS_CONTROL_ALLOW_HEADERS, "Content-Type, If-Match, Authorization"),
-        (header::ACCESS_CONTROL_MAX_AGE, "86400"),
     ];
     (StatusCode::NO_CONTENT, headers).into_response()
-}
-
-async fn open_to_all(mut response: Response) -> Response {
-    let headers = response.headers_mut();
-    headers.insert(header::ACCESS_CONTROL_ALLOW_ORIGIN, HeaderValue::from_static("*"));
-    let exposed = HeaderValue::from_static("Location, ETag, Link, Accept-Patch, Accept-Post");
-    headers.insert(header::ACCESS_CONTROL_EXPOSE_HEADERS, exposed);
-    response
 }
 
 /// The body, if it is of the right type and text.
@@ -180,6 +167,7 @@ impl From<Refusal> for ApiError {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use axum::http::HeaderValue;
 
     #[test]
     fn hosts_that_are_addresses_are_offered() {
