@@ -39,7 +39,9 @@ fn a_session_from_post_to_delete() {
     assert_eq!(made.header("accept-patch"), Some("application/trickle-ice-sdpfrag"));
     let (location, etag) = (made.header("location").unwrap().to_owned(), made.header("etag").unwrap().to_owned());
     let answer = made.text();
-    for part in ["m=video 9 UDP/TLS/RTP/SAVPF 109 114", "a=sendonly", "a=setup:passive", "playout-delay", "a=rtcp-fb:109 nack pli"] {
+    for part in
+        ["m=video 9 UDP/TLS/RTP/SAVPF 109 114", "a=sendonly", "a=setup:passive", "playout-delay", "a=rtcp-fb:109 nack pli"]
+    {
         assert!(answer.contains(part), "no {part} in {answer}");
     }
     assert!(!answer.contains("transport-cc") && !answer.contains("goog-remb"), "{answer}");
@@ -47,7 +49,9 @@ fn a_session_from_post_to_delete() {
     assert!(answer.contains(&candidate), "no {candidate} in {answer}");
 
     let delete = || http::request(server.http(), "DELETE", &location, &[], b"").unwrap();
-    let patch = |headers: &[(&str, &str)], body: &str| http::request(server.http(), "PATCH", &location, headers, body.as_bytes()).unwrap();
+    let patch = |headers: &[(&str, &str)], body: &str| {
+        http::request(server.http(), "PATCH", &location, headers, body.as_bytes()).unwrap()
+    };
     let trickle = "a=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\nm=video 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\n\
                    a=candidate:1 1 udp 2130706431 127.0.0.1 9 typ host\r\n";
     assert_eq!(patch(&[FRAGMENT, ("If-Match", &etag)], trickle).status, 204);
@@ -80,7 +84,10 @@ fn what_is_wrong_is_said() {
     assert_eq!(refused("/live/front/whep", &[("Content-Type", "text/plain")], OFFER), (415, "wrong_content_type".into()));
     assert_eq!(refused("/live/front/whep", &[SDP], "hello"), (400, "bad_offer".into()));
     assert_eq!(refused("/live/front/whep", &[SDP], &OFFER.replace("H264", "AV1")), (406, "codec_not_supported".into()));
-    assert_eq!(refused("/live/front/whep", &[SDP], &format!("{OFFER}{}", "a=x:y\r\n".repeat(6000))), (413, "body_too_large".into()));
+    assert_eq!(
+        refused("/live/front/whep", &[SDP], &format!("{OFFER}{}", "a=x:y\r\n".repeat(6000))),
+        (413, "body_too_large".into())
+    );
 }
 
 #[test]

@@ -118,7 +118,10 @@ impl Webrtc {
 fn media_thread<F: Future<Output = ()>>(socket: std::net::UdpSocket, shard: impl FnOnce(Socket) -> F) {
     let run = || -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async { Ok(shard(Socket::new(socket)?).await) })
+        runtime.block_on(async {
+            shard(Socket::new(socket)?).await;
+            Ok(())
+        })
     };
     if let Err(e) = run() {
         tracing::error!(error = %e, "the WebRTC media thread has failed");

@@ -62,6 +62,7 @@ pub(super) enum Polled {
 }
 
 /// A datagram to be sent.
+#[derive(Clone, Debug)]
 pub(super) struct Datagram {
     pub(super) source: SocketAddr,
     pub(super) destination: SocketAddr,
@@ -173,7 +174,10 @@ impl Peer {
             // Below 2^15, so that no roll-over is near before the browser has counted its first packet (RFC 3711 §3.3.1).
             format.clone().map(|format| Lane { format, sequence: u64::from(fastrand::u16(..) >> 1), stream: None })
         };
-        Ok((Self { rtc, video: lane(&choice.video), audio: lane(&choice.audio), local: addresses.to_vec(), remote: None }, answer))
+        Ok((
+            Self { rtc, video: lane(&choice.video), audio: lane(&choice.audio), local: addresses.to_vec(), remote: None },
+            answer,
+        ))
     }
 
     /// Answers an offer with new ICE credentials: an ICE restart (RFC 8445 §9). Media goes on over the old path meanwhile.

@@ -93,10 +93,7 @@ async fn leave(State(api): State<Api>, Path((_, session)): Path<(String, String)
 
 /// What may be sent here (RFC 9725 §4.2). Preflights of browsers are answered for all routes together.
 async fn options() -> Response {
-    let headers = [
-        (HeaderName::from_static("accept-post"), SDP),
-        (HeaderName::from_static("accept-patch"), FRAGMENT),
-    ];
+    let headers = [(HeaderName::from_static("accept-post"), SDP), (HeaderName::from_static("accept-patch"), FRAGMENT)];
     (StatusCode::NO_CONTENT, headers).into_response()
 }
 

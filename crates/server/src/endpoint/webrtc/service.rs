@@ -13,7 +13,7 @@ use super::{
 use crate::clock::Clock;
 use hub::Stream;
 use std::{
-    collections::HashMap,
+    collections::{HashMap, VecDeque},
     fs::File,
     io::{self, Read},
     net::{IpAddr, SocketAddr},
@@ -23,6 +23,9 @@ use std::{
     },
 };
 use tokio::sync::{mpsc, oneshot};
+
+/// Ended sessions remembered.
+const MAX_ENDED: usize = 256;
 
 /// The unguessable last part of a session's URL.
 pub(super) type Secret = String;
@@ -66,9 +69,16 @@ pub(super) struct Service {
     hosts: Vec<IpAddr>,
     max_viewers: usize,
     shards: Vec<mpsc::Sender<Command>>,
-    sessions: Mutex<HashMap<Secret, Session>>,
+    sessions: Mutex<Sessions>,
     next: AtomicU64,
     pub(super) stats: Arc<Stats>,
+}
+
+#[derive(Default)]
+struct Sessions {
+    open: HashMap<Secret, Session>,
+    /// The newest ones that ended by themselves: players that close their connection often delete the session as well.
+    ended: VecDeque<Secret>,
 }
 
 struct Session {
@@ -104,7 +114,7 @@ impl Service {
 
     /// Answers an offer. `host` is the address by which the browser reached us, if it used one.
     pub(super) async fn join(&self, stream: Arc<Stream>, offer: &str, host: Option<IpAddr>) -> Result<Joined, Refusal> {
-        if self.sessions().len() >= self.max_viewers {
+        if self.sessions().open.len() >= self.max_viewers {
             return Err(Refusal::Full(self.max_viewers));
         }
         let choice = Choice::new(&Offer::parse(offer)?, stream.catalog().as_deref())?;
@@ -116,7 +126,7 @@ impl Service {
         let arrival = Box::new(Arrival { peer, choice, stream, stats: stats.clone(), candidates });
         let shard = usize::try_from(id).unwrap_or_default() % self.shards.len().max(1);
         let secret = secret().map_err(|_| Refusal::Stopping)?;
-        self.sessions().insert(secret.clone(), Session { id, shard, offer: offer.into(), etag: id });
+        self.sessions().open.insert(secret.clone(), Session { id, shard, offer: offer.into(), etag: id });
         self.stats.add_viewer(stats);
         let (done, joined) = oneshot::channel();
         let sent = self.tell(shard, Command::Join { id, arrival, done }).await;
@@ -132,7 +142,7 @@ impl Service {
         let Fragment { credentials, candidates } = Fragment::parse(text);
         let (id, shard, offer) = {
             let sessions = self.sessions();
-            let session = sessions.get(secret).ok_or(Refusal::NoSession)?;
+            let session = sessions.open.get(secret).ok_or(Refusal::NoSession)?;
             if etag.is_some_and(|etag| etag != session.etag) {
                 return Err(Refusal::Stale);
             }
@@ -149,7 +159,7 @@ impl Service {
         let answer = answer.await.map_err(|_| Refusal::NoSession)??;
         self.tell(shard, Command::Candidates { id, candidates }).await?;
         let etag = self.next.fetch_add(1, Relaxed);
-        if let Some(session) = self.sessions().get_mut(secret) {
+        if let Some(session) = self.sessions().open.get_mut(secret) {
             session.offer = offer.into();
             session.etag = etag;
         }
@@ -158,13 +168,16 @@ impl Service {
 
     /// Ends a session.
     pub(super) async fn leave(&self, secret: &str) -> Result<(), Refusal> {
-        let session = self.sessions().remove(secret).ok_or(Refusal::NoSession)?;
-        self.tell(session.shard, Command::Leave { id: session.id }).await
+        let session = self.sessions().take(secret)?;
+        match session {
+            Some(session) => self.tell(session.shard, Command::Leave { id: session.id }).await,
+            None => Ok(()),
+        }
     }
 
     /// A viewer is no more.
     pub(super) fn forget(&self, id: ViewerId) {
-        self.sessions().retain(|_, s| s.id != id);
+        self.sessions().end(id);
     }
 
     async fn tell(&self, shard: usize, command: Command) -> Result<(), Refusal> {
@@ -177,8 +190,26 @@ impl Service {
         addresses::to_offer(self.local, &addresses::of_interfaces(), &extra)
     }
 
-    fn sessions(&self) -> MutexGuard<'_, HashMap<Secret, Session>> {
+    fn sessions(&self) -> MutexGuard<'_, Sessions> {
         self.sessions.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Sessions {
+    /// Removes a session; `None` if it had ended by itself.
+    fn take(&mut self, secret: &str) -> Result<Option<Session>, Refusal> {
+        if let Some(at) = self.ended.iter().position(|ended| ended == secret) {
+            self.ended.remove(at);
+            return Ok(None);
+        }
+        self.open.remove(secret).map(Some).ok_or(Refusal::NoSession)
+    }
+
+    fn end(&mut self, id: ViewerId) {
+        let ended = self.open.extract_if(|_, session| session.id == id).map(|(secret, _)| secret);
+        self.ended.extend(ended);
+        let excess = self.ended.len().saturating_sub(MAX_ENDED);
+        self.ended.drain(..excess);
     }
 }
 

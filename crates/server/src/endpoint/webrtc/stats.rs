@@ -181,7 +181,7 @@ mod tests {
     #[test]
     fn buckets_are_cumulative() {
         let h = Histogram::default();
-        [10, 60, 60, 1_000_000].map(|us| h.observe(Duration::from_micros(us)));
+        [10, 60, 60, 1_000_000].into_iter().for_each(|us| h.observe(Duration::from_micros(us)));
         let (buckets, count, sum) = h.read();
         assert_eq!((buckets[0], buckets[1], buckets[11], count, sum), (1, 3, 3, 4, 1_000_130));
     }

@@ -57,7 +57,7 @@ pub(super) fn is_disposable(unit: &AccessUnit, codec: &Codec) -> bool {
         Codec::H265(_) if h265::nal_type(nal) < 32 => {
             slices += 1;
             // Sub-layer non-reference pictures have even types below 15, H.265 table 7-1.
-            h265::nal_type(nal) < 15 && h265::nal_type(nal) % 2 == 0
+            h265::nal_type(nal) < 15 && h265::nal_type(nal).is_multiple_of(2)
         }
         _ => true,
     });

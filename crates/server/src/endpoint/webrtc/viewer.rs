@@ -1,30 +1,30 @@
 //! One viewer: its place in the stream, its connection, and the policies between them.
 
+mod pump;
+
 use super::{
     choice::Choice,
-    feed::{Feed, Packets},
+    feed::Feed,
     outlet::{Account, Outlet},
     pacing::Pacer,
-    peer::{Datagram, Frame, Peer, PeerError, PeerEvent, Polled, Report},
+    peer::{Datagram, Peer, PeerError, PeerEvent, Polled, Report},
     playout::Playout,
-    resend::ResendBudget,
+    resend::{Echoes, ResendBudget},
     stats::ViewerStats,
-    timeline::{Reordering, Timeline, is_disposable},
+    timeline::{Reordering, Timeline},
 };
 use crate::clock::Clock;
-use hub::{Event, ReaderOptions, Start, Subscriber};
-use media::{AccessUnit, Catalog, ClockPair, MediaKind, Mono, Wall};
+use hub::{ReaderOptions, Start, Subscriber};
+use media::{Catalog, ClockPair, Mono};
+use pump::Sending;
 use std::{
     net::SocketAddr,
-    rc::Rc,
     sync::{Arc, atomic::Ordering::Relaxed},
     time::{Duration, Instant},
 };
 
 /// A viewer further behind than this goes on at the newest keyframe, if that brings it forward.
 const MAX_LAG: Duration = Duration::from_secs(1);
-/// Sound older than this is not worth catching up with.
-const STALE_SOUND: Duration = Duration::from_millis(100);
 /// A browser whose offer was answered must be connected within this time.
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 /// Browsers ask for consent every few seconds (RFC 7675); one that is silent for this long is gone.
@@ -122,19 +122,12 @@ pub(super) struct Viewer {
     paced_until: Option<Mono>,
     playout: Playout,
     resends: ResendBudget,
+    echoes: Echoes,
+    /// Share of packets lost, as the browser last reported.
+    loss: f32,
     nacks: u64,
     idle_until: Instant,
     driven: Mono,
-}
-
-/// A frame partly sent.
-struct Sending {
-    packets: Rc<Packets>,
-    next: usize,
-    kind: MediaKind,
-    timestamp: u32,
-    captured: (Instant, Wall),
-    playout: Option<(Duration, Duration)>,
 }
 
 impl Viewer {
@@ -164,6 +157,8 @@ impl Viewer {
             paced_until: None,
             playout: Playout::default(),
             resends: ResendBudget::new(now),
+            echoes: Echoes::default(),
+            loss: 0.0,
             nacks: 0,
             idle_until: clock.instant(now),
             driven: now,
@@ -238,7 +233,8 @@ impl Viewer {
             Phase::Playing | Phase::Lost => self.heard + SILENT,
         };
         let timer = timer.min(clock.instant(silent_at));
-        self.paced_until.map_or(timer, |at| timer.min(clock.instant(at)))
+        let soon = [self.paced_until, self.echoes.next_at()].into_iter().flatten().min();
+        soon.map_or(timer, |at| timer.min(clock.instant(at)))
     }
 
     /// Says goodbye to the browser.
@@ -265,152 +261,6 @@ impl Viewer {
         }
     }
 
-    /// Sends what there is, as far as the pace allows.
-    fn pump(&mut self, cx: &mut Context<'_>) {
-        self.paced_until = None;
-        self.driven = cx.now;
-        if self.phase == Phase::Playing {
-            self.fill(cx);
-        }
-        if let Err(e) = self.peer.handle_timeout(cx.instant()) {
-            self.fail(&e);
-        }
-        self.drain(cx);
-    }
-
-    fn fill(&mut self, cx: &mut Context<'_>) {
-        while self.end.is_none() && (self.sending.is_some() || self.take_next(cx)) {
-            let budget = self.pacer.budget(cx.now);
-            if !self.send_some(budget) {
-                self.paced_until = Some(self.pacer.ready_at());
-                return;
-            }
-        }
-    }
-
-    /// Sends as much of the current frame as `budget` allows; false if that is not all.
-    fn send_some(&mut self, budget: usize) -> bool {
-        let Some(sending) = &mut self.sending else { return true };
-        let (first, mut bytes) = (sending.next, 0);
-        let payloads = &sending.packets.payloads;
-        while let Some(payload) = payloads.get(sending.next).filter(|p| bytes + p.len() <= budget) {
-            bytes += payload.len();
-            sending.next += 1;
-        }
-        let ends = sending.next == payloads.len();
-        self.peer.send(&Frame {
-            kind: sending.kind,
-            timestamp: sending.timestamp,
-            captured: sending.captured,
-            playout: sending.playout,
-            payloads: &payloads[first..sending.next],
-            ends,
-        });
-        self.pacer.sent(bytes);
-        self.resends.sent(bytes);
-        if ends {
-            self.sending = None;
-        }
-        ends
-    }
-
-    /// Takes the next unit that is to be sent; false if there is none now.
-    fn take_next(&mut self, cx: &mut Context<'_>) -> bool {
-        while self.end.is_none() {
-            match self.reader.try_next() {
-                Some(Event::Unit(unit, position)) => {
-                    self.sending = self.begin(cx, &unit, position);
-                    if self.sending.is_some() {
-                        return true;
-                    }
-                }
-                Some(Event::Catalog(catalog)) => self.adopt(catalog),
-                Some(Event::Skipped { units }) => self.count_skipped(cx, units),
-                Some(Event::Status(_)) => {}
-                Some(Event::Ended(reason)) => self.end = Some(End::CameraGone(reason)),
-                None => {
-                    self.catching_up = false;
-                    if !self.started {
-                        // Nothing to begin with is held: an encoder that can is to make it. Throttled by the hub.
-                        self.reader.request_keyframe(cx.now);
-                    }
-                    return false;
-                }
-            }
-        }
-        false
-    }
-
-    fn count_skipped(&self, cx: &Context<'_>, units: u64) {
-        self.stats.frames_skipped.fetch_add(units, Relaxed);
-        cx.feed.stats.frames_skipped.fetch_add(units, Relaxed);
-    }
-
-    /// A new publisher, or new parameters: what follows can only be decoded from a keyframe on.
-    fn adopt(&mut self, catalog: Arc<Catalog>) {
-        let agreed = |kind_agreed: bool, track: Option<&media::Track>| {
-            let foreign = track.filter(|t| kind_agreed && !self.choice.carries(&t.codec));
-            foreign.map(|t| t.codec.name().to_uppercase())
-        };
-        if let Some(codec) = agreed(self.choice.video.is_some(), catalog.video()) {
-            self.end = Some(End::CodecChanged(codec));
-        }
-        self.await_key = self.catalog.is_some() && catalog.video().is_some();
-        self.catalog = Some(catalog);
-    }
-
-    /// Decides whether and how a unit is sent.
-    fn begin(&mut self, cx: &mut Context<'_>, unit: &AccessUnit, position: u64) -> Option<Sending> {
-        let catalog = self.catalog.clone()?;
-        let codec = &catalog.track(unit.track)?.codec;
-        let kind = codec.kind();
-        let wanted = match kind {
-            MediaKind::Video => catalog.video().is_some_and(|t| t.id == unit.track) && self.wants_picture(cx, unit, codec),
-            MediaKind::Audio => catalog.audio().is_some_and(|t| t.id == unit.track) && self.wants_sound(cx.now, unit),
-        };
-        if !wanted || !self.choice.carries(codec) {
-            return None;
-        }
-        self.started = true;
-        if kind == MediaKind::Video {
-            self.stats.frames_sent.fetch_add(1, Relaxed);
-            cx.feed.stats.frames_sent.fetch_add(1, Relaxed);
-            if !self.catching_up {
-                self.first_out.get_or_insert(unit.timing.received);
-            }
-        }
-        let captured = unit.timing.captured.at.min(cx.now);
-        let timeline = match kind {
-            MediaKind::Video => &mut self.video,
-            MediaKind::Audio => &mut self.audio,
-        };
-        Some(Sending {
-            packets: cx.feed.packets(position, unit, codec),
-            next: 0,
-            kind,
-            timestamp: timeline.next(unit.pts),
-            captured: (cx.clock.instant(captured), cx.pair.wall_at(unit.timing.captured.at)),
-            playout: (kind == MediaKind::Video).then(|| self.playout.delay(cx.now)),
-        })
-    }
-
-    fn wants_picture(&mut self, cx: &mut Context<'_>, unit: &AccessUnit, codec: &media::Codec) -> bool {
-        self.await_key &= !unit.key;
-        if self.await_key {
-            self.count_skipped(cx, 1);
-            return false;
-        }
-        if self.order.is_late(unit) {
-            cx.feed.handle_b_frame(cx.now);
-            return !is_disposable(unit, codec);
-        }
-        true
-    }
-
-    fn wants_sound(&self, now: Mono, unit: &AccessUnit) -> bool {
-        !(self.catching_up && now.since(unit.timing.published) > STALE_SOUND)
-    }
-
     /// Takes everything that the connection wants.
     fn drain(&mut self, cx: &mut Context<'_>) {
         loop {
@@ -427,6 +277,11 @@ impl Viewer {
                 }
             }
         }
+        while let Some(echo) = self.echoes.take(cx.now) {
+            if self.resends.allow(cx.now, echo.contents.len()) {
+                cx.out.push(&echo, account(cx.feed, &self.stats));
+            }
+        }
         cx.out.flush(account(cx.feed, &self.stats));
         if let Some(received) = self.first_out.take() {
             cx.feed.stats.ingest_to_send.observe(cx.clock.now().since(received));
@@ -441,6 +296,7 @@ impl Viewer {
                 cx.feed.stats.retransmits_refused.fetch_add(1, Relaxed);
                 return;
             }
+            self.echoes.add(cx.now, datagram, self.loss);
             self.stats.retransmits.fetch_add(1, Relaxed);
             cx.feed.stats.retransmits.fetch_add(1, Relaxed);
         }
@@ -497,6 +353,7 @@ impl Viewer {
             self.stats.rtt_us.store(u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX), Relaxed);
         }
         if let Some(loss) = report.loss {
+            self.loss = loss;
             self.stats.loss_permille.store((loss.clamp(0.0, 1.0) * 1000.0) as u64, Relaxed);
         }
         let delay = self.playout.delay(cx.now).0;
