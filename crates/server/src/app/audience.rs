@@ -2,7 +2,10 @@
 
 use crate::{
     cameras::Cameras,
-    endpoint::webrtc::stats::{BUCKETS, CameraStats, Stats, ViewerStats},
+    endpoint::{
+        rtsp::stats::{self as rtsp, PlayerStats},
+        webrtc::stats::{self as webrtc, BUCKETS, CameraStats, ViewerStats},
+    },
     telemetry::{Collector, Exposition, Kind},
 };
 use serde_json::{Value, json};
@@ -14,43 +17,91 @@ use std::{
     },
 };
 
-const PROTOCOL: (&str, &str) = ("protocol", "webrtc");
-
-/// What is counted of WebRTC viewers, as metrics. A camera that never had one counts zero, so that rates have a beginning.
-pub(super) fn webrtc(cameras: Cameras, stats: Arc<Stats>) -> Collector {
-    Box::new(move |out| {
-        let mut counted: BTreeMap<_, _> = cameras.list().iter().map(|c| (c.name().clone(), Arc::default())).collect();
-        counted.extend(stats.cameras());
-        for (name, kind, help, value) in FAMILIES {
-            out.family(name, *kind, help);
-            for (camera, stats) in &counted {
-                out.sample(&[("camera", camera), PROTOCOL], value(stats).load(Relaxed) as f64);
-            }
-        }
-        ingest_to_send(out, &counted);
-    })
+/// Viewers of every protocol.
+#[derive(Clone)]
+pub(super) struct Audience {
+    pub(super) webrtc: Arc<webrtc::Stats>,
+    pub(super) rtsp: Arc<rtsp::Stats>,
 }
 
-type Family = (&'static str, Kind, &'static str, fn(&CameraStats) -> &AtomicU64);
+impl Audience {
+    /// What is counted of viewers, as metrics.
+    pub(super) fn collector(self, cameras: Cameras) -> Collector {
+        Box::new(move |out| {
+            let names: Vec<_> = cameras.list().iter().map(|c| c.name().clone()).collect();
+            let browsers = with_all(&names, self.webrtc.cameras());
+            let players = with_all(&names, self.rtsp.cameras());
+            let watching = self.rtsp.players();
+            for (i, (name, kind, help)) in SHARED.iter().enumerate() {
+                out.family(name, *kind, help);
+                for (camera, stats) in &browsers {
+                    out.sample(&[("camera", camera), WEBRTC], of_browsers(stats)[i] as f64);
+                }
+                for (camera, counters) in &players {
+                    let viewers = watching.iter().filter(|p| p.camera == *camera).count();
+                    out.sample(&[("camera", camera), RTSP], of_players(viewers as u64, counters)[i] as f64);
+                }
+            }
+            for (name, help, value) in BROWSERS_ONLY {
+                out.family(name, Kind::Counter, help);
+                for (camera, stats) in &browsers {
+                    out.sample(&[("camera", camera), WEBRTC], value(stats).load(Relaxed) as f64);
+                }
+            }
+            ingest_to_send(out, &browsers);
+        })
+    }
 
-const FAMILIES: &[Family] = &[
-    ("neverblink_viewers", Kind::Gauge, "Viewers of now.", |s| &s.viewers),
-    ("neverblink_viewer_frames_sent_total", Kind::Counter, "Video frames sent, all viewers together.", |s| &s.frames_sent),
-    ("neverblink_viewer_frames_skipped_total", Kind::Counter, "Units that viewers lost because they were behind.", |s| {
-        &s.frames_skipped
-    }),
-    ("neverblink_viewer_bytes_sent_total", Kind::Counter, "Bytes sent to viewers.", |s| &s.bytes_sent),
-    ("neverblink_webrtc_nacks_total", Kind::Counter, "Requests to send lost packets again.", |s| &s.nacks),
-    ("neverblink_webrtc_retransmits_total", Kind::Counter, "Packets sent again.", |s| &s.retransmits),
-    ("neverblink_webrtc_retransmits_refused_total", Kind::Counter, "Packets not sent again: too many were asked for.", |s| {
+    /// All viewers of now, as the API shows them.
+    pub(super) fn viewers(&self) -> Vec<Value> {
+        let browsers = self.webrtc.viewers();
+        let players = self.rtsp.players();
+        browsers.iter().map(|v| browser(v)).chain(players.iter().map(|p| player(p))).collect()
+    }
+}
+
+const WEBRTC: (&str, &str) = ("protocol", "webrtc");
+const RTSP: (&str, &str) = ("protocol", "rtsp");
+
+/// A camera that never had a viewer counts zero, so that rates have a beginning.
+fn with_all<T>(names: &[Arc<str>], counted: Vec<(Arc<str>, Arc<T>)>) -> BTreeMap<Arc<str>, Arc<T>>
+where
+    T: Default,
+{
+    let mut all: BTreeMap<_, _> = names.iter().map(|name| (name.clone(), Arc::default())).collect();
+    all.extend(counted);
+    all
+}
+
+/// What every protocol counts, in the order of [`of_browsers`] and [`of_players`].
+const SHARED: [(&str, Kind, &str); 4] = [
+    ("neverblink_viewers", Kind::Gauge, "Viewers of now."),
+    ("neverblink_viewer_frames_sent_total", Kind::Counter, "Video frames sent, all viewers together."),
+    ("neverblink_viewer_frames_skipped_total", Kind::Counter, "Units that viewers lost because they were behind."),
+    ("neverblink_viewer_bytes_sent_total", Kind::Counter, "Bytes sent to viewers."),
+];
+
+fn of_browsers(stats: &CameraStats) -> [u64; 4] {
+    [&stats.viewers, &stats.frames_sent, &stats.frames_skipped, &stats.bytes_sent].map(|c| c.load(Relaxed))
+}
+
+fn of_players(viewers: u64, counters: &rtsp::Counters) -> [u64; 4] {
+    let [frames, skipped, bytes] = [&counters.frames, &counters.skipped, &counters.bytes].map(|c| c.load(Relaxed));
+    [viewers, frames, skipped, bytes]
+}
+
+type Family = (&'static str, &'static str, fn(&CameraStats) -> &AtomicU64);
+
+const BROWSERS_ONLY: &[Family] = &[
+    ("neverblink_webrtc_nacks_total", "Requests to send lost packets again.", |s| &s.nacks),
+    ("neverblink_webrtc_retransmits_total", "Packets sent again.", |s| &s.retransmits),
+    ("neverblink_webrtc_retransmits_refused_total", "Packets not sent again: too many were asked for.", |s| {
         &s.retransmits_refused
     }),
-    ("neverblink_webrtc_plis_total", Kind::Counter, "Keyframe requests of viewers.", |s| &s.plis),
-    ("neverblink_webrtc_b_frames_total", Kind::Counter, "Frames that browsers cannot show in order.", |s| &s.b_frames),
-    ("neverblink_webrtc_packets_dropped_total", Kind::Counter, "Packets dropped: the send buffer was full.", |s| {
-        &s.packets_dropped
-    }),
-    ("neverblink_webrtc_sends_total", Kind::Counter, "Calls into the kernel for sending.", |s| &s.sends),
+    ("neverblink_webrtc_plis_total", "Keyframe requests of viewers.", |s| &s.plis),
+    ("neverblink_webrtc_b_frames_total", "Frames that browsers cannot show in order.", |s| &s.b_frames),
+    ("neverblink_webrtc_packets_dropped_total", "Packets dropped: the send buffer was full.", |s| &s.packets_dropped),
+    ("neverblink_webrtc_sends_total", "Calls into the kernel for sending.", |s| &s.sends),
 ];
 
 fn ingest_to_send(out: &mut Exposition, cameras: &BTreeMap<Arc<str>, Arc<CameraStats>>) {
@@ -58,16 +109,11 @@ fn ingest_to_send(out: &mut Exposition, cameras: &BTreeMap<Arc<str>, Arc<CameraS
     for (camera, stats) in cameras {
         let (buckets, count, sum_us) = stats.ingest_to_send.read();
         let buckets: Vec<_> = BUCKETS.iter().map(|us| *us as f64 / 1e6).zip(buckets).collect();
-        out.histogram(&[("camera", camera), PROTOCOL], &buckets, count, sum_us as f64 / 1e6);
+        out.histogram(&[("camera", camera), WEBRTC], &buckets, count, sum_us as f64 / 1e6);
     }
 }
 
-/// All viewers of now, as the API shows them.
-pub(super) fn viewers(stats: Option<&Stats>) -> Vec<Value> {
-    stats.map_or_else(Vec::new, |stats| stats.viewers().iter().map(|viewer| view(viewer)).collect())
-}
-
-fn view(viewer: &ViewerStats) -> Value {
+fn browser(viewer: &ViewerStats) -> Value {
     let count = |counter: &AtomicU64| counter.load(Relaxed);
     let rtt_us = count(&viewer.rtt_us);
     json!({
@@ -84,5 +130,21 @@ fn view(viewer: &ViewerStats) -> Value {
         "rtt_ms": (rtt_us > 0).then_some(rtt_us as f64 / 1000.0),
         "loss": count(&viewer.loss_permille) as f64 / 1000.0,
         "playout_ms": count(&viewer.playout_ms),
+    })
+}
+
+fn player(player: &PlayerStats) -> Value {
+    let count = |counter: &AtomicU64| counter.load(Relaxed);
+    json!({
+        "id": format!("rtsp-{}", player.id),
+        "protocol": "rtsp",
+        "transport": if player.udp { "udp" } else { "tcp" },
+        "camera": &*player.camera,
+        "remote": player.remote.to_string(),
+        "since": player.since.to_string(),
+        "connected": true,
+        "frames_sent": count(&player.sent.frames),
+        "frames_skipped": count(&player.sent.skipped),
+        "bytes_sent": count(&player.sent.bytes),
     })
 }

@@ -1,6 +1,6 @@
 //! The ports, and which module serves which.
 
-use super::{House, audience};
+use super::{House, audience::Audience};
 use crate::{
     config::Config,
     endpoint::{
@@ -42,19 +42,20 @@ pub(super) async fn start(
     let bind_webrtc = |addr| Webrtc::bind(addr, house.cameras.clone(), house.clock, options.clone());
     let webrtc = bind("webrtc", config.listen.webrtc, any_port, bind_webrtc).await?;
 
-    let stats = webrtc.as_ref().map(Webrtc::stats);
+    let audience = Audience { webrtc: webrtc.as_ref().map(Webrtc::stats).unwrap_or_default(), rtsp: Arc::default() };
+    let players = audience.rtsp.clone();
     let metrics = Metrics {
         cameras: house.cameras.clone(),
         clock: house.clock,
         started: house.clock.now(),
         panics: house.telemetry.panics.clone(),
-        collectors: stats.clone().map(|stats| audience::webrtc(house.cameras.clone(), stats)).into_iter().collect(),
+        collectors: vec![audience.clone().collector(house.cameras.clone())],
     };
     let api = http::Api {
         cameras: house.cameras.clone(),
         clock: house.clock,
         config: state,
-        viewers: Arc::new(move || audience::viewers(stats.as_deref())),
+        viewers: Arc::new(move || audience.viewers()),
         stop: house.stop.clone(),
     };
     let mut router = Router::new().merge(api.router()).merge(metrics.router()).merge(web::router());
@@ -69,7 +70,7 @@ pub(super) async fn start(
     }
     if let Some(rtsp) = rtsp {
         bound.rtsp = Some(rtsp.local_addr());
-        let access = rtsp::Access { cameras: house.cameras.clone(), clock: house.clock };
+        let access = rtsp::Access { cameras: house.cameras.clone(), clock: house.clock, stats: players };
         house.tasks.spawn(rtsp.run(access, house.stop.clone()));
     }
     Ok(bound)

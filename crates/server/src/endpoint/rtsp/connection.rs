@@ -240,6 +240,9 @@ impl Connection {
                 }
             }
             HubEvent::Skipped { units } => {
+                if let Role::Play(player) = &mut self.role {
+                    player.handle_skipped(units);
+                }
                 tracing::warn!(peer = %self.peer, units, "an RTSP player is too slow and skips to the newest keyframe");
             }
             HubEvent::Status(_) => {}

@@ -9,6 +9,7 @@ mod play;
 mod record;
 mod refusal;
 mod requests;
+pub(crate) mod stats;
 mod udp;
 
 use crate::{cameras::Cameras, clock::Clock};
@@ -39,6 +40,8 @@ pub(crate) struct Access {
     pub(crate) cameras: Cameras,
     /// The time.
     pub(crate) clock: Clock,
+    /// Where players are counted.
+    pub(crate) stats: Arc<stats::Stats>,
 }
 
 /// The RTSP port, bound.

@@ -6,9 +6,10 @@
 mod pace;
 mod track;
 
+use super::stats::Attendance;
 use bytes::Bytes;
 use hub::{Event, ReaderOptions, ReaderStats, Start, Stream, Subscriber};
-use media::{AccessUnit, Catalog, Mono, RtpFragment, time::rescale};
+use media::{AccessUnit, Catalog, MediaKind, Mono, RtpFragment, time::rescale};
 use pace::Pace;
 use proto::{
     rtp::HEADER_LEN,
@@ -34,6 +35,8 @@ pub(super) struct Player {
     /// Found when PLAY was answered, to be sent behind the answer.
     held: VecDeque<Event>,
     pace: Option<Pace>,
+    /// While it plays.
+    attendance: Option<Attendance>,
 }
 
 impl Player {
@@ -48,6 +51,7 @@ impl Player {
             earlier: ReaderStats::default(),
             held: VecDeque::new(),
             pace,
+            attendance: None,
         }
     }
 
@@ -93,7 +97,18 @@ impl Player {
     pub(super) fn pause(&mut self) {
         self.earlier = self.stats();
         self.subscriber = None;
+        self.attendance = None;
         self.held.clear();
+    }
+
+    /// Has what it is sent counted from now on.
+    pub(super) fn attend(&mut self, attendance: Attendance) {
+        self.attendance = Some(attendance);
+    }
+
+    /// Was too slow for some units.
+    pub(super) fn handle_skipped(&mut self, units: u64) {
+        self.attendance.iter().for_each(|a| a.skipped(units));
     }
 
     /// The next event. Cancel safe; never ends while paused.
@@ -132,6 +147,8 @@ impl Player {
             pace.sent(now, unit.size(), unit.timing.published, behind);
         }
         let track = self.tracks.iter_mut().find(|t| t.source() == Some(unit.track))?;
+        let video = self.catalog.tracks.get(track.index).is_some_and(|t| t.codec.kind() == MediaKind::Video);
+        self.attendance.iter().for_each(|a| a.sent(video, unit.size()));
         Some((track.index, track.packets(unit)))
     }
 

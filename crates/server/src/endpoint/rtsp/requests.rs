@@ -136,6 +136,8 @@ impl Connection {
     fn play(&mut self) -> Decision {
         let Role::Play(player) = &mut self.role else { return Err(no_session()) };
         let infos = player.play();
+        let since = self.access.clock.pair().wall;
+        player.attend(self.access.stats.attend(player.name(), self.peer, self.udp.is_some(), since));
         tracing::info!(camera = %player.name(), peer = %self.peer, udp = self.udp.is_some(), "RTSP player begins");
         Ok(Answer::Playing(infos))
     }
