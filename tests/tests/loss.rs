@@ -4,7 +4,7 @@ use harness::{Browser, DEADLINE, Line, Server, ServerOptions, command, lan, rela
 use std::time::Duration;
 
 const SECONDS: f64 = 20.0;
-const CAMERA: &str = "cam: { source: \"test:?width=1280&height=720&fps=30&gop=30&bitrate=2500000&noise=10\" }";
+const CAMERA: &str = "cam: { source: \"test:?width=1280&height=720&fps=30&gop=30&bitrate=2500000&noise=30\" }";
 
 #[test]
 fn three_percent() {

@@ -22,8 +22,9 @@ use str0m::{
 
 /// Packets kept for retransmission; their payloads are shared by all viewers of a frame.
 const RESEND_PACKETS: usize = 600;
-/// A packet older than this is not sent again: its frame has been given up long ago.
-const RESEND_AGE: Duration = Duration::from_millis(1000);
+/// A packet older than this is not sent again: its frame has been given up, or a keyframe been asked for. What is kept is
+/// most of a viewer's memory.
+const RESEND_AGE: Duration = Duration::from_millis(500);
 /// How often counters and round-trip times are brought up to date.
 const STATS_INTERVAL: Duration = Duration::from_secs(1);
 

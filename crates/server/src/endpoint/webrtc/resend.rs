@@ -43,9 +43,9 @@ impl ResendBudget {
 }
 
 /// A browser that only receives does not know the round trip and asks again only after 100 ms, so a repair that is lost
-/// freezes the picture: it is sent again unasked, once, or twice on a bad link. SRTP lets the first one through only.
-const ECHO_AFTER: [Duration; 2] = [Duration::from_millis(8), Duration::from_millis(24)];
-/// Above this share of loss both are needed.
+/// freezes the picture: it is sent again unasked, twice, or three times on a bad link. SRTP lets the first one through only.
+const ECHO_AFTER: [Duration; 3] = [Duration::from_millis(8), Duration::from_millis(24), Duration::from_millis(48)];
+/// Above this share of loss all are needed.
 const BAD: f32 = 0.05;
 /// Waiting echoes; more come only from a storm.
 const MAX_ECHOES: usize = 128;
@@ -59,7 +59,7 @@ pub(super) struct Echoes {
 impl Echoes {
     /// Lets a repair that is sent now be repeated, given the share of packets that the link loses.
     pub(super) fn add(&mut self, now: Mono, repair: &Datagram, loss: f32) {
-        let times = if loss >= BAD { 2 } else { 1 };
+        let times = if loss >= BAD { 3 } else { 2 };
         for after in &ECHO_AFTER[..times] {
             if self.waiting.len() < MAX_ECHOES {
                 let due = now + *after;
@@ -97,12 +97,12 @@ mod tests {
         echoes.add(at(0), &repair(1), 0.1);
         echoes.add(at(1), &repair(2), 0.01);
         let mut seen = Vec::new();
-        for ms in 0..40 {
+        for ms in 0..60 {
             while let Some(datagram) = echoes.take(at(ms)) {
                 seen.push((ms, datagram.contents[0]));
             }
         }
-        assert_eq!(seen, [(8, 1), (9, 2), (24, 1)]);
+        assert_eq!(seen, [(8, 1), (9, 2), (24, 1), (25, 2), (48, 1)]);
         (0..1000).for_each(|_| echoes.add(at(0), &repair(3), 1.0));
         assert_eq!(echoes.waiting.len(), MAX_ECHOES);
     }
