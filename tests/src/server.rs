@@ -123,6 +123,16 @@ impl Server {
         http::get(self.reachable(self.http()), path)?.json()
     }
 
+    /// The value of the first metric whose line begins with `series`.
+    ///
+    /// # Errors
+    /// If there is none.
+    pub fn metric(&self, series: &str) -> Result<f64> {
+        let text = http::get(self.reachable(self.http()), "/metrics")?.text();
+        let line = text.lines().find(|l| l.starts_with(series)).with_context(|| format!("no {series} in {text}"))?;
+        Ok(line.rsplit(' ').next().unwrap_or_default().parse()?)
+    }
+
     /// What the API says of a camera.
     ///
     /// # Errors

@@ -211,10 +211,16 @@ fn is_running(pid: nix::unistd::Pid) -> bool {
 
 #[test]
 fn health_tells_what_is_wrong_and_how_long() {
-    let server = Server::with_cameras("a: { source: 'test:?width=320&height=240&fps=10' }\nb: { source: publish }").unwrap();
+    let cameras =
+        "a: { source: 'test:?width=320&height=240&fps=10' }\nb: { source: publish }\nc: { source: 'test:', on_demand: true }";
+    let server = Server::with_cameras(cameras).unwrap();
     server.wait_for_state("a", "live").unwrap();
     let fine = http::get(server.http(), "/health").unwrap();
-    assert_eq!((fine.status, &fine.json().unwrap()["status"]), (200, &"ok".into()), "b waits for its first publisher");
+    assert_eq!(
+        (fine.status, &fine.json().unwrap()["status"]),
+        (200, &"ok".into()),
+        "b waits for its first publisher, c for its first viewer"
+    );
     let order = |what: &str| http::request(server.http(), "POST", &format!("/api/v1/cameras/a/{what}"), &[], b"").unwrap().status;
     assert_eq!(order("stop"), 202);
     server.wait_for_state("a", "offline").unwrap();

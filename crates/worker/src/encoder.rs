@@ -31,6 +31,9 @@ pub struct Options {
 /// Bounds of the quantiser: below 12 nobody sees a difference, above 42 clocks and faces are mud and frames are dropped instead.
 const QUANTISER: QpRange = QpRange::new(12, 42);
 
+/// Columns and rows of the smallest unit of coding.
+const MACROBLOCK: usize = 16;
+
 /// An encoder of one stream.
 pub struct Encoder {
     inner: openh264::encoder::Encoder,
@@ -106,10 +109,14 @@ impl Encoder {
     /// Encodes the next picture, `at` after the stream's beginning. `None` if the encoder left it out.
     ///
     /// # Errors
-    /// If the codec library fails.
+    /// If the picture is smaller than a macroblock or of odd size, or the codec library fails.
     pub fn encode(&mut self, picture: &I420, at: Duration) -> Result<Option<Coded>, Error> {
         let [y, u, v] = picture.planes();
         let (w, h) = (picture.width(), picture.height());
+        // The library does not survive every such size.
+        if w.min(h) < MACROBLOCK || w % 2 + h % 2 > 0 {
+            return Err(Error(openh264::Error::msg(&format!("{w}x{h} is no size for a picture"))));
+        }
         let source = YUVSlices::new((y, u, v), (w, h), (w, w / 2, w / 2));
         let millis = u64::try_from(at.as_millis()).unwrap_or(u64::MAX >> 1);
         let coded = self.inner.encode_at(&source, Timestamp::from_millis(millis))?;

@@ -33,7 +33,11 @@ impl Sources {
     /// Adds a camera, or changes the one of this name, and starts its source if it has one of its own.
     pub(super) fn start(&mut self, name: &Arc<str>, config: &Camera) {
         let (cameras, now) = (&self.house.cameras, self.house.clock.now());
-        let origin = Origin { text: config.source.to_string().into(), publishable: config.source == Source::Publish };
+        let origin = Origin {
+            text: config.source.to_string().into(),
+            publishable: config.source == Source::Publish,
+            on_demand: config.on_demand,
+        };
         let options = StreamOptions { stall_after: config.stall_after, ..StreamOptions::default() };
         let camera = cameras.add(name, origin, options, now);
         let supervisor = dial(&self.house, &config.source, camera.stream().clone(), policy(config));

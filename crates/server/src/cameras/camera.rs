@@ -16,6 +16,8 @@ pub(crate) struct Origin {
     pub(crate) text: Arc<str>,
     /// The camera waits for somebody to publish.
     pub(crate) publishable: bool,
+    /// Its source runs only while somebody watches.
+    pub(crate) on_demand: bool,
 }
 
 /// What can be asked of a camera's source.

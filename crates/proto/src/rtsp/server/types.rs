@@ -28,7 +28,7 @@ impl Options {
 /// What the host learns from a client.
 #[derive(Debug)]
 pub enum Event {
-    /// Something the host has to decide. No other event comes before [`Server::answer`].
+    /// Something the host has to decide. No other event comes before [`Server::answer`](super::Server::answer).
     Question(Question),
     /// A packet within the RTSP connection.
     Data {
@@ -43,7 +43,7 @@ pub enum Event {
     Paused,
     /// The session is over, for the reason given in words; the connection stays.
     Ended(String),
-    /// Nothing more will come, for the reason given in words. Send what [`Server::poll_output`] holds and hang up.
+    /// Nothing more will come, for the reason given in words. Send what [`Server::poll_output`](super::Server::poll_output) holds and hang up.
     Closed(String),
 }
 

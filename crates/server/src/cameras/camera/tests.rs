@@ -8,7 +8,7 @@ fn at(ms: u64) -> Mono {
 }
 
 fn camera() -> Camera {
-    let origin = Origin { text: "publish".into(), publishable: true };
+    let origin = Origin { text: "publish".into(), publishable: true, on_demand: false };
     Camera::new(Stream::new("cam", StreamOptions::default(), at(0)), origin)
 }
 

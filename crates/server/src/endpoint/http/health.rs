@@ -46,12 +46,15 @@ pub(super) async fn health(State(api): State<Api>) -> (StatusCode, Json<Health>)
 }
 
 /// A camera that should deliver and does not. One that waits for its first publisher has not been promised to anybody
-/// yet, and one that is only just connecting gets the benefit of the doubt.
+/// yet, one that is only just connecting gets the benefit of the doubt, and one that rests because nobody watches is fine:
+/// had its source failed, there would be a next try.
 fn degraded(camera: &Camera) -> bool {
-    let stream = camera.stream();
-    match stream.status().state {
+    let (stream, origin) = (camera.stream(), camera.origin());
+    let status = stream.status();
+    match status.state {
         Is::Live | Is::Connecting => false,
         Is::Stalled => true,
-        Is::Offline => !camera.origin().publishable || stream.stats().publishers > 0,
+        Is::Offline if origin.publishable => stream.stats().publishers > 0,
+        Is::Offline => !origin.on_demand || status.next_try.is_some(),
     }
 }
