@@ -12,6 +12,7 @@ use futures::FutureExt;
 use hub::Event as HubEvent;
 use media::{AccessUnit, Catalog, Mono};
 use proto::rtsp::{Event, Options, Server, interleaved_header};
+use socket2::SockRef;
 use std::{
     io,
     net::{IpAddr, SocketAddr},
@@ -162,6 +163,11 @@ impl Connection {
         match self.stream.try_read(&mut buffer) {
             Ok(0) => Err(End("the client hung up".into())),
             Ok(n) => {
+                // A publisher whose system gathers small writes (Nagle) holds the end of a frame back until the beginning is
+                // acknowledged, for which Linux would take up to 40 ms. The option wears off, so it is set anew each time.
+                if matches!(self.role, Role::Record(_)) {
+                    let _ = SockRef::from(&self.stream).set_tcp_quickack(true);
+                }
                 self.server.handle_input(self.now(), &buffer[..n]);
                 Ok(())
             }
