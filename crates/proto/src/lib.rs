@@ -5,3 +5,4 @@ pub mod ipc;
 pub mod rtp;
 pub mod rtsp;
 pub mod sdp;
+pub mod srtp;

@@ -8,4 +8,4 @@ pub mod receive;
 pub mod rtcp;
 pub mod send;
 
-pub use packet::{HEADER_LEN, Header, Packet, ParseError};
+pub use packet::{HEADER_LEN, Header, Packet, ParseError, header_len};

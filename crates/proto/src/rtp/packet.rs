@@ -87,6 +87,17 @@ impl Packet {
     }
 }
 
+/// Bytes of a packet's header with its CSRCs and its extension (§5.1, §5.3.1). None if it is not version 2 or they do not fit.
+pub fn header_len(packet: &[u8]) -> Option<usize> {
+    let first = *packet.first().filter(|first| **first >> 6 == 2)?;
+    let fixed = HEADER_LEN + 4 * usize::from(first & 0xf);
+    let extension = match first & 0x10 {
+        0 => 0,
+        _ => 4 + 4 * usize::from(u16::from_be_bytes(*packet.get(fixed + 2..)?.first_chunk()?)),
+    };
+    Some(fixed + extension).filter(|len| *len <= packet.len())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -102,6 +113,18 @@ mod tests {
         let packet = Packet::parse(bytes.into()).unwrap();
         assert_eq!((packet.payload_type, packet.marker, packet.sequence, packet.timestamp), (96, true, 7, 9));
         assert_eq!((packet.ssrc, &packet.payload[..]), (0x0102_0304, &b"hello"[..]));
+    }
+
+    #[test]
+    fn the_header_is_measured() {
+        let mut bytes = vec![0b1001_0010, 96, 0, 7, 0, 0, 0, 9, 1, 2, 3, 4, 9, 9, 9, 9, 9, 9, 9, 9];
+        bytes.extend([0xbe, 0xde, 0, 1, 0x10, 0xff, 0, 0]);
+        assert_eq!(header_len(&bytes), Some(28));
+        assert_eq!((header_len(&bytes[..27]), header_len(&bytes[..22]), header_len(&[])), (None, None, None));
+        bytes[0] = 0x80;
+        assert_eq!(header_len(&bytes), Some(12));
+        bytes[0] = 0x40;
+        assert_eq!(header_len(&bytes), None);
     }
 
     #[test]
