@@ -7,5 +7,10 @@ mod packet;
 pub mod receive;
 pub mod rtcp;
 pub mod send;
+mod write;
 
 pub use packet::{HEADER_LEN, Header, Packet, ParseError, header_len};
+pub use write::{
+    CAPTURE_TIME, ExtensionIds, Extensions, MAX_EXTENSIONS_LEN, PLAYOUT_DELAY, REPAIR_HEAD_LEN, TRANSPORT_SEQUENCE, write_packet,
+    write_repair,
+};

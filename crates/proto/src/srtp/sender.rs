@@ -31,7 +31,8 @@ impl Sender {
 
     /// Encrypts the RTP packet in `out[start..]`, whose header with all extensions has `header` bytes, and appends the tag.
     /// `index` is the packet's number with the count of its roll-overs before it: its low 16 bits are the header's number.
-    /// **A different packet never has the index of another**, within one source and session; the same packet may be sent again.
+    /// Within one source and session **no other packet may have the index, not even one that differs in an extension only**:
+    /// with GCM two of them give away the key that authenticates. The same packet, byte for byte, may be sent again.
     ///
     /// A receiver takes the first number it sees for one without roll-overs, so a source begins below 2¹⁵.
     ///

@@ -10,13 +10,18 @@ mod track;
 
 pub use track::{TrackSender, TrackSetup};
 
+use super::{HEADER_LEN, MAX_EXTENSIONS_LEN, REPAIR_HEAD_LEN};
+use crate::srtp::Profile;
 use media::{AccessUnit, Codec, RtpFragments};
 
-/// Largest RTP payload made here, in bytes: with header, extensions and SRTP's tag it stays below 1232 bytes, what IPv6
-/// guarantees to carry unfragmented.
+/// What IPv6 carries unfragmented everywhere, less its own header and UDP's (RFC 8200 §5).
+const DATAGRAM: usize = 1280 - 40 - 8;
+
+/// Largest RTP payload made here, in bytes: as a repair, with all extensions and SRTP's tag, it still fits into any datagram.
 ///
 /// Only an Opus packet or a G.711 unit may be larger, since those formats know no fragmentation.
-pub const MAX_PAYLOAD: usize = 1188;
+pub const MAX_PAYLOAD: usize =
+    DATAGRAM - HEADER_LEN - MAX_EXTENSIONS_LEN - REPAIR_HEAD_LEN - Profile::AeadAes256Gcm.rtp_overhead();
 
 /// The RTP payloads of `unit`, cut by the first reader who asks and shared by all.
 ///

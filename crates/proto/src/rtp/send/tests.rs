@@ -56,7 +56,7 @@ fn nothing_large_is_copied() {
 #[test]
 fn units_that_fit_are_sent_as_they_are() {
     assert_eq!(sizes(&H264, &[(&[0x41], MAX_PAYLOAD)]), [MAX_PAYLOAD]);
-    assert_eq!(sizes(&H264, &[(&[0x41], MAX_PAYLOAD + 1)]), [596, 596]);
+    assert_eq!(sizes(&H264, &[(&[0x41], MAX_PAYLOAD + 1)]), [591, 591]);
     assert_eq!(sizes(&H264, &[(&[0x06], 400), (&[0x41], 600)]), [1005]);
     assert_eq!(sizes(&H264, &[(&[0x06], 400), (&[0x41], 800)]), [400, 800]);
     assert_eq!(sizes(&H264, &[(&[0x06], 1)]), [0; 0]);

@@ -97,7 +97,7 @@ fn opus_and_g711_are_what_they_are() {
     let got = units(&mut r);
     assert_eq!(
         got.iter().map(|u| (u.pts, u.size())).collect::<Vec<_>>(),
-        [(0, 1188), (594, 1188), (1188, 424)],
+        [(0, 1178), (589, 1178), (1178, 444)],
         "each fits a packet"
     );
 }
