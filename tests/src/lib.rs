@@ -21,6 +21,7 @@ pub mod http;
 pub mod lan;
 mod line;
 mod log;
+mod offer;
 mod player;
 mod process;
 mod publish;
@@ -35,6 +36,7 @@ pub use browser::{Browser, Joined, Measured, Percentiles, Running, Session, Show
 pub use camera::Camera;
 pub use line::{Line, in_ci};
 pub use log::Log;
+pub use offer::OFFER;
 pub use player::{KeyframeWatch, Player};
 pub use process::{Process, command};
 pub use publish::{Publisher, PublisherOptions};

@@ -37,7 +37,7 @@ const FEATURES: &[&str] = &[
 ];
 
 /// Modules of the server that every feature may name; they name no feature.
-const COMMON: &[&str] = &["cameras", "clock", "error"];
+const COMMON: &[&str] = &["audience", "cameras", "clock", "error"];
 
 /// What a feature may name nevertheless, each with its reason.
 const EXCEPTIONS: &[(&str, &str)] = &[

@@ -1,9 +1,12 @@
 //! The one table from errors inside to answers outside: `{"error":{"code","message","hint"}}` with the right status.
 
-use crate::cameras::CameraError;
+use crate::{
+    audience::{NoViewer, Refused},
+    cameras::CameraError,
+};
 use axum::{
     Json,
-    http::StatusCode,
+    http::{HeaderValue, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde::Serialize;
@@ -16,6 +19,7 @@ pub(crate) struct ApiError {
     code: &'static str,
     message: Cow<'static, str>,
     hint: Cow<'static, str>,
+    retry: bool,
 }
 
 impl ApiError {
@@ -26,9 +30,17 @@ impl ApiError {
         message: impl Into<Cow<'static, str>>,
         hint: impl Into<Cow<'static, str>>,
     ) -> Self {
-        Self { status, code, message: message.into(), hint: hint.into() }
+        Self { status, code, message: message.into(), hint: hint.into(), retry: false }
+    }
+
+    /// The same, with the header `Retry-After`: trying again by itself is of use.
+    pub(crate) fn retry_later(self) -> Self {
+        Self { retry: true, ..self }
     }
 }
+
+/// Seconds after which a client may try again what is not possible now.
+const RETRY_AFTER: HeaderValue = HeaderValue::from_static("10");
 
 #[derive(Serialize)]
 struct Body<'a> {
@@ -45,7 +57,11 @@ struct Detail<'a> {
 impl IntoResponse for ApiError {
     fn into_response(self) -> Response {
         let error = Detail { code: self.code, message: &self.message, hint: &self.hint };
-        (self.status, Json(Body { error })).into_response()
+        let mut response = (self.status, Json(Body { error })).into_response();
+        if self.retry {
+            response.headers_mut().insert(header::RETRY_AFTER, RETRY_AFTER);
+        }
+        response
     }
 }
 
@@ -57,5 +73,21 @@ impl From<CameraError> for ApiError {
             CameraError::NothingToRun { .. } => StatusCode::CONFLICT,
         };
         Self::new(status, error.code(), error.to_string(), error.hint())
+    }
+}
+
+impl From<Refused> for ApiError {
+    fn from(refused: Refused) -> Self {
+        let error = |status| Self::new(status, refused.code(), refused.to_string(), refused.hint());
+        match refused {
+            Refused::ServerFull(_) | Refused::CameraFull(..) => error(StatusCode::SERVICE_UNAVAILABLE).retry_later(),
+            Refused::Ended => error(StatusCode::GONE),
+        }
+    }
+}
+
+impl From<NoViewer> for ApiError {
+    fn from(error: NoViewer) -> Self {
+        Self::new(StatusCode::NOT_FOUND, "viewer_not_found", error.to_string(), "GET /api/v1/viewers lists all with their ids")
     }
 }

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 mod app;
+mod audience;
 mod cameras;
 mod cli;
 mod clock;

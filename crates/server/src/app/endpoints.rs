@@ -1,6 +1,6 @@
 //! The ports, and which module serves which.
 
-use super::{House, audience::Audience};
+use super::{House, browsers};
 use crate::{
     config::Config,
     endpoint::{
@@ -13,7 +13,7 @@ use crate::{
 };
 use anyhow::Context;
 use axum::Router;
-use std::{future::Future, io, net::SocketAddr, sync::Arc};
+use std::{future::Future, io, net::SocketAddr};
 use tokio::sync::watch;
 
 /// The addresses really bound.
@@ -38,24 +38,24 @@ pub(super) async fn start(
     let http = bind("http", config.listen.http, any_port, Http::bind).await?;
     let rtsp = bind("rtsp", config.listen.rtsp, any_port, Rtsp::bind).await?;
 
-    let options = webrtc::Options { hosts: config.webrtc.hosts.clone(), ..webrtc::Options::default() };
-    let bind_webrtc = |addr| Webrtc::bind(addr, house.cameras.clone(), house.clock, options.clone());
+    let options = webrtc::Options { hosts: config.webrtc.hosts.clone() };
+    let bind_webrtc = |addr| Webrtc::bind(addr, house.cameras.clone(), house.audience.clone(), house.clock, options.clone());
     let webrtc = bind("webrtc", config.listen.webrtc, any_port, bind_webrtc).await?;
 
-    let audience = Audience { webrtc: webrtc.as_ref().map(Webrtc::stats).unwrap_or_default(), rtsp: Arc::default() };
-    let players = audience.rtsp.clone();
+    let browsers = browsers::collector(webrtc.as_ref().map(Webrtc::stats).unwrap_or_default(), house.cameras.clone());
     let metrics = Metrics {
         cameras: house.cameras.clone(),
+        audience: house.audience.clone(),
         clock: house.clock,
         started: house.clock.now(),
         panics: house.telemetry.panics.clone(),
-        collectors: vec![audience.clone().collector(house.cameras.clone())],
+        collectors: vec![browsers],
     };
     let api = http::Api {
         cameras: house.cameras.clone(),
         clock: house.clock,
         config: state,
-        viewers: Arc::new(move || audience.viewers()),
+        audience: house.audience.clone(),
         stop: house.stop.clone(),
     };
     let mut router = Router::new().merge(api.router()).merge(metrics.router()).merge(web::router());
@@ -70,7 +70,7 @@ pub(super) async fn start(
     }
     if let Some(rtsp) = rtsp {
         bound.rtsp = Some(rtsp.local_addr());
-        let access = rtsp::Access { cameras: house.cameras.clone(), clock: house.clock, stats: players };
+        let access = rtsp::Access { cameras: house.cameras.clone(), clock: house.clock, audience: house.audience.clone() };
         house.tasks.spawn(rtsp.run(access, house.stop.clone()));
     }
     Ok(bound)

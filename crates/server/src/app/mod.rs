@@ -1,7 +1,8 @@
 //! Puts the house together: the only module that names them all.
 
-mod audience;
+mod browsers;
 mod endpoints;
+mod limits;
 mod reload;
 mod signals;
 mod sources;
@@ -9,6 +10,7 @@ mod sources;
 pub(crate) use sources::{pull, test_picture};
 
 use crate::{
+    audience::Audience,
     cameras::Cameras,
     clock::Clock,
     config::{Config, Loader},
@@ -44,6 +46,7 @@ const TICK: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 struct House {
     cameras: Cameras,
+    audience: Audience,
     clock: Clock,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -59,6 +62,7 @@ pub(crate) async fn run(config: Config, mode: Mode, log: LogArgs) -> anyhow::Res
     let clock = Clock::new();
     let house = House {
         cameras: Cameras::new(),
+        audience: Audience::default(),
         clock,
         tasks: TaskTracker::new(),
         stop: CancellationToken::new(),
@@ -66,6 +70,7 @@ pub(crate) async fn run(config: Config, mode: Mode, log: LogArgs) -> anyhow::Res
         telemetry: log.init(clock),
     };
     let signals = Signals::new().context("cannot listen for signals")?;
+    house.audience.set_limits(limits::of(&config));
     let (state, seen) = watch::channel(ConfigState::default());
     let bound = endpoints::start(&house, &config, matches!(mode, Mode::Demo { any_port: true }), seen).await?;
     let mut sources = Sources::new(house.clone());
@@ -89,7 +94,10 @@ async fn tick(house: House) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Skip);
     while house.stop.run_until_cancelled(ticks.tick()).await.is_some() {
         // A bug here must not end the watch over everything else; the panic is logged and counted.
-        let _ = std::panic::catch_unwind(AssertUnwindSafe(|| house.cameras.tick(house.clock.pair())));
+        let _ = std::panic::catch_unwind(AssertUnwindSafe(|| {
+            house.cameras.tick(house.clock.pair());
+            house.audience.tick(house.clock.now());
+        }));
         house.telemetry.fold.flush();
     }
 }

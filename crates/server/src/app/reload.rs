@@ -1,6 +1,6 @@
 //! Runs the config: the one the server was started with, and every better one that is written later.
 
-use super::{House, sources::Sources};
+use super::{House, limits, sources::Sources};
 use crate::{
     cameras::EventKind,
     config::{Config, Loader, Plan},
@@ -62,6 +62,7 @@ impl Reload {
     }
 
     async fn change_to(&mut self, new: Config, cause: &str) {
+        self.house.audience.set_limits(limits::of(&new));
         let plan = Plan::new(&self.config, &new);
         let counts = (plan.add.len(), plan.remove.len(), plan.change.len());
         for name in &plan.remove {

@@ -34,6 +34,8 @@ pub(crate) struct Config {
     pub(crate) listen: Listen,
     /// WebRTC.
     pub(crate) webrtc: WebRtc,
+    /// How much there may be at once.
+    pub(crate) limits: Limits,
     /// The cameras by name.
     pub(crate) cameras: BTreeMap<Arc<str>, Camera>,
 }
@@ -56,6 +58,13 @@ pub(crate) struct WebRtc {
     pub(crate) hosts: Vec<IpAddr>,
 }
 
+/// The `limits` section.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Limits {
+    /// Viewers at once, all protocols and cameras together.
+    pub(crate) viewers: usize,
+}
+
 /// One camera.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Camera {
@@ -65,6 +74,14 @@ pub(crate) struct Camera {
     pub(crate) on_demand: bool,
     /// Without a frame for this long the camera is stalled.
     pub(crate) stall_after: Duration,
+    /// Viewers at once, all protocols together; `None` is as many as the server takes.
+    pub(crate) max_viewers: Option<usize>,
+}
+
+impl Default for Limits {
+    fn default() -> Self {
+        Self { viewers: 1000 }
+    }
 }
 
 impl Default for Listen {
@@ -79,7 +96,7 @@ impl Default for Listen {
 
 impl Camera {
     fn new(source: Source) -> Self {
-        Self { source, on_demand: false, stall_after: Duration::from_secs(5) }
+        Self { source, on_demand: false, stall_after: Duration::from_secs(5), max_viewers: None }
     }
 }
 
@@ -91,7 +108,8 @@ impl Config {
     pub(crate) fn demo(source: &str) -> Result<Self, String> {
         let camera = Camera::new(source.parse()?);
         let listen = Listen { webrtc: Some((Ipv4Addr::LOCALHOST, 8189).into()), ..Listen::default() };
-        Ok(Self { listen, webrtc: WebRtc::default(), cameras: BTreeMap::from([("demo".into(), camera)]) })
+        let cameras = BTreeMap::from([("demo".into(), camera)]);
+        Ok(Self { listen, webrtc: WebRtc::default(), limits: Limits::default(), cameras })
     }
 
     /// The same, but listening where these say.
@@ -126,9 +144,10 @@ impl Config {
         let mut root = Section::new(String::new(), root, &problems);
         let listen = Listen::read(root.section("listen"));
         let webrtc = WebRtc::read(root.section("webrtc"));
+        let limits = Limits::read(root.section("limits"));
         let cameras = cameras(root.section("cameras"));
         root.finish();
-        let config = Self { listen, webrtc, cameras };
+        let config = Self { listen, webrtc, limits, cameras };
         problems.unless_any(config)
     }
 }
@@ -176,6 +195,21 @@ impl WebRtc {
     }
 }
 
+/// The most viewers that a limit may allow: far beyond what one machine serves, so a larger number is a slip of the hand.
+const MOST_VIEWERS: usize = 100_000;
+
+fn viewers(text: &str) -> Result<usize, String> {
+    values::count_within(text, 1, MOST_VIEWERS)
+}
+
+impl Limits {
+    fn read(mut section: Section<'_>) -> Self {
+        let viewers = section.value("viewers", viewers);
+        section.finish();
+        Self { viewers: viewers.unwrap_or(Self::default().viewers) }
+    }
+}
+
 fn cameras(section: Section<'_>) -> BTreeMap<Arc<str>, Camera> {
     let problems = section.problems();
     let mut cameras = BTreeMap::new();
@@ -202,6 +236,7 @@ impl Camera {
         let source = section.value("source", str::parse);
         let on_demand = section.value("on_demand", values::switch);
         let stall_after = section.value("stall_after", |text| values::duration_within(text, STALL.0, STALL.1));
+        let max_viewers = section.value("max_viewers", viewers);
         if lacks_source {
             section.problems().add(
                 place,
@@ -215,6 +250,7 @@ impl Camera {
         Some(Self {
             on_demand: on_demand.unwrap_or(default.on_demand),
             stall_after: stall_after.unwrap_or(default.stall_after),
+            max_viewers,
             ..default
         })
     }

@@ -22,7 +22,8 @@ impl Plan {
         let named = |(name, camera): (&Arc<str>, &Camera)| (name.clone(), camera.clone());
         let gone = old.cameras.keys().filter(|name| !new.cameras.contains_key(*name));
         let come = new.cameras.iter().filter(|(name, _)| !old.cameras.contains_key(*name));
-        let changed = new.cameras.iter().filter(|(name, camera)| old.cameras.get(*name).is_some_and(|was| was != *camera));
+        let changed =
+            new.cameras.iter().filter(|(name, camera)| old.cameras.get(*name).is_some_and(|was| needs_new_source(was, camera)));
         let fixed = [
             ("listen.http", old.listen.http != new.listen.http),
             ("listen.rtsp", old.listen.rtsp != new.listen.rtsp),
@@ -36,6 +37,11 @@ impl Plan {
             needs_restart: fixed.iter().filter(|(_, changed)| *changed).map(|(key, _)| *key).collect(),
         }
     }
+}
+
+/// Whether what runs must be started anew. Limits are looked up when somebody comes.
+fn needs_new_source(old: &Camera, new: &Camera) -> bool {
+    Camera { max_viewers: None, ..old.clone() } != Camera { max_viewers: None, ..new.clone() }
 }
 
 #[cfg(test)]
@@ -68,6 +74,15 @@ mod tests {
     fn a_new_password_is_a_new_source() {
         let plan = plan("cameras: { a: { source: 'rtsp://u:1@a/' } }", "cameras: { a: { source: 'rtsp://u:2@a/' } }");
         assert_eq!(names(&plan.change), ["a"]);
+    }
+
+    #[test]
+    fn limits_change_while_all_runs_on() {
+        let plan = plan(
+            "cameras: { a: { source: publish } }",
+            "limits: { viewers: 5 }\ncameras: { a: { source: publish, max_viewers: 2 } }",
+        );
+        assert_eq!(plan, Plan::default());
     }
 
     #[test]

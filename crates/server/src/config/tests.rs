@@ -17,10 +17,13 @@ listen:
   rtsp: off
 webrtc:
   hosts: [203.0.113.7, '2001:db8::7']
+limits:
+  viewers: 300
 cameras:
   front:
     source: rtsp://user:pa%40ss@192.0.2.10/stream1
     stall_after: 10s
+    max_viewers: 20
   robot: { source: publish, on_demand: yes }
   test:
     source: test:?width=640&height=360
@@ -39,6 +42,7 @@ fn everything_is_read() {
     let credentials = rtsp.credentials.as_ref().unwrap();
     assert_eq!((credentials.user.as_str(), credentials.password.reveal()), ("user", "pa@ss"));
     assert_eq!(front.stall_after, Duration::from_secs(10));
+    assert_eq!((config.limits.viewers, front.max_viewers, config.cameras["robot"].max_viewers), (300, Some(20), None));
     assert!(config.cameras["robot"].on_demand && !front.on_demand);
     assert_eq!(config.cameras["test"].source.to_string(), "test:?width=640&height=360&fps=30&gop=30&bitrate=2500000");
 }
@@ -56,6 +60,12 @@ fn every_typo_is_told_with_its_line_and_what_would_be_right() {
     let table = [
         ("camras:\n  a: { source: publish }", "nb.yml:1: camras: unknown key; did you mean \"cameras\"?"),
         ("listen:\n  htpp: 127.0.0.1:1", "nb.yml:2: listen.htpp: unknown key; did you mean \"http\"?"),
+        ("limits:\n  viewer: 3", "nb.yml:2: limits.viewer: unknown key; did you mean \"viewers\"?"),
+        ("limits:\n  viewers: 0", "nb.yml:2: limits.viewers: 0 is out of bounds; it may be 1 to 100000"),
+        (
+            "cameras:\n  a:\n    source: publish\n    max_viewers: many",
+            "nb.yml:4: cameras.a.max_viewers: \"many\" is no number; write for example 100",
+        ),
         ("listen:\n  quux: 1", "nb.yml:2: listen.quux: unknown key; known here: http, rtsp, webrtc"),
         (
             "cameras:\n  a:\n    sorce: publish\n    source: publish",

@@ -52,6 +52,16 @@ pub(super) fn duration_within(text: &str, least: Duration, most: Duration) -> Re
     }
 }
 
+/// A whole number within bounds.
+pub(super) fn count_within(text: &str, least: usize, most: usize) -> Result<usize, String> {
+    let value: usize =
+        text.parse().map_err(|_| format!("{text:?} is no number; write for example {}", 100.clamp(least, most)))?;
+    match (least..=most).contains(&value) {
+        true => Ok(value),
+        false => Err(format!("{text} is out of bounds; it may be {least} to {most}")),
+    }
+}
+
 /// Yes or no.
 pub(super) fn switch(text: &str) -> Result<bool, String> {
     match text {

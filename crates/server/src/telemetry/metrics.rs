@@ -3,11 +3,12 @@
 mod cameras;
 mod exposition;
 mod system;
+mod viewers;
 
 pub(crate) use exposition::{Exposition, Kind};
 
 use super::Panics;
-use crate::{cameras::Cameras, clock::Clock};
+use crate::{audience::Audience, cameras::Cameras, clock::Clock};
 use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
 use media::Mono;
 use std::sync::Arc;
@@ -19,6 +20,8 @@ pub(crate) type Collector = Box<dyn Fn(&mut Exposition) + Send + Sync>;
 pub(crate) struct Metrics {
     /// The cameras counted.
     pub(crate) cameras: Cameras,
+    /// The viewers counted.
+    pub(crate) audience: Audience,
     /// The clock of ages.
     pub(crate) clock: Clock,
     /// When the server was started.
@@ -38,7 +41,9 @@ impl Metrics {
     fn expose(&self) -> String {
         let mut out = Exposition::default();
         let now = self.clock.now();
-        cameras::expose(&mut out, &self.cameras.list(), now);
+        let cameras = self.cameras.list();
+        cameras::expose(&mut out, &cameras, now);
+        viewers::expose(&mut out, &self.audience, &cameras);
         self.collectors.iter().for_each(|collect| collect(&mut out));
         system::expose(&mut out, now.since(self.started), self.panics.count());
         out.finish()

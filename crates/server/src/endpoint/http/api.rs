@@ -56,11 +56,6 @@ pub(super) async fn keyframe(State(api): State<Api>, Path(name): Path<String>) -
     Ok(Json(json!({ "passed_on": passed_on })))
 }
 
-/// `GET /api/v1/viewers`: everybody who watches now.
-pub(super) async fn viewers(State(api): State<Api>) -> Json<Value> {
-    Json(json!({ "viewers": (api.viewers)() }))
-}
-
 /// Which events are wanted.
 #[derive(Deserialize)]
 #[serde(deny_unknown_fields)]

@@ -7,21 +7,22 @@ mod live;
 mod origin;
 mod server;
 mod view;
+mod viewers;
 mod write_deadline;
 
 pub(crate) use health::ConfigState;
 pub(crate) use server::Http;
 
-use crate::{cameras::Cameras, clock::Clock, error::ApiError};
+use crate::{audience::Audience, cameras::Cameras, clock::Clock, error::ApiError};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
     http::{Method, StatusCode, Uri},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{get, post},
+    routing::{delete, get, post},
 };
-use std::{sync::Arc, time::Duration};
+use std::time::Duration;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 
@@ -39,8 +40,8 @@ pub(crate) struct Api {
     pub(crate) clock: Clock,
     /// What became of the newest config file.
     pub(crate) config: watch::Receiver<ConfigState>,
-    /// Lists the viewers of now.
-    pub(crate) viewers: Arc<dyn Fn() -> Vec<serde_json::Value> + Send + Sync>,
+    /// The viewers shown.
+    pub(crate) audience: Audience,
     /// Closes the long-lived connections.
     pub(crate) stop: CancellationToken,
 }
@@ -58,7 +59,8 @@ impl Api {
             .route("/api/v1/cameras/{name}/stop", post(api::stop))
             .route("/api/v1/cameras/{name}/restart", post(api::restart))
             .route("/api/v1/cameras/{name}/keyframe", post(api::keyframe))
-            .route("/api/v1/viewers", get(api::viewers))
+            .route("/api/v1/viewers", get(viewers::list))
+            .route("/api/v1/viewers/{id}", delete(viewers::end))
             .route("/api/v1/events", get(api::events))
             .route("/api/v1/time", get(api::time))
             .with_state(self)

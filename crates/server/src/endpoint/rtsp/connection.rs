@@ -42,6 +42,8 @@ pub(super) struct Connection {
     /// What DESCRIBE last told, for a SETUP after the publisher has gone.
     pub(super) described: Option<Arc<Catalog>>,
     pub(super) stop: CancellationToken,
+    /// Cancelled when an administrator sends this player away.
+    pub(super) dismissed: CancellationToken,
 }
 
 /// What the session does.
@@ -61,6 +63,7 @@ type Step = Result<(), End>;
 
 enum Wake {
     Stop,
+    Dismissed,
     Readable,
     Writable,
     Media(HubEvent),
@@ -72,8 +75,9 @@ impl Connection {
     pub(super) fn new(stream: TcpStream, peer: SocketAddr, local: IpAddr, access: Access) -> Self {
         let id = format!("{:016x}", fastrand::u64(..));
         let server = Server::new(access.clock.now(), Options::new(id));
-        let (outbox, stop) = (Outbox::default(), CancellationToken::new());
-        Self { access, stream, peer, local, server, outbox, udp: None, role: Role::Idle, described: None, stop }
+        let (outbox, role) = (Outbox::default(), Role::Idle);
+        let (stop, dismissed) = (CancellationToken::new(), CancellationToken::new());
+        Self { access, stream, peer, local, server, outbox, udp: None, role, described: None, stop, dismissed }
     }
 
     /// Serves the client until it goes or `stop`.
@@ -100,7 +104,7 @@ impl Connection {
         let deadline = self.deadline();
         let held_back = self.held_back();
         let writing = !self.outbox.is_empty();
-        let Self { stream, server, udp, role, stop, access, .. } = self;
+        let Self { stream, server, udp, role, stop, dismissed, access, .. } = self;
         let timer = async {
             match deadline {
                 Some(at) => tokio::time::sleep_until(access.clock.instant(at).into()).await,
@@ -121,6 +125,7 @@ impl Connection {
         };
         tokio::select! {
             () = stop.cancelled() => Wake::Stop,
+            () = dismissed.cancelled() => Wake::Dismissed,
             // While answers or a frame wait to be written, requests wait too: nothing piles up.
             _ = stream.readable(), if !writing && server.listens() => Wake::Readable,
             _ = stream.writable(), if writing => Wake::Writable,
@@ -148,6 +153,10 @@ impl Connection {
     async fn handle(&mut self, wake: Wake) -> Step {
         match wake {
             Wake::Stop => return Err(End("the server is shutting down".into())),
+            Wake::Dismissed => {
+                self.send_goodbyes().await;
+                return Err(End("an administrator ended it".into()));
+            }
             Wake::Readable => self.read()?,
             Wake::Writable => {}
             Wake::Media(event) => self.handle_media(event).await?,

@@ -9,10 +9,9 @@ mod play;
 mod record;
 mod refusal;
 mod requests;
-pub(crate) mod stats;
 mod udp;
 
-use crate::{cameras::Cameras, clock::Clock};
+use crate::{audience::Audience, cameras::Cameras, clock::Clock};
 use connection::Connection;
 use proto::rtsp::{Refusal, StatusCode};
 use socket2::{SockRef, TcpKeepalive};
@@ -40,8 +39,8 @@ pub(crate) struct Access {
     pub(crate) cameras: Cameras,
     /// The time.
     pub(crate) clock: Clock,
-    /// Where players are counted.
-    pub(crate) stats: Arc<stats::Stats>,
+    /// Where players have their seats.
+    pub(crate) audience: Audience,
 }
 
 /// The RTSP port, bound.

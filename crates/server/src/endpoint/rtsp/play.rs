@@ -6,7 +6,7 @@
 mod pace;
 mod track;
 
-use super::stats::Attendance;
+use crate::audience::Seat;
 use bytes::Bytes;
 use hub::{Event, ReaderOptions, ReaderStats, Start, Stream, Subscriber};
 use media::{AccessUnit, Catalog, MediaKind, Mono, RtpFragment, time::rescale};
@@ -36,7 +36,7 @@ pub(super) struct Player {
     held: VecDeque<Event>,
     pace: Option<Pace>,
     /// While it plays.
-    attendance: Option<Attendance>,
+    seat: Option<Seat>,
 }
 
 impl Player {
@@ -51,7 +51,7 @@ impl Player {
             earlier: ReaderStats::default(),
             held: VecDeque::new(),
             pace,
-            attendance: None,
+            seat: None,
         }
     }
 
@@ -97,18 +97,23 @@ impl Player {
     pub(super) fn pause(&mut self) {
         self.earlier = self.stats();
         self.subscriber = None;
-        self.attendance = None;
+        self.seat = None;
         self.held.clear();
     }
 
+    /// It has a seat already: the client says PLAY while it plays.
+    pub(super) fn is_seated(&self) -> bool {
+        self.seat.is_some()
+    }
+
     /// Has what it is sent counted from now on.
-    pub(super) fn attend(&mut self, attendance: Attendance) {
-        self.attendance = Some(attendance);
+    pub(super) fn take_seat(&mut self, seat: Seat) {
+        self.seat = Some(seat);
     }
 
     /// Was too slow for some units.
     pub(super) fn handle_skipped(&mut self, units: u64) {
-        self.attendance.iter().for_each(|a| a.skipped(units));
+        self.seat.iter().for_each(|seat| seat.skipped(units));
     }
 
     /// The next event. Cancel safe; never ends while paused.
@@ -148,7 +153,10 @@ impl Player {
         }
         let track = self.tracks.iter_mut().find(|t| t.source() == Some(unit.track))?;
         let video = self.catalog.tracks.get(track.index).is_some_and(|t| t.codec.kind() == MediaKind::Video);
-        self.attendance.iter().for_each(|a| a.sent(video, unit.size()));
+        if let Some(seat) = &self.seat {
+            seat.sent_frames(video.into());
+            seat.sent_bytes(unit.size());
+        }
         Some((track.index, track.packets(unit)))
     }
 

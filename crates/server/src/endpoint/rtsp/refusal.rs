@@ -1,6 +1,6 @@
 //! Why not, in RTSP's terms.
 
-use crate::cameras::CameraError;
+use crate::{audience::Refused, cameras::CameraError};
 use hub::{PublishError, Status};
 use proto::rtsp::{Refusal, StatusCode};
 
@@ -11,6 +11,11 @@ pub(super) fn camera(error: &CameraError) -> Refusal {
         CameraError::NotPublishable { .. } | CameraError::NothingToRun { .. } => StatusCode::MethodNotAllowed,
     };
     Refusal::new(status, error.to_string())
+}
+
+/// A viewer more than there may be.
+pub(super) fn viewer(refused: &Refused) -> Refusal {
+    Refusal::new(StatusCode::ServiceUnavailable, format!("{refused}; {}", refused.hint()))
 }
 
 /// A stream that cannot be published.

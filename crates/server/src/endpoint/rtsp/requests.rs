@@ -7,10 +7,11 @@ use super::{
     refusal,
     udp::UdpTracks,
 };
+use crate::audience::{Protocol, Transport, Visit};
 use hub::{ReaderOptions, Start, Stream};
 use media::{Catalog, MediaKind};
 use proto::{
-    rtp::receive::Transport,
+    rtp::receive,
     rtsp::{Answer, Ask, Lower, Question, Refusal, StatusCode, Usage},
     sdp,
 };
@@ -119,8 +120,8 @@ impl Connection {
         let wrong = || Refusal::new(StatusCode::MethodNotValidInThisState, "ANNOUNCE comes first");
         let (Role::Record(recorder), Some(track)) = (&mut self.role, track) else { return Err(wrong()) };
         let transport = match lower {
-            Lower::Interleaved(_) => Transport::Ordered,
-            Lower::Udp { .. } => Transport::Unordered,
+            Lower::Interleaved(_) => receive::Transport::Ordered,
+            Lower::Udp { .. } => receive::Transport::Unordered,
         };
         recorder.set_up(track, transport);
         Ok(track)
@@ -135,9 +136,14 @@ impl Connection {
 
     fn play(&mut self) -> Decision {
         let Role::Play(player) = &mut self.role else { return Err(no_session()) };
+        if !player.is_seated() {
+            let dismissed = self.dismissed.clone();
+            let visit = Visit { protocol: Protocol::Rtsp, stream: player.name(), end: Arc::new(move |_| dismissed.cancel()) };
+            let seat = self.access.audience.join(visit, self.access.clock.pair()).map_err(|r| refusal::viewer(&r))?;
+            seat.set_connected(if self.udp.is_some() { Transport::Udp } else { Transport::Tcp }, Some(self.peer));
+            player.take_seat(seat);
+        }
         let infos = player.play();
-        let since = self.access.clock.pair().wall;
-        player.attend(self.access.stats.attend(player.name(), self.peer, self.udp.is_some(), since));
         tracing::info!(camera = %player.name(), peer = %self.peer, udp = self.udp.is_some(), "RTSP player begins");
         Ok(Answer::Playing(infos))
     }

@@ -22,7 +22,7 @@ struct House {
 
 /// A server with one camera, `cam`, that anybody may publish.
 async fn house() -> House {
-    let access = Access { cameras: Cameras::new(), clock: Clock::new(), stats: Arc::default() };
+    let access = Access { cameras: Cameras::new(), clock: Clock::new(), audience: Audience::default() };
     let origin = Origin { text: "publish".into(), publishable: true, on_demand: false };
     let camera = access.cameras.add(&"cam".into(), origin, StreamOptions::default(), access.clock.now());
     let rtsp = Rtsp::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();

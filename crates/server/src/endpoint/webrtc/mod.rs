@@ -27,7 +27,7 @@ mod text;
 mod timeline;
 mod viewer;
 
-use crate::{cameras::Cameras, clock::Clock};
+use crate::{audience::Audience, cameras::Cameras, clock::Clock};
 use axum::Router;
 use service::Service;
 use shard::{Command, Shard};
@@ -45,18 +45,10 @@ use tokio_util::sync::CancellationToken;
 const COMMANDS: usize = 256;
 
 /// How WebRTC is served.
-#[derive(Clone, Debug)]
+#[derive(Clone, Default, Debug)]
 pub(crate) struct Options {
     /// Addresses to offer beside this machine's own.
     pub(crate) hosts: Vec<IpAddr>,
-    /// Viewers at once; the next is refused.
-    pub(crate) max_viewers: usize,
-}
-
-impl Default for Options {
-    fn default() -> Self {
-        Self { hosts: Vec::new(), max_viewers: 1000 }
-    }
 }
 
 /// The WebRTC port and its media thread.
@@ -74,11 +66,17 @@ impl Webrtc {
     ///
     /// # Errors
     /// If the port is taken or not allowed, or the machine has no random numbers for a certificate.
-    pub(crate) async fn bind(addr: SocketAddr, cameras: Cameras, clock: Clock, options: Options) -> io::Result<Self> {
+    pub(crate) async fn bind(
+        addr: SocketAddr,
+        cameras: Cameras,
+        audience: Audience,
+        clock: Clock,
+        options: Options,
+    ) -> io::Result<Self> {
         let socket = std::net::UdpSocket::bind(addr)?;
         let local = socket.local_addr()?;
         let (sender, commands) = mpsc::channel(COMMANDS);
-        let service = Arc::new(Service::new(clock, local, options.hosts, options.max_viewers, vec![sender])?);
+        let service = Arc::new(Service::new(clock, local, options.hosts, audience, vec![sender])?);
         Ok(Self { clock, cameras, local, socket, service, commands })
     }
 

@@ -4,8 +4,9 @@ use super::{
     batch::{Batch, Route},
     peer::Datagram,
     socket::{Sent, Socket},
-    stats::{CameraStats, ViewerStats},
+    stats::CameraStats,
 };
+use crate::audience::Guest;
 use std::sync::atomic::Ordering::Relaxed;
 
 /// A socket with its batch.
@@ -18,7 +19,7 @@ pub(super) struct Outlet {
 #[derive(Clone, Copy)]
 pub(super) struct Account<'a> {
     pub(super) camera: &'a CameraStats,
-    pub(super) viewer: &'a ViewerStats,
+    pub(super) viewer: &'a Guest,
 }
 
 impl Outlet {
@@ -41,10 +42,8 @@ impl Outlet {
         let Account { camera, viewer } = account;
         match self.socket.send(&run) {
             Sent::All { calls } => {
-                let bytes = run.bytes.len() as u64;
                 camera.sends.fetch_add(calls.into(), Relaxed);
-                camera.bytes_sent.fetch_add(bytes, Relaxed);
-                viewer.bytes_sent.fetch_add(bytes, Relaxed);
+                viewer.sent_bytes(run.bytes.len());
             }
             Sent::Full { packets } => drop(camera.packets_dropped.fetch_add(packets as u64, Relaxed)),
             Sent::Refused => {}

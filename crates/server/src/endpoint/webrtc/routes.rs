@@ -145,6 +145,7 @@ fn quoted(etag: u64) -> String {
 impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         let (status, code, hint) = match &refusal {
+            Refusal::Refused(refused) => return refused.clone().into(),
             Refusal::Offer(_) | Refusal::Peer(_) => {
                 (StatusCode::BAD_REQUEST, "bad_offer", "send the SDP of createOffer() as the browser made it")
             }
@@ -152,7 +153,6 @@ impl From<Refusal> for ApiError {
                 let hint = "set the camera to H.264, or use another browser; HLS may play it as well";
                 (StatusCode::NOT_ACCEPTABLE, "codec_not_supported", hint)
             }
-            Refusal::Full(_) => (StatusCode::SERVICE_UNAVAILABLE, "too_many_viewers", "try again later"),
             Refusal::NoSession => (StatusCode::NOT_FOUND, "session_not_found", "POST a new offer"),
             Refusal::Stale => (StatusCode::PRECONDITION_FAILED, "session_changed", "POST a new offer, or send If-Match: *"),
             Refusal::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping", "try again in a few seconds"),

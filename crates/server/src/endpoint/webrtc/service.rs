@@ -7,23 +7,25 @@ use super::{
     offer::{Offer, OfferError},
     peer::{Certificate, Peer, PeerError},
     shard::{Command, ViewerId},
-    stats::{Stats, ViewerStats},
+    stats::Stats,
     viewer::Arrival,
 };
-use crate::clock::Clock;
+use crate::{
+    audience::{Audience, Ender, Protocol, Refused, Visit},
+    clock::Clock,
+};
 use hub::Stream;
 use std::{
     collections::{HashMap, VecDeque},
     fs::File,
     io::{self, Read},
     net::{IpAddr, SocketAddr},
-    sync::{
-        Arc, Mutex, MutexGuard, PoisonError,
-        atomic::{AtomicU64, Ordering::Relaxed},
-    },
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
 };
 use tokio::sync::{mpsc, oneshot};
 
+/// The generation of a session's first answer.
+const FIRST_ETAG: u64 = 1;
 /// Ended sessions remembered.
 const MAX_ENDED: usize = 256;
 
@@ -39,8 +41,8 @@ pub(super) enum Refusal {
     Codec(#[from] NoCommonCodec),
     #[error(transparent)]
     Peer(#[from] PeerError),
-    #[error("this server already serves {0} WebRTC viewers, as many as it is allowed to")]
-    Full(usize),
+    #[error(transparent)]
+    Refused(#[from] Refused),
     #[error("no such session; it may have timed out")]
     NoSession,
     #[error("the session has changed since (If-Match does not match its ETag)")]
@@ -67,10 +69,9 @@ pub(super) struct Service {
     certificate: Certificate,
     local: SocketAddr,
     hosts: Vec<IpAddr>,
-    max_viewers: usize,
+    audience: Audience,
     shards: Vec<mpsc::Sender<Command>>,
     sessions: Mutex<Sessions>,
-    next: AtomicU64,
     pub(super) stats: Arc<Stats>,
 }
 
@@ -95,46 +96,38 @@ impl Service {
         clock: Clock,
         local: SocketAddr,
         hosts: Vec<IpAddr>,
-        max_viewers: usize,
+        audience: Audience,
         shards: Vec<mpsc::Sender<Command>>,
     ) -> io::Result<Self> {
         let certificate = Certificate::generate().map_err(io::Error::other)?;
-        Ok(Self {
-            clock,
-            certificate,
-            local,
-            hosts,
-            max_viewers,
-            shards,
-            sessions: Mutex::default(),
-            next: AtomicU64::new(1),
-            stats: Arc::default(),
-        })
+        Ok(Self { clock, certificate, local, hosts, audience, shards, sessions: Mutex::default(), stats: Arc::default() })
     }
 
     /// Answers an offer. `host` is the address by which the browser reached us, if it used one.
-    pub(super) async fn join(&self, stream: Arc<Stream>, offer: &str, host: Option<IpAddr>) -> Result<Joined, Refusal> {
-        if self.sessions().open.len() >= self.max_viewers {
-            return Err(Refusal::Full(self.max_viewers));
-        }
+    pub(super) async fn join(
+        self: &Arc<Self>,
+        stream: Arc<Stream>,
+        offer: &str,
+        host: Option<IpAddr>,
+    ) -> Result<Joined, Refusal> {
+        let visit = Visit { protocol: Protocol::WebRtc, stream: stream.name(), end: ender(Arc::downgrade(self)) };
+        let seat = self.audience.join(visit, self.clock.pair())?;
         let choice = Choice::new(&Offer::parse(offer)?, stream.catalog().as_deref())?;
         let now = self.clock.instant(self.clock.now());
         let (peer, answer) = Peer::accept(now, offer, &choice, &self.certificate, &self.addresses(host))?;
-        let id = self.next.fetch_add(1, Relaxed);
-        let stats = Arc::new(ViewerStats::new(id, stream.name().clone(), self.clock.pair().wall));
+        let id = seat.number();
         let candidates = Fragment::parse(offer).candidates;
-        let arrival = Box::new(Arrival { peer, choice, stream, stats: stats.clone(), candidates });
+        let arrival = Box::new(Arrival { peer, choice, stream, seat, candidates });
         let shard = usize::try_from(id).unwrap_or_default() % self.shards.len().max(1);
         let secret = secret().map_err(|_| Refusal::Stopping)?;
-        self.sessions().open.insert(secret.clone(), Session { id, shard, offer: offer.into(), etag: id });
-        self.stats.add_viewer(stats);
+        self.sessions().open.insert(secret.clone(), Session { id, shard, offer: offer.into(), etag: FIRST_ETAG });
         let (done, joined) = oneshot::channel();
         let sent = self.tell(shard, Command::Join { id, arrival, done }).await;
         if sent.is_err() || joined.await.is_err() {
             self.forget(id);
             return Err(Refusal::Stopping);
         }
-        Ok(Joined { answer, secret, etag: id })
+        Ok(Joined { answer, secret, etag: FIRST_ETAG })
     }
 
     /// Takes candidates or new credentials. `etag` is `None` where the browser sent `*`.
@@ -158,11 +151,12 @@ impl Service {
         self.tell(shard, Command::Restart { id, offer: offer.clone(), done }).await?;
         let answer = answer.await.map_err(|_| Refusal::NoSession)??;
         self.tell(shard, Command::Candidates { id, candidates }).await?;
-        let etag = self.next.fetch_add(1, Relaxed);
-        if let Some(session) = self.sessions().open.get_mut(secret) {
-            session.offer = offer.into();
-            session.etag = etag;
-        }
+        let mut sessions = self.sessions();
+        let session = sessions.open.get_mut(secret).ok_or(Refusal::NoSession)?;
+        session.offer = offer.into();
+        session.etag += 1;
+        let etag = session.etag;
+        drop(sessions);
         Ok(Patched::Restarted { fragment: fragment::of_answer(&answer), etag })
     }
 
@@ -172,6 +166,15 @@ impl Service {
         match session {
             Some(session) => self.tell(session.shard, Command::Leave { id: session.id }).await,
             None => Ok(()),
+        }
+    }
+
+    /// Sends a viewer away.
+    async fn end(&self, id: ViewerId) {
+        let shard = self.sessions().open.values().find(|session| session.id == id).map(|session| session.shard);
+        if let Some(shard) = shard {
+            // If the media thread is gone, so is the viewer.
+            let _ = self.tell(shard, Command::Leave { id }).await;
         }
     }
 
@@ -211,6 +214,18 @@ impl Sessions {
         let excess = self.ended.len().saturating_sub(MAX_ENDED);
         self.ended.drain(..excess);
     }
+}
+
+/// What ends viewers of this service, which it outlives.
+fn ender(service: Weak<Service>) -> Ender {
+    Arc::new(move |id| {
+        let service = service.clone();
+        tokio::spawn(async move {
+            if let Some(service) = service.upgrade() {
+                service.end(id).await;
+            }
+        });
+    })
 }
 
 fn has_ufrag(offer: &str, ufrag: &str) -> bool {

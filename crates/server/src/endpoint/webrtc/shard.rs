@@ -239,7 +239,6 @@ impl Shard {
                 self.feeds.remove(&entry.camera);
             }
         }
-        self.stats.remove_viewer(&entry.viewer.stats);
         tracing::info!(camera = %entry.camera, viewer = id, reason = %end, "viewer left");
         // The other side is gone only when the server stops.
         let _ = self.gone.send(id);

@@ -1,11 +1,9 @@
-//! What is counted: per camera for metrics, per viewer for the API.
+//! What is counted of a camera's viewers beyond what every protocol counts ([`crate::audience`]).
 
-use media::Wall;
 use std::{
     collections::BTreeMap,
-    net::SocketAddr,
     sync::{
-        Arc, Mutex, PoisonError,
+        Arc, Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, AtomicU64, Ordering::Relaxed},
     },
     time::Duration,
@@ -18,66 +16,27 @@ pub(crate) const BUCKETS: [u64; 12] = [50, 100, 200, 500, 1000, 2000, 5000, 10_0
 #[derive(Default)]
 pub(crate) struct Stats {
     cameras: Mutex<BTreeMap<Arc<str>, Arc<CameraStats>>>,
-    viewers: Mutex<BTreeMap<u64, Arc<ViewerStats>>>,
 }
 
-/// Counters of one camera (or rendition); they only rise, except for `viewers`.
+/// Counters of one camera (or rendition); they only rise.
 #[derive(Default, Debug)]
 pub(crate) struct CameraStats {
-    /// Viewers attached now, connected or about to be.
-    pub(crate) viewers: AtomicU64,
     /// NACK messages received.
     pub(crate) nacks: AtomicU64,
-    /// Packets sent again.
-    pub(crate) retransmits: AtomicU64,
     /// Packets not sent again because too many were asked for.
     pub(crate) retransmits_refused: AtomicU64,
     /// Keyframe requests received (PLI and FIR).
     pub(crate) plis: AtomicU64,
-    /// Video frames sent, all viewers together.
-    pub(crate) frames_sent: AtomicU64,
-    /// Units that a viewer did not get because it was behind.
-    pub(crate) frames_skipped: AtomicU64,
     /// Frames left out because browsers cannot show B-frames, and ones sent although they come out of order.
     pub(crate) b_frames: AtomicU64,
     /// The camera sends B-frames.
     pub(crate) has_b_frames: AtomicBool,
-    /// UDP payload bytes sent.
-    pub(crate) bytes_sent: AtomicU64,
     /// Packets dropped because the kernel's send buffer was full.
     pub(crate) packets_dropped: AtomicU64,
     /// Calls into the kernel for sending.
     pub(crate) sends: AtomicU64,
     /// From a frame's last byte in to its first packet out.
     pub(crate) ingest_to_send: Histogram,
-}
-
-/// One viewer.
-#[derive(Debug)]
-pub(crate) struct ViewerStats {
-    /// The last part of the session's URL is secret; this number is not.
-    pub(crate) id: u64,
-    /// What it plays.
-    pub(crate) camera: Arc<str>,
-    /// When it came.
-    pub(crate) since: Wall,
-    /// Video frames sent.
-    pub(crate) frames_sent: AtomicU64,
-    /// Units it did not get because it was behind.
-    pub(crate) frames_skipped: AtomicU64,
-    /// UDP payload bytes sent.
-    pub(crate) bytes_sent: AtomicU64,
-    /// Packets sent again.
-    pub(crate) retransmits: AtomicU64,
-    /// Round-trip time in microseconds; 0 while unknown.
-    pub(crate) rtt_us: AtomicU64,
-    /// Share of packets lost before repair, in thousandths.
-    pub(crate) loss_permille: AtomicU64,
-    /// Least delay asked of the browser, in milliseconds.
-    pub(crate) playout_ms: AtomicU64,
-    /// Keys are agreed and media flows.
-    pub(crate) connected: AtomicBool,
-    remote: Mutex<Option<SocketAddr>>,
 }
 
 /// Counts durations in buckets.
@@ -91,65 +50,16 @@ pub(crate) struct Histogram {
 impl Stats {
     /// The counters of a camera, made if there are none.
     pub(super) fn camera(&self, name: &Arc<str>) -> Arc<CameraStats> {
-        self.lock_cameras().entry(name.clone()).or_default().clone()
+        self.lock().entry(name.clone()).or_default().clone()
     }
 
     /// All cameras that have ever had a viewer.
     pub(crate) fn cameras(&self) -> Vec<(Arc<str>, Arc<CameraStats>)> {
-        self.lock_cameras().iter().map(|(name, stats)| (name.clone(), stats.clone())).collect()
+        self.lock().iter().map(|(name, stats)| (name.clone(), stats.clone())).collect()
     }
 
-    /// All viewers of now.
-    pub(crate) fn viewers(&self) -> Vec<Arc<ViewerStats>> {
-        self.lock_viewers().values().cloned().collect()
-    }
-
-    pub(super) fn add_viewer(&self, viewer: Arc<ViewerStats>) {
-        self.camera(&viewer.camera).viewers.fetch_add(1, Relaxed);
-        self.lock_viewers().insert(viewer.id, viewer);
-    }
-
-    pub(super) fn remove_viewer(&self, viewer: &ViewerStats) {
-        if self.lock_viewers().remove(&viewer.id).is_some() {
-            self.camera(&viewer.camera).viewers.fetch_sub(1, Relaxed);
-        }
-    }
-
-    fn lock_cameras(&self) -> std::sync::MutexGuard<'_, BTreeMap<Arc<str>, Arc<CameraStats>>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<Arc<str>, Arc<CameraStats>>> {
         self.cameras.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    fn lock_viewers(&self) -> std::sync::MutexGuard<'_, BTreeMap<u64, Arc<ViewerStats>>> {
-        self.viewers.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-impl ViewerStats {
-    pub(super) fn new(id: u64, camera: Arc<str>, since: Wall) -> Self {
-        let zero = || AtomicU64::new(0);
-        Self {
-            id,
-            camera,
-            since,
-            frames_sent: zero(),
-            frames_skipped: zero(),
-            bytes_sent: zero(),
-            retransmits: zero(),
-            rtt_us: zero(),
-            loss_permille: zero(),
-            playout_ms: zero(),
-            connected: AtomicBool::new(false),
-            remote: Mutex::new(None),
-        }
-    }
-
-    /// Where media is sent to, once connected.
-    pub(crate) fn remote(&self) -> Option<SocketAddr> {
-        *self.remote.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-
-    pub(super) fn set_remote(&self, remote: Option<SocketAddr>) {
-        *self.remote.lock().unwrap_or_else(PoisonError::into_inner) = remote;
     }
 }
 
@@ -184,16 +94,5 @@ mod tests {
         [10, 60, 60, 1_000_000].into_iter().for_each(|us| h.observe(Duration::from_micros(us)));
         let (buckets, count, sum) = h.read();
         assert_eq!((buckets[0], buckets[1], buckets[11], count, sum), (1, 3, 3, 4, 1_000_130));
-    }
-
-    #[test]
-    fn a_viewer_counts_once() {
-        let stats = Stats::default();
-        let viewer = Arc::new(ViewerStats::new(1, "front".into(), Wall::default()));
-        stats.add_viewer(viewer.clone());
-        assert_eq!(stats.cameras()[0].1.viewers.load(Relaxed), 1);
-        stats.remove_viewer(&viewer);
-        stats.remove_viewer(&viewer);
-        assert_eq!((stats.cameras()[0].1.viewers.load(Relaxed), stats.viewers().len()), (0, 0));
     }
 }

@@ -10,10 +10,12 @@ use super::{
     peer::{Datagram, Peer, PeerError, PeerEvent, Polled, Report},
     playout::Playout,
     resend::{Echoes, ResendBudget},
-    stats::ViewerStats,
     timeline::{Reordering, Timeline},
 };
-use crate::clock::Clock;
+use crate::{
+    audience::{Guest, Seat, Transport},
+    clock::Clock,
+};
 use hub::{ReaderOptions, Start, Subscriber};
 use media::{Catalog, ClockPair, Mono};
 use pump::Sending;
@@ -56,7 +58,7 @@ pub(super) struct Arrival {
     pub(super) peer: Peer,
     pub(super) choice: Choice,
     pub(super) stream: Arc<hub::Stream>,
-    pub(super) stats: Arc<ViewerStats>,
+    pub(super) seat: Seat,
     /// Candidates that came with the offer.
     pub(super) candidates: Vec<String>,
 }
@@ -95,7 +97,7 @@ enum Phase {
 }
 
 pub(super) struct Viewer {
-    pub(super) stats: Arc<ViewerStats>,
+    seat: Seat,
     peer: Peer,
     reader: Subscriber,
     choice: Choice,
@@ -132,11 +134,11 @@ pub(super) struct Viewer {
 
 impl Viewer {
     pub(super) fn new(clock: Clock, now: Mono, arrival: Arrival) -> Self {
-        let Arrival { peer, choice, stream, stats, candidates } = arrival;
+        let Arrival { peer, choice, stream, seat, candidates } = arrival;
         Self {
             peer,
             choice,
-            stats,
+            seat,
             candidates,
             reader: stream.subscribe(ReaderOptions { start: Start::NewestKey, max_lag: MAX_LAG }),
             catalog: None,
@@ -243,12 +245,12 @@ impl Viewer {
         self.peer.close();
         while self.peer.is_alive() {
             match self.peer.poll() {
-                Ok(Polled::Datagram(datagram)) => cx.out.push(&datagram, account(cx.feed, &self.stats)),
+                Ok(Polled::Datagram(datagram)) => cx.out.push(&datagram, account(cx.feed, &self.seat)),
                 Ok(Polled::Event(_)) => {}
                 Ok(Polled::Idle(_)) | Err(_) => break,
             }
         }
-        cx.out.flush(account(cx.feed, &self.stats));
+        cx.out.flush(account(cx.feed, &self.seat));
     }
 
     fn fail(&mut self, error: &PeerError) {
@@ -279,10 +281,10 @@ impl Viewer {
         }
         while let Some(echo) = self.echoes.take(cx.now) {
             if self.resends.allow(cx.now, echo.contents.len()) {
-                cx.out.push(&echo, account(cx.feed, &self.stats));
+                cx.out.push(&echo, account(cx.feed, &self.seat));
             }
         }
-        cx.out.flush(account(cx.feed, &self.stats));
+        cx.out.flush(account(cx.feed, &self.seat));
         if let Some(received) = self.first_out.take() {
             cx.feed.stats.ingest_to_send.observe(cx.clock.now().since(received));
         }
@@ -297,10 +299,9 @@ impl Viewer {
                 return;
             }
             self.echoes.add(cx.now, datagram, self.loss);
-            self.stats.retransmits.fetch_add(1, Relaxed);
-            cx.feed.stats.retransmits.fetch_add(1, Relaxed);
+            self.seat.retransmitted(1);
         }
-        cx.out.push(datagram, account(cx.feed, &self.stats));
+        cx.out.push(datagram, account(cx.feed, &self.seat));
     }
 
     fn handle_event(&mut self, cx: &mut Context<'_>, event: PeerEvent) {
@@ -318,8 +319,7 @@ impl Viewer {
     /// Begins, or begins again, at the newest keyframe.
     fn play(&mut self, cx: &mut Context<'_>) {
         self.phase = Phase::Playing;
-        self.stats.connected.store(true, Relaxed);
-        self.stats.set_remote(self.peer.remote());
+        self.seat.set_connected(Transport::Udp, self.peer.remote());
         self.jump(cx.now);
     }
 
@@ -350,18 +350,17 @@ impl Viewer {
         cx.feed.stats.nacks.fetch_add(new_nacks, Relaxed);
         if let Some(rtt) = report.rtt {
             self.playout.set_rtt(rtt);
-            self.stats.rtt_us.store(u64::try_from(rtt.as_micros()).unwrap_or(u64::MAX), Relaxed);
+            self.seat.facts.rtt.set_time(rtt);
         }
         if let Some(loss) = report.loss {
             self.loss = loss;
-            self.stats.loss_permille.store((loss.clamp(0.0, 1.0) * 1000.0) as u64, Relaxed);
+            self.seat.facts.loss.set_share(loss);
         }
-        let delay = self.playout.delay(cx.now).0;
-        self.stats.playout_ms.store(u64::try_from(delay.as_millis()).unwrap_or(u64::MAX), Relaxed);
+        self.seat.facts.playout.set_time(self.playout.delay(cx.now).0);
         self.pacer.set_need(cx.feed.rate(cx.now));
     }
 }
 
-fn account<'a>(feed: &'a Feed, viewer: &'a ViewerStats) -> Account<'a> {
+fn account<'a>(feed: &'a Feed, viewer: &'a Guest) -> Account<'a> {
     Account { camera: &feed.stats, viewer }
 }

@@ -6,7 +6,7 @@ use hub::Event;
 use media::{AccessUnit, Catalog, MediaKind, Mono, Wall};
 use std::{
     rc::Rc,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -84,7 +84,7 @@ impl Viewer {
                     }
                 }
                 Some(Event::Catalog(catalog)) => self.adopt(catalog),
-                Some(Event::Skipped { units }) => self.count_skipped(cx, units),
+                Some(Event::Skipped { units }) => self.seat.skipped(units),
                 Some(Event::Status(_)) => {}
                 Some(Event::Ended(reason)) => self.end = Some(End::CameraGone(reason)),
                 None => {
@@ -98,11 +98,6 @@ impl Viewer {
             }
         }
         false
-    }
-
-    fn count_skipped(&self, cx: &Context<'_>, units: u64) {
-        self.stats.frames_skipped.fetch_add(units, Relaxed);
-        cx.feed.stats.frames_skipped.fetch_add(units, Relaxed);
     }
 
     /// A new publisher, or new parameters: what follows can only be decoded from a keyframe on.
@@ -132,8 +127,7 @@ impl Viewer {
         }
         self.started = true;
         if kind == MediaKind::Video {
-            self.stats.frames_sent.fetch_add(1, Relaxed);
-            cx.feed.stats.frames_sent.fetch_add(1, Relaxed);
+            self.seat.sent_frames(1);
             if !self.catching_up {
                 self.first_out.get_or_insert(unit.timing.received);
             }
@@ -156,7 +150,7 @@ impl Viewer {
     fn wants_picture(&mut self, cx: &mut Context<'_>, unit: &AccessUnit, codec: &media::Codec) -> bool {
         self.await_key &= !unit.key;
         if self.await_key {
-            self.count_skipped(cx, 1);
+            self.seat.skipped(1);
             return false;
         }
         if self.order.is_late(unit) {

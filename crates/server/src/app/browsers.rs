@@ -1,0 +1,54 @@
+//! What only WebRTC counts, as metrics.
+
+use crate::{
+    cameras::Cameras,
+    endpoint::webrtc::stats::{BUCKETS, CameraStats, Stats},
+    telemetry::{Collector, Exposition, Kind},
+};
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+};
+
+/// Writes what is counted of browsers beyond what every protocol counts.
+pub(super) fn collector(stats: Arc<Stats>, cameras: Cameras) -> Collector {
+    Box::new(move |out| {
+        // A camera that never had a viewer counts zero, so that rates have a beginning.
+        let mut all: BTreeMap<_, _> = cameras.list().iter().map(|c| (c.name().clone(), Arc::default())).collect();
+        all.extend(stats.cameras());
+        for (name, help, value) in FAMILIES {
+            out.family(name, Kind::Counter, help);
+            for (camera, stats) in &all {
+                out.sample(&[("camera", camera), WEBRTC], value(stats).load(Relaxed) as f64);
+            }
+        }
+        ingest_to_send(out, &all);
+    })
+}
+
+const WEBRTC: (&str, &str) = ("protocol", "webrtc");
+
+type Family = (&'static str, &'static str, fn(&CameraStats) -> &AtomicU64);
+
+const FAMILIES: &[Family] = &[
+    ("neverblink_webrtc_nacks_total", "Requests to send lost packets again.", |s| &s.nacks),
+    ("neverblink_webrtc_retransmits_refused_total", "Packets not sent again: too many were asked for.", |s| {
+        &s.retransmits_refused
+    }),
+    ("neverblink_webrtc_plis_total", "Keyframe requests of viewers.", |s| &s.plis),
+    ("neverblink_webrtc_b_frames_total", "Frames that browsers cannot show in order.", |s| &s.b_frames),
+    ("neverblink_webrtc_packets_dropped_total", "Packets dropped: the send buffer was full.", |s| &s.packets_dropped),
+    ("neverblink_webrtc_sends_total", "Calls into the kernel for sending.", |s| &s.sends),
+];
+
+fn ingest_to_send(out: &mut Exposition, cameras: &BTreeMap<Arc<str>, Arc<CameraStats>>) {
+    out.family("neverblink_ingest_to_send_seconds", Kind::Histogram, "From a frame's last byte in to its first packet out.");
+    for (camera, stats) in cameras {
+        let (buckets, count, sum_us) = stats.ingest_to_send.read();
+        let buckets: Vec<_> = BUCKETS.iter().map(|us| *us as f64 / 1e6).zip(buckets).collect();
+        out.histogram(&[("camera", camera), WEBRTC], &buckets, count, sum_us as f64 / 1e6);
+    }
+}
