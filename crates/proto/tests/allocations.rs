@@ -3,7 +3,12 @@
 use allocation_counter::measure;
 use media::Wall;
 use proto::{
-    rtp::{CAPTURE_TIME, ExtensionIds, Extensions, Header, PLAYOUT_DELAY, TRANSPORT_SEQUENCE, write_packet, write_repair},
+    rtp::{
+        CAPTURE_TIME, ExtensionIds, Extensions, Header, PLAYOUT_DELAY, TRANSPORT_SEQUENCE,
+        feedback::{self, Dlrr, Feedback},
+        rtcp::{self, ReportBlock, SenderReport},
+        write_packet, write_repair,
+    },
     srtp::{Profile, Receiver, Sender},
 };
 use std::time::Duration;
@@ -61,4 +66,25 @@ fn a_packet_is_written_and_protected_without_allocating() {
     };
     pass(0);
     assert_eq!(measure(|| (1..PACKETS).for_each(&mut pass)).count_total, 0);
+}
+
+#[test]
+fn reports_are_written_and_feedback_is_read_without_allocating() {
+    let report = SenderReport { ssrc: 1, ntp: 2, timestamp: 3, packets: 4, octets: 5 };
+    let mut compound = rtcp::write_receiver_report(1, Some(&ReportBlock::default()), "me").to_vec();
+    compound.extend([0x81, 205, 0, 3, 0, 0, 0, 1, 0, 0, 0, 9, 0, 7, 0xff, 0xff]);
+    compound.extend([0x80, 207, 0, 4, 0, 0, 0, 1, 4, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8]);
+    let mut out = Vec::with_capacity(500);
+    let (mut items, mut lost) = (0, 0);
+    let pass = |_| {
+        for item in feedback::read(&compound) {
+            items += 1;
+            lost += if let Feedback::Nack(nack) = item { nack.lost().count() } else { 0 };
+        }
+        out.clear();
+        rtcp::put_sender_report(&mut out, &report, "neverblink");
+        feedback::put_dlrr(&mut out, 1, &Dlrr::new(1, 2, Duration::from_millis(3)));
+    };
+    assert_eq!(measure(|| (0..PACKETS).for_each(pass)).count_total, 0);
+    assert_eq!((items, lost), (3 * PACKETS, 17 * PACKETS as usize));
 }

@@ -3,6 +3,7 @@
 //! [`send`] cuts an access unit once for all readers and numbers the pieces per reader; [`receive`] takes one incoming
 //! track's packets as the network delivers them and gives back whole access units, in order, with their capture time.
 
+pub mod feedback;
 mod packet;
 pub mod receive;
 pub mod rtcp;

@@ -3,11 +3,14 @@
 use bytes::{BufMut, Bytes, BytesMut};
 use media::Wall;
 use rtcp_types::{RtcpPacketParser, SenderReport as Parsed};
+use std::time::Duration;
 
-const SENDER_REPORT: u8 = 200;
-const RECEIVER_REPORT: u8 = 201;
+pub(super) const SENDER_REPORT: u8 = 200;
+pub(super) const RECEIVER_REPORT: u8 = 201;
 const SOURCE_DESCRIPTION: u8 = 202;
-const GOODBYE: u8 = 203;
+pub(super) const GOODBYE: u8 = 203;
+/// RFC 3611 §2.
+pub(super) const EXTENDED_REPORT: u8 = 207;
 /// SDES item type of the canonical name (§6.5.1).
 const CNAME: u8 = 1;
 
@@ -52,6 +55,32 @@ pub struct ReportBlock {
     pub since_last_report: u32,
 }
 
+impl ReportBlock {
+    /// The time that our last sender report took to the receiver, and this block back; None if it has seen none.
+    pub fn round_trip(&self, now: Wall) -> Option<Duration> {
+        round_trip(now, self.last_report, self.since_last_report)
+    }
+}
+
+/// How long a report of ours and its answer were on their way (RFC 3550 §6.4.1, RFC 3611 §4.5): what has passed since
+/// `last_report`, less what the other side took. None if it has seen no report. Clocks of the two sides are not compared.
+pub fn round_trip(now: Wall, last_report: u32, since_last_report: u32) -> Option<Duration> {
+    let trip = to_report_time(now.to_ntp()).wrapping_sub(last_report).wrapping_sub(since_last_report).cast_signed();
+    // The other side's rounding can make a very short way negative.
+    let trip = u64::from(trip.max(0).cast_unsigned());
+    (last_report != 0).then(|| Duration::from_micros(trip * 1_000_000 >> 16))
+}
+
+/// The middle half of an NTP timestamp: 65536ths of a second.
+pub(super) const fn to_report_time(ntp: u64) -> u32 {
+    (ntp >> 16) as u32
+}
+
+/// A delay in 65536ths of a second, at most 18 hours.
+pub(super) fn to_report_delay(delay: Duration) -> u32 {
+    u32::try_from((delay.as_micros() << 16) / 1_000_000).unwrap_or(u32::MAX)
+}
+
 /// All sender reports within a compound packet. What cannot be read is passed over: many cameras build odd compounds.
 pub fn sender_reports(compound: &[u8]) -> impl Iterator<Item = SenderReport> + '_ {
     packets(compound).filter(|p| p[1] == SENDER_REPORT).filter_map(|p| Parsed::parse(p).ok()).map(|p| SenderReport {
@@ -69,7 +98,7 @@ pub fn is_rtcp(packet: &[u8]) -> bool {
 }
 
 /// The packets of a compound, as far as their lengths make sense. Each has at least its four header bytes.
-fn packets(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
+pub(super) fn packets(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let words = u16::from_be_bytes([*rest.get(2)?, *rest.get(3)?]);
         let (packet, tail) = rest.split_at_checked((usize::from(words) + 1) * 4)?;
@@ -81,14 +110,19 @@ fn packets(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
 /// A sender report with the sender's canonical name (§6.1 wants both in one compound).
 pub fn write_sender_report(report: &SenderReport, cname: &str) -> Bytes {
     let mut out = BytesMut::with_capacity(128);
-    put_header(&mut out, 0, SENDER_REPORT, 6);
+    put_sender_report(&mut out, report, cname);
+    out.freeze()
+}
+
+/// Like [`write_sender_report`], appended to what is there.
+pub fn put_sender_report(out: &mut impl BufMut, report: &SenderReport, cname: &str) {
+    put_header(out, 0, SENDER_REPORT, 6);
     out.put_u32(report.ssrc);
     out.put_u64(report.ntp);
     out.put_u32(report.timestamp);
     out.put_u32(report.packets);
     out.put_u32(report.octets);
-    put_cname(&mut out, report.ssrc, cname);
-    out.freeze()
+    put_cname(out, report.ssrc, cname);
 }
 
 /// A receiver report by `ssrc`, about one sender or none, with the receiver's canonical name.
@@ -109,7 +143,7 @@ pub fn write_goodbye(ssrc: u32, cname: &str) -> Bytes {
     out.freeze()
 }
 
-fn put_header(out: &mut BytesMut, count: u8, ty: u8, words_behind: u16) {
+pub(super) fn put_header(out: &mut impl BufMut, count: u8, ty: u8, words_behind: u16) {
     out.put_u8(2 << 6 | count);
     out.put_u8(ty);
     out.put_u16(words_behind);
@@ -130,7 +164,7 @@ fn put_receiver_report(out: &mut BytesMut, ssrc: u32, block: Option<&ReportBlock
 }
 
 /// One SDES chunk with one item; at least one zero byte ends the items, then it is padded to a word (§6.5).
-fn put_cname(out: &mut BytesMut, ssrc: u32, cname: &str) {
+fn put_cname(out: &mut impl BufMut, ssrc: u32, cname: &str) {
     let name = &cname.as_bytes()[..cname.len().min(255)];
     let zeros = 4 - (2 + name.len()) % 4;
     put_header(out, 1, SOURCE_DESCRIPTION, ((4 + 2 + name.len() + zeros) / 4) as u16);
@@ -172,6 +206,18 @@ mod tests {
         let got = rr.report_blocks().next().unwrap();
         assert_eq!((rr.ssrc(), got.ssrc(), got.fraction_lost(), got.interarrival_jitter()), (1, 9, 25, 77));
         assert_eq!(got.cumulative_lost(), 0xff_fffe);
+    }
+
+    #[test]
+    fn the_round_trip_is_what_the_other_side_did_not_take() {
+        // RFC 3550 §6.4.1, figure 2.
+        let block = ReportBlock { last_report: 0xb705_2000, since_last_report: 0x0005_4000, ..ReportBlock::default() };
+        let now = Wall::from_ntp(0xb44d_b710_8000_0000);
+        assert_eq!(block.round_trip(now), Some(Duration::from_micros(6_125_000)));
+        let hasty = ReportBlock { since_last_report: 0x000b_6001, ..block };
+        assert_eq!(hasty.round_trip(now), Some(Duration::ZERO));
+        assert_eq!(ReportBlock { last_report: 0, ..block }.round_trip(now), None);
+        assert_eq!((to_report_delay(Duration::from_millis(5250)), to_report_delay(Duration::MAX)), (0x0005_4000, u32::MAX));
     }
 
     #[test]
