@@ -68,7 +68,7 @@ pub fn round_trip(now: Wall, last_report: u32, since_last_report: u32) -> Option
     let trip = to_report_time(now.to_ntp()).wrapping_sub(last_report).wrapping_sub(since_last_report).cast_signed();
     // The other side's rounding can make a very short way negative.
     let trip = u64::from(trip.max(0).cast_unsigned());
-    (last_report != 0).then(|| Duration::from_micros(trip * 1_000_000 >> 16))
+    (last_report != 0).then(|| Duration::from_micros((trip * 1_000_000) >> 16))
 }
 
 /// The middle half of an NTP timestamp: 65536ths of a second.
