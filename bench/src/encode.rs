@@ -1,35 +1,25 @@
 //! The cost of a frame in the worker.
 
-use crate::spread::Spread;
+use crate::{canvas::Canvas, spread::Spread};
 use serde::Serialize;
 use std::time::Duration;
 use worker::{
     clock,
     encoder::{self, Encoder},
     pace::Pacer,
-    picture::{self, Picture},
+    picture::Picture,
 };
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Columns, even
-    #[arg(long, default_value_t = 1280)]
-    width: usize,
-    /// Rows, even
-    #[arg(long, default_value_t = 720)]
-    height: usize,
-    /// Frames a second
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=240))]
-    fps: u16,
+    #[command(flatten)]
+    canvas: Canvas,
     /// Frames from one keyframe to the next
     #[arg(long, default_value_t = 30)]
     gop: u16,
     /// Bits a second
     #[arg(long, default_value_t = 2_500_000)]
     bitrate: u32,
-    /// Percent of the picture that is noise (0 to 60)
-    #[arg(long, default_value_t = 0)]
-    noise: u8,
     /// Frames to measure
     #[arg(long, default_value_t = 150)]
     frames: usize,
@@ -53,8 +43,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
-    let Arguments { width, height, fps, gop, bitrate, noise, frames } = *arguments;
-    let mut picture = Picture::new(&picture::Options { name: "bench".into(), width, height, fps, noise });
+    let Arguments { canvas, gop, bitrate, frames } = *arguments;
+    let fps = canvas.fps;
+    let mut picture = Picture::new(&canvas.named("bench"));
     let mut encoder = Encoder::new(encoder::Options { fps, gop, bitrate })?;
     let start = clock::mono();
     let mut pacer = Pacer::new(start, fps);

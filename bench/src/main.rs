@@ -1,10 +1,15 @@
 //! Measurements of neverblink and its peers.
 #![forbid(unsafe_code)]
 
+mod canvas;
 mod encode;
+mod floor;
+mod load;
 mod picture;
+mod process;
+mod results;
+mod socket;
 mod spread;
-mod whep;
 
 use clap::{Parser, Subcommand};
 
@@ -22,13 +27,22 @@ enum Command {
     /// Measure what drawing and encoding the test picture costs on this machine
     Encode(encode::Arguments),
     /// Let many viewers watch a camera by WHEP at once, and measure what they get and what they cost the server
-    WhepLoad(whep::Arguments),
+    WhepLoad(load::Arguments),
+    /// Find how many viewers a server holds
+    Ramp(load::ramp::Arguments),
+    /// Measure what this machine itself needs to encrypt and send the same bytes to as many sockets
+    Floor(floor::Arguments),
+    /// Put results of one run into one table and one file
+    Results(results::Arguments),
 }
 
 fn main() -> anyhow::Result<()> {
     match Arguments::parse().command {
         Command::Picture(arguments) => picture::run(&arguments),
         Command::Encode(arguments) => encode::run(&arguments),
-        Command::WhepLoad(arguments) => whep::run(&arguments),
+        Command::WhepLoad(arguments) => load::run(&arguments),
+        Command::Ramp(arguments) => load::ramp::run(&arguments),
+        Command::Floor(arguments) => floor::run(&arguments),
+        Command::Results(arguments) => results::run(&arguments),
     }
 }

@@ -3,29 +3,16 @@
 //! A frame is drawn at its deadline and written at once. If the reader is late, frames are left out rather than queued: what it
 //! reads is never older than one frame and what fits into the pipe.
 
+use crate::canvas::Canvas;
 use anyhow::Context as _;
 use nix::fcntl::{FcntlArg, fcntl};
 use std::{io::Write, time::Duration};
-use worker::{
-    clock,
-    pace::Pacer,
-    picture::{Options, Picture},
-};
+use worker::{clock, pace::Pacer, picture::Picture};
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// Columns, even
-    #[arg(long, default_value_t = 1280)]
-    width: usize,
-    /// Rows, even
-    #[arg(long, default_value_t = 720)]
-    height: usize,
-    /// Frames a second
-    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u16).range(1..=240))]
-    fps: u16,
-    /// Percent of the picture that is noise (0 to 60), to use up an encoder's bitrate
-    #[arg(long, default_value_t = 0)]
-    noise: u8,
+    #[command(flatten)]
+    canvas: Canvas,
     /// Name shown in the picture
     #[arg(long, default_value = "bench")]
     name: String,
@@ -36,9 +23,8 @@ pub(crate) struct Arguments {
 
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let mut stdout = std::io::stdout().lock();
-    let Arguments { width, height, fps, noise, .. } = *arguments;
-    let options = Options { name: arguments.name.clone(), width, height, fps, noise };
-    let mut picture = Picture::new(&options);
+    let Canvas { width, height, fps, .. } = arguments.canvas;
+    let mut picture = Picture::new(&arguments.canvas.named(&arguments.name));
     enlarge_pipe(width * height * 3 / 2);
     let start = clock::now();
     let end = arguments.seconds.map(|s| start.mono + Duration::from_secs(s));

@@ -8,6 +8,7 @@ pub(crate) struct Spread {
     pub(crate) min: Option<f64>,
     pub(crate) p50: Option<f64>,
     pub(crate) p99: Option<f64>,
+    pub(crate) p999: Option<f64>,
     pub(crate) max: Option<f64>,
 }
 
@@ -15,8 +16,8 @@ impl Spread {
     pub(crate) fn of(mut values: Vec<f64>) -> Self {
         values.sort_unstable_by(f64::total_cmp);
         let last = values.len().saturating_sub(1);
-        let at = |percent: usize| values.get((last * percent).div_ceil(100)).map(|v| (v * 1000.0).round() / 1000.0);
-        Self { min: at(0), p50: at(50), p99: at(99), max: at(100) }
+        let at = |permille: usize| values.get((last * permille).div_ceil(1000)).map(|v| (v * 1000.0).round() / 1000.0);
+        Self { min: at(0), p50: at(500), p99: at(990), p999: at(999), max: at(1000) }
     }
 
     /// In one line, with a unit.
@@ -35,7 +36,8 @@ mod tests {
     #[test]
     fn percentiles() {
         let spread = Spread::of((1..=101).map(f64::from).collect());
-        assert_eq!(spread, Spread { min: Some(1.0), p50: Some(51.0), p99: Some(100.0), max: Some(101.0) });
+        let expected = Spread { min: Some(1.0), p50: Some(51.0), p99: Some(100.0), p999: Some(101.0), max: Some(101.0) };
+        assert_eq!(spread, expected);
         assert_eq!(Spread::of(Vec::new()).show("ms"), "unknown");
     }
 }

@@ -1,7 +1,8 @@
 //! Parameter sets and byte streams of H.264 and H.265, and AAC's configuration.
 
 use bytes::Bytes;
-use media::{aac::AudioSpecificConfig, bits, h264, h265};
+use media::{bits, h264, h265};
+use proto::sdp::AudioSpecificConfig;
 
 /// Takes the bytes as a parameter set of every kind, and as a byte stream.
 ///

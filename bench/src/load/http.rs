@@ -24,8 +24,8 @@ impl FromStr for Url {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
-        let rest = text.strip_prefix("http://").ok_or("write http://HOST:PORT/live/CAMERA/whep")?;
-        let (authority, path) = rest.split_once('/').ok_or("the address has no path; it ends in /live/CAMERA/whep")?;
+        let rest = text.strip_prefix("http://").ok_or("write http://HOST:PORT/PATH")?;
+        let (authority, path) = rest.split_once('/').ok_or("the address has no path")?;
         let port = if authority.contains(':') { "" } else { ":80" };
         Ok(Self { authority: format!("{authority}{port}"), path: format!("/{path}") })
     }
@@ -60,6 +60,14 @@ impl Url {
         }
         let session = header(&head, "location").and_then(|l| self.join(l));
         Ok((body, session))
+    }
+
+    /// Reads a page.
+    pub(super) fn get(&self) -> anyhow::Result<String> {
+        match self.request("GET", "", "")? {
+            (200, _, body) => Ok(body),
+            (status, _, body) => bail!("the server answers {status}: {}", body.trim()),
+        }
     }
 
     /// Ends a session.
