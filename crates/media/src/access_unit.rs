@@ -1,6 +1,6 @@
 //! One frame of one track, with its timing story.
 
-use crate::{Mono, RtpFragments, TrackId};
+use crate::{Mono, RtpFragments, TrackId, mp4};
 use bytes::Bytes;
 use smallvec::SmallVec;
 use std::sync::OnceLock;
@@ -28,12 +28,13 @@ pub struct AccessUnit {
     /// The coded bytes.
     pub payload: Payload,
     rtp: OnceLock<RtpFragments>,
+    mp4: OnceLock<mp4::Sample>,
 }
 
 impl AccessUnit {
     /// A frame that has just come in. The hub sets the published time, and re-bases `dts` and `pts`.
     pub fn new(track: TrackId, pts: i64, key: bool, timing: Timing, payload: Payload) -> Self {
-        Self { track, dts: pts, pts, key, discontinuity: false, timing, payload, rtp: OnceLock::new() }
+        Self { track, dts: pts, pts, key, discontinuity: false, timing, payload, rtp: OnceLock::new(), mp4: OnceLock::new() }
     }
 
     /// Sum of the payload's bytes.
@@ -44,6 +45,11 @@ impl AccessUnit {
     /// The frame cut for RTP. Computed by `cut` for the first reader who asks and kept for all others.
     pub fn rtp_fragments(&self, cut: impl FnOnce(&Self) -> RtpFragments) -> &RtpFragments {
         self.rtp.get_or_init(|| cut(self))
+    }
+
+    /// The frame as MP4 stores it, made by `form` for the first reader who asks and kept for all others.
+    pub(crate) fn mp4_sample(&self, form: impl FnOnce(&Self) -> mp4::Sample) -> &mp4::Sample {
+        self.mp4.get_or_init(|| form(self))
     }
 }
 

@@ -42,6 +42,17 @@ pub struct ParameterSets {
     pub video: VideoParams,
 }
 
+/// How colours are sampled.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Chroma {
+    /// `chroma_format_idc`: 1 is 4:2:0.
+    pub format: u8,
+    /// Bits of a luma sample.
+    pub luma_depth: u8,
+    /// Bits of a chroma sample.
+    pub chroma_depth: u8,
+}
+
 /// Why parameter sets are unusable.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -71,6 +82,18 @@ impl ParameterSets {
             return Err(Error::Sps("nothing is left of the picture after cropping".into()));
         }
         Ok(Self { sps, pps, video: VideoParams { width, height, fps: fps(&parsed), max_reorder: max_reorder(&parsed) } })
+    }
+
+    /// Chroma format and bit depths, which only the high profiles tell (§7.3.2.1.1); parses the set again.
+    pub fn chroma(&self) -> Option<Chroma> {
+        let parsed = SeqParameterSet::from_bits(BitReader::new(&bits::rbsp(&self.sps, 1)[..])).ok()?;
+        let chroma = parsed.profile_idc.has_chroma_info().then_some(parsed.chroma_info)?;
+        let depth = |minus8: u8| minus8.saturating_add(8);
+        Some(Chroma {
+            format: chroma.chroma_format.to_u32() as u8 & 3,
+            luma_depth: depth(chroma.bit_depth_luma_minus8),
+            chroma_depth: depth(chroma.bit_depth_chroma_minus8),
+        })
     }
 
     /// `profile_idc`, constraint flags and `level_idc`: the six hex digits of `profile-level-id` (RFC 6184 §8.1).

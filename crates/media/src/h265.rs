@@ -38,6 +38,25 @@ pub struct ParameterSets {
     pub pps: Bytes,
     /// Size and rate of the picture.
     pub video: VideoParams,
+    /// What containers repeat of the sequence parameter set.
+    pub description: Description,
+}
+
+/// What containers repeat of the sequence parameter set.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub struct Description {
+    /// Profile space, tier and profile, compatibility flags, constraint flags and level, bit by bit as they stand (§7.3.3).
+    pub profile_tier_level: [u8; 12],
+    /// Temporal sub-layers, at least one.
+    pub sub_layers: u8,
+    /// `sps_temporal_id_nesting_flag`.
+    pub nested: bool,
+    /// `chroma_format_idc`: 1 is 4:2:0.
+    pub chroma_format: u8,
+    /// Bits of a luma sample.
+    pub luma_depth: u8,
+    /// Bits of a chroma sample.
+    pub chroma_depth: u8,
 }
 
 /// Why parameter sets are unusable.
@@ -62,17 +81,18 @@ impl ParameterSets {
                 return Err(Error::Size(set.len()));
             }
         }
-        let video = read_sps(&bits::rbsp(&sps, 2)).ok_or(Error::Sps)?;
-        Ok(Self { vps, sps, pps, video })
+        let (video, description) = read_sps(&bits::rbsp(&sps, 2)).ok_or(Error::Sps)?;
+        Ok(Self { vps, sps, pps, video, description })
     }
 }
 
 /// The head of a sequence parameter set (§7.3.2.2.1) down to the sub-layer ordering info; the rest is for decoders.
-fn read_sps(rbsp: &[u8]) -> Option<VideoParams> {
+fn read_sps(rbsp: &[u8]) -> Option<(VideoParams, Description)> {
     let mut r = bits::BitReader::new(rbsp);
     r.skip(4)?; // sps_video_parameter_set_id
     let sub_layers = r.bits(3)?; // minus 1
-    r.skip(1)?; // sps_temporal_id_nesting_flag
+    let nested = r.bits(1)? == 1;
+    let profile_tier_level = *rbsp.get(1..)?.first_chunk()?;
     skip_profile_tier_level(&mut r, sub_layers)?;
     r.ue()?; // sps_seq_parameter_set_id
     let chroma = r.ue()?;
@@ -81,8 +101,8 @@ fn read_sps(rbsp: &[u8]) -> Option<VideoParams> {
     }
     let (width, height) = (r.ue()?, r.ue()?);
     let (crop_x, crop_y) = if r.bits(1)? == 1 { conformance_window(&mut r, chroma)? } else { (0, 0) };
-    r.ue()?; // bit_depth_luma_minus8
-    r.ue()?; // bit_depth_chroma_minus8
+    let mut depth = || r.ue().filter(|minus8| *minus8 <= 8).map(|minus8| minus8 as u8 + 8);
+    let (luma_depth, chroma_depth) = (depth()?, depth()?);
     r.ue()?; // log2_max_pic_order_cnt_lsb_minus4
     let first = if r.bits(1)? == 1 { 0 } else { sub_layers };
     let mut max_reorder = 0;
@@ -92,7 +112,10 @@ fn read_sps(rbsp: &[u8]) -> Option<VideoParams> {
         r.ue()?; // sps_max_latency_increase_plus1
     }
     let (width, height) = (width.checked_sub(crop_x)?, height.checked_sub(crop_y)?);
-    (width > 0 && height > 0).then_some(VideoParams { width, height, fps: None, max_reorder: Some(max_reorder) })
+    let video = VideoParams { width, height, fps: None, max_reorder: Some(max_reorder) };
+    let (sub_layers, chroma_format) = (sub_layers as u8 + 1, chroma as u8 & 3);
+    let description = Description { profile_tier_level, sub_layers, nested, chroma_format, luma_depth, chroma_depth };
+    (width > 0 && height > 0).then_some((video, description))
 }
 
 /// Columns and rows to cut off, in luma samples (§7.4.3.2.1).

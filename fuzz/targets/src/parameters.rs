@@ -1,8 +1,7 @@
 //! Parameter sets and byte streams of H.264 and H.265, and AAC's configuration.
 
 use bytes::Bytes;
-use media::{bits, h264, h265};
-use proto::sdp::AudioSpecificConfig;
+use media::{aac::AudioSpecificConfig, bits, h264, h265};
 
 /// Takes the bytes as a parameter set of every kind, and as a byte stream.
 ///

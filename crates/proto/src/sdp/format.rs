@@ -1,16 +1,13 @@
 //! How the packets of one track are to be read.
 
-use super::{
-    aac::AudioSpecificConfig,
-    attributes::{Attributes, Parameters, RtpMap},
-};
+use super::attributes::{Attributes, Parameters, RtpMap};
 use base64::{
     Engine,
     alphabet::STANDARD,
     engine::{DecodePaddingMode, GeneralPurpose, GeneralPurposeConfig},
 };
 use bytes::Bytes;
-use media::{Aac, Codec, G711Law, h264, h265};
+use media::{Aac, Codec, G711Law, aac::AudioSpecificConfig, h264, h265};
 use std::sync::Arc;
 
 /// Many cameras leave base64's padding away, or write it twice.

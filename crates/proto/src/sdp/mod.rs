@@ -1,12 +1,10 @@
 //! Session descriptions (RFC 8866): which tracks somebody offers, and how their packets are to be read.
 
-mod aac;
 mod attributes;
 mod describe;
 mod format;
 mod parse;
 
-pub use aac::AudioSpecificConfig;
 pub use describe::{control, describe, payload_type};
 pub use format::{AuHeaders, Format, Unsupported};
 pub use parse::{Error, Kind, MAX_LEN, Media, parse, parse_announce};

@@ -124,7 +124,13 @@ fn all_codecs() -> Catalog {
     let set = |b: &'static [u8]| Bytes::from_static(b);
     let announced = parse_announce(FFMPEG.as_bytes()).unwrap();
     let h264 = announced[0].format.as_ref().unwrap().codec.clone();
-    let h265 = h265::ParameterSets { vps: set(&[0x40, 1, 2]), sps: set(&[0x42, 1, 3]), pps: set(&[0x44, 1, 4]), video };
+    let h265 = h265::ParameterSets {
+        vps: set(&[0x40, 1, 2]),
+        sps: set(&[0x42, 1, 3]),
+        pps: set(&[0x44, 1, 4]),
+        video,
+        description: Default::default(),
+    };
     Catalog::new([
         (h264, 90_000),
         (Codec::H264(None), 90_000),

@@ -3,10 +3,10 @@
 use super::{Counters, Frame, order::Sequenced, track::Output};
 use crate::{
     rtp::send::MAX_PAYLOAD,
-    sdp::{AuHeaders, AudioSpecificConfig, Format},
+    sdp::{AuHeaders, Format},
 };
 use bytes::Bytes;
-use media::{Codec, Mono, bits::BitReader};
+use media::{Codec, Mono, aac::AudioSpecificConfig, bits::BitReader};
 use smallvec::smallvec;
 use std::collections::VecDeque;
 

@@ -26,6 +26,7 @@ pub enum Transport {
 }
 
 /// What a track has to say.
+#[allow(clippy::large_enum_variant, reason = "nearly all are units; a box would be an allocation a frame")]
 #[derive(Debug)]
 pub enum Received {
     /// The parameters changed; the units that follow need these.

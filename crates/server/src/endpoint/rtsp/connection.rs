@@ -235,10 +235,13 @@ impl Connection {
         Ok(())
     }
 
-    /// A packet from the client, however it came. Of a player nothing but the fact that it lives is of interest.
+    /// A packet from the client, however it came. Of a player only its reports are of interest.
     async fn handle_packet(&mut self, track: usize, rtcp: bool, packet: Bytes) -> Step {
-        let Role::Record(recorder) = &mut self.role else { return Ok(()) };
         let clocks = self.access.clock.pair();
+        if let (Role::Play(player), true) = (&self.role, rtcp) {
+            player.handle_report(&clocks, &packet);
+        }
+        let Role::Record(recorder) = &mut self.role else { return Ok(()) };
         recorder.handle(&clocks, track, rtcp, packet).map_err(|e| End(e.to_string()))?;
         if let Some(report) = recorder.report(clocks.mono, track) {
             self.send_rtcp(track, report).await;

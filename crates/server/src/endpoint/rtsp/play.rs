@@ -9,10 +9,13 @@ mod track;
 use crate::audience::Seat;
 use bytes::Bytes;
 use hub::{Event, ReaderOptions, ReaderStats, Start, Stream, Subscriber};
-use media::{AccessUnit, Catalog, MediaKind, Mono, RtpFragment, time::rescale};
+use media::{AccessUnit, Catalog, ClockPair, MediaKind, Mono, RtpFragment, time::rescale};
 use pace::Pace;
 use proto::{
-    rtp::HEADER_LEN,
+    rtp::{
+        HEADER_LEN,
+        feedback::{self, Feedback},
+    },
     rtsp::{Refusal, StatusCode, StreamInfo},
 };
 use std::{collections::VecDeque, sync::Arc, time::Duration};
@@ -114,6 +117,19 @@ impl Player {
     /// Was too slow for some units.
     pub(super) fn handle_skipped(&mut self, units: u64) {
         self.seat.iter().for_each(|seat| seat.skipped(units));
+    }
+
+    /// Takes note of what the client says of its link. Tracks share it, so the first one speaks for all.
+    pub(super) fn handle_report(&self, now: &ClockPair, compound: &[u8]) {
+        let (Some(seat), Some(track)) = (&self.seat, self.tracks.first()) else { return };
+        for said in feedback::read(compound) {
+            let Feedback::Report { block, .. } = said else { continue };
+            if block.ssrc != track.ssrc() {
+                continue;
+            }
+            seat.facts.loss.set_share(f32::from(block.fraction_lost) / 256.0);
+            block.round_trip(now.wall).into_iter().for_each(|rtt| seat.facts.rtt.set_time(rtt));
+        }
     }
 
     /// The next event. Cancel safe; never ends while paused.

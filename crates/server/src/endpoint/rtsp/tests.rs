@@ -5,6 +5,7 @@ use crate::cameras::Origin;
 use bytes::Bytes;
 use hub::{Publisher, Stream, StreamOptions};
 use media::{AccessUnit, Catalog, Codec, G711Law, Timing, TrackId};
+use proto::rtp::rtcp::{self, ReportBlock};
 use std::future::Future;
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -103,6 +104,37 @@ async fn until(mut done: impl FnMut() -> bool) {
         }
     })
     .await;
+}
+
+#[tokio::test]
+async fn what_a_player_reports_of_its_link_is_noted_and_the_administrator_ends_it() {
+    let house = house().await;
+    let publisher = house.publish();
+    house.push(&publisher, 0, 160);
+    let mut client = house.client().await;
+    client.ask("SETUP", "/cam/trackID=0", "Transport: RTP/AVP/TCP;unicast;interleaved=0-1").await;
+    let ssrc = client.last_header("Transport: ").split("ssrc=").nth(1).unwrap()[..8].to_owned();
+    let session = client.last_header("Session: ").split(';').next().unwrap().to_owned();
+    client.ask("PLAY", "/cam/", &format!("Session: {session}")).await;
+    let guests = || house.access.audience.guests();
+    assert_eq!((guests().len(), guests()[0].facts.loss.get()), (1, None));
+
+    let last_report = (house.access.clock.pair().wall.to_ntp() >> 16) as u32;
+    let ssrc = u32::from_str_radix(&ssrc, 16).unwrap();
+    for (ssrc, fraction_lost) in [(ssrc, 64), (ssrc + 1, 128)] {
+        let block = ReportBlock { ssrc, fraction_lost, last_report, ..ReportBlock::default() };
+        let report = rtcp::write_receiver_report(1, Some(&block), "me");
+        let frame = [&[b'$', 1, 0, report.len() as u8], &report[..]].concat();
+        client.stream.write_all(&frame).await.unwrap();
+    }
+    client.ask("OPTIONS", "/cam", "").await;
+    let player = guests().remove(0);
+    assert_eq!(player.facts.loss.get(), Some(250_000), "a quarter; the other report is of nobody");
+    assert!(player.facts.rtt.get().is_some_and(|us| us < 10_000_000), "{:?}", player.facts.rtt);
+
+    house.access.audience.end(&player.id()).unwrap();
+    client.stream.read_to_end(&mut client.unread).await.unwrap();
+    assert!(guests().is_empty());
 }
 
 #[tokio::test]

@@ -1,0 +1,122 @@
+//! Packets (§2.4.3): a header of four bytes, an adaptation field where there is need, payload.
+
+use bytes::BufMut;
+
+/// Bytes of a packet.
+pub const PACKET: usize = 188;
+const SYNC: u8 = 0x47;
+const HEAD: usize = 4;
+/// Room for payload and adaptation field.
+const ROOM: usize = PACKET - HEAD;
+
+/// A sequence of packets with one id, and its counter.
+#[derive(Debug)]
+pub(super) struct Lane {
+    pid: u16,
+    counter: u8,
+}
+
+/// What the first packet of a run tells.
+#[derive(Clone, Copy, Default, Debug)]
+pub(super) struct Marks {
+    /// Decoding can start here.
+    pub(super) random_access: bool,
+    /// The program's clock, in ticks of 90 kHz.
+    pub(super) clock: Option<u64>,
+}
+
+impl Marks {
+    fn any(self) -> bool {
+        self.random_access || self.clock.is_some()
+    }
+
+    /// The field's flags and what belongs to them (§2.4.3.4).
+    fn write(self, out: &mut Vec<u8>) {
+        let flag = |set: bool, bit: u8| if set { bit } else { 0 };
+        out.put_u8(flag(self.random_access, 0x40) | flag(self.clock.is_some(), 0x10));
+        if let Some(clock) = self.clock {
+            // 33 bits of 90 kHz, 6 reserved, 9 of 27 MHz.
+            out.put_slice(&((clock & 0x1_ffff_ffff) << 15 | 0x7e00).to_be_bytes()[2..]);
+        }
+    }
+
+    fn len(self) -> usize {
+        1 + if self.clock.is_some() { 6 } else { 0 }
+    }
+}
+
+impl Lane {
+    pub(super) fn new(pid: u16) -> Self {
+        Self { pid, counter: 0 }
+    }
+
+    pub(super) fn pid(&self) -> u16 {
+        self.pid
+    }
+
+    /// Cuts `payload`, given in pieces, into packets; the last is filled up by an adaptation field.
+    pub(super) fn write(&mut self, out: &mut Vec<u8>, marks: Marks, payload: &[&[u8]]) {
+        let mut pieces = Pieces { rest: payload, at: 0, left: payload.iter().map(|p| p.len()).sum() };
+        let mut marks = marks;
+        let mut first = true;
+        while pieces.left > 0 {
+            self.packet(out, first, marks, &mut pieces);
+            (first, marks) = (false, Marks::default());
+        }
+    }
+
+    /// A section that fits one packet (§2.4.4): behind a pointer, the rest of the packet filled with ones.
+    pub(super) fn write_section(&mut self, out: &mut Vec<u8>, section: &[u8]) {
+        let end = out.len() + PACKET;
+        self.head(out, true, 0x10);
+        out.put_u8(0);
+        out.put_slice(section);
+        out.resize(end, 0xff);
+    }
+
+    fn packet(&mut self, out: &mut Vec<u8>, first: bool, marks: Marks, pieces: &mut Pieces<'_>) {
+        let fixed = if marks.any() { 1 + marks.len() } else { 0 };
+        let payload = pieces.left.min(ROOM - fixed);
+        let field = ROOM - payload;
+        self.head(out, first, if field > 0 { 0x30 } else { 0x10 });
+        if field > 0 {
+            let end = out.len() + field;
+            out.put_u8((field - 1) as u8);
+            if field > 1 {
+                marks.write(out);
+            }
+            out.resize(end, 0xff);
+        }
+        pieces.take(payload, out);
+    }
+
+    fn head(&mut self, out: &mut Vec<u8>, first: bool, control: u8) {
+        let start = if first { 0x4000 } else { 0 };
+        out.put_u8(SYNC);
+        out.put_u16(start | self.pid);
+        out.put_u8(control | self.counter);
+        self.counter = (self.counter + 1) & 15;
+    }
+}
+
+/// What is left of a payload.
+struct Pieces<'a> {
+    rest: &'a [&'a [u8]],
+    at: usize,
+    left: usize,
+}
+
+impl Pieces<'_> {
+    fn take(&mut self, mut bytes: usize, out: &mut Vec<u8>) {
+        self.left -= bytes;
+        while let [piece, rest @ ..] = self.rest {
+            let part = &piece[self.at..piece.len().min(self.at + bytes)];
+            out.put_slice(part);
+            (self.at, bytes) = (self.at + part.len(), bytes - part.len());
+            if self.at < piece.len() {
+                return;
+            }
+            (self.rest, self.at) = (rest, 0);
+        }
+    }
+}
