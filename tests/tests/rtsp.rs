@@ -71,8 +71,16 @@ fn plays_for_20_s_without_a_complaint(publish: &'static str) {
     assert_eq!(server.metric(r#"neverblink_viewers{camera="front",protocol="rtsp"}"#).unwrap(), 4.0);
     let sent = server.metric(r#"neverblink_viewer_frames_sent_total{camera="front",protocol="rtsp"}"#).unwrap();
     assert!(sent >= 4.0 * 20.0 * 20.0, "{sent} frames were counted as sent");
-    let listed = server.json("/api/v1/viewers").unwrap()["viewers"].as_array().map_or(0, Vec::len);
-    assert_eq!(listed, 4, "all four are listed");
+    let listed = server.json("/api/v1/viewers?protocol=rtsp").unwrap()["viewers"].as_array().unwrap().clone();
+    assert_eq!(listed.len(), 4, "all four are listed");
+    for viewer in &listed {
+        let rate = viewer["bitrate"].as_f64().unwrap();
+        assert!((1e6..5e6).contains(&rate), "{viewer}");
+        if viewer["transport"] == "udp" {
+            assert!(viewer["loss"].as_f64().is_some_and(|loss| loss < 0.01), "both report what they lose: {viewer}");
+            assert!(viewer["rtt_ms"].as_f64().is_some_and(|ms| ms < 200.0), "{viewer}");
+        }
+    }
 }
 
 #[test]
