@@ -6,3 +6,4 @@ pub mod rtp;
 pub mod rtsp;
 pub mod sdp;
 pub mod srtp;
+pub mod stun;
