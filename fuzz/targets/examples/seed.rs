@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use media::bits::split_annex_b;
-use proto::rtp::Packet;
+use proto::rtp::{Packet, twcc};
 use std::{fs, io, path::Path};
 
 const NAMES: [&str; 5] = ["h264", "h265", "aac", "opus", "pcmu"];
@@ -38,6 +38,9 @@ fn main() -> io::Result<()> {
     for (name, bytes) in webrtc() {
         let (target, name) = name.split_once('/').unwrap_or((name, "first"));
         save(target, name, &bytes)?;
+    }
+    for (name, each) in [("clean", 0), ("limited", 12), ("stalled", 400)] {
+        save("congestion", name, &link(each))?;
     }
     for (name, dialogue) in DIALOGUES {
         save("rtsp", name, &said(dialogue))?;
@@ -112,6 +115,28 @@ fn operations(head: u8, packets: &[(bool, Bytes)], lossy: bool) -> Vec<u8> {
         out.extend([6, 10]);
     }
     out.push(7);
+    out
+}
+
+/// Two seconds of frames of twelve packets over a link that takes `each` ticks of 250 µs a packet, in the language of the
+/// `congestion` target.
+fn link(each: i64) -> Vec<u8> {
+    let (mut out, mut free) = (Vec::new(), 0);
+    for frame in 0..60u16 {
+        out.extend([3 | u8::from(frame % 30 == 0) << 2 | u8::from(frame % 2 == 1) << 3, 0x20, 0, 0, 0]);
+        out.extend([60 << 2, 12, 2, 33]);
+        let now = i64::from(frame) * 132;
+        let mut arrive = |i: i64| {
+            free = now.max(free) + each;
+            (i % 7 != 3).then_some(free)
+        };
+        let arrivals: Vec<_> = (0..12).map(&mut arrive).collect();
+        let base = 65_500u16.wrapping_add(frame * 13);
+        let message = twcc::write(1, 2, frame as u8, base, &arrivals).unwrap_or_default();
+        let body = message.get(12..).unwrap_or_default();
+        out.extend([1, body.len() as u8]);
+        out.extend(body);
+    }
     out
 }
 

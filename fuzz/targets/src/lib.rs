@@ -3,6 +3,7 @@
 //! where a promise is broken. `fuzz/fuzz_targets` hands them to libFuzzer; `tests/replay.rs` calls them with the committed
 //! corpora on every test run.
 
+mod congestion;
 mod feedback;
 mod input;
 mod parameters;
@@ -13,6 +14,7 @@ mod sdp;
 mod srtp;
 mod stun;
 
+pub use congestion::congestion;
 pub use feedback::feedback;
 pub use input::Input;
 pub use parameters::parameters;
@@ -27,7 +29,7 @@ pub use stun::stun;
 pub type Target = fn(&[u8]);
 
 /// All targets by the names of their corpora.
-pub const ALL: [(&str, Target); 8] = [
+pub const ALL: [(&str, Target); 9] = [
     ("rtp", rtp),
     ("rtcp", rtcp),
     ("feedback", feedback),
@@ -36,4 +38,5 @@ pub const ALL: [(&str, Target); 8] = [
     ("rtsp", rtsp),
     ("stun", stun),
     ("srtp", srtp),
+    ("congestion", congestion),
 ];
