@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 /// Reads the machine's clocks. `Copy`, so that it can be handed to every task.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
-    /// Both faces of the monotonic clock, read together at start-up: tokio and str0m want [`Instant`]s.
+    /// Both faces of the monotonic clock, read together at start-up: tokio and the handshakes of WebRTC want [`Instant`]s.
     anchor: (Instant, Mono),
 }
 

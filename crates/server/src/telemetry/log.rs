@@ -13,7 +13,7 @@ pub(crate) struct LogArgs {
     /// The form of the logs on stderr.
     #[arg(long, global = true, value_enum, default_value = "text")]
     log_format: LogFormat,
-    /// error, warn, info, debug, trace, or a filter such as neverblink=debug,str0m=warn.
+    /// error, warn, info, debug, trace, or a filter such as neverblink=debug,hyper=warn.
     #[arg(long, global = true, default_value = "info", value_name = "LEVEL", value_parser = check_filter)]
     log_level: String,
 }
@@ -64,7 +64,7 @@ fn filter(text: &str) -> EnvFilter {
 /// A bare word that is no level would be taken for the name of a module, and silence everything else.
 fn check_filter(text: &str) -> Result<String, String> {
     if text.parse::<Level>().is_err() && !text.contains('=') {
-        return Err("expected error, warn, info, debug or trace, or a filter such as neverblink=debug,str0m=warn".to_owned());
+        return Err("expected error, warn, info, debug or trace, or a filter such as neverblink=debug,hyper=warn".to_owned());
     }
     EnvFilter::try_new(text).map(|_| text.to_owned()).map_err(|e| e.to_string())
 }
@@ -76,7 +76,7 @@ mod tests {
     #[test]
     fn a_typo_in_the_level_is_refused() {
         assert!(check_filter("inof").is_err() && check_filter("neverblink=loud").is_err());
-        assert!(check_filter("DEBUG").is_ok() && check_filter("neverblink=debug,str0m=warn").is_ok());
+        assert!(check_filter("DEBUG").is_ok() && check_filter("neverblink=debug,hyper=warn").is_ok());
     }
 
     #[test]

@@ -1,6 +1,7 @@
 //! Gathers the packets of one viewer into runs that the kernel can cut apart again (UDP GSO): equally long ones to one
 //! destination, of which the last may be shorter.
 
+use proto::webrtc::Path;
 use std::net::{IpAddr, SocketAddr};
 
 /// The kernel takes at most this many segments a call (`UDP_MAX_SEGMENTS`).
@@ -13,6 +14,13 @@ const MAX_BYTES: usize = 65_535 - 48;
 pub(super) struct Route {
     pub(super) destination: SocketAddr,
     pub(super) source: IpAddr,
+}
+
+impl Route {
+    /// Along a path that ICE found.
+    pub(super) fn of(path: Path) -> Self {
+        Self { destination: path.remote, source: path.local.ip() }
+    }
 }
 
 /// Equally long packets for one route, the last perhaps shorter.
@@ -31,53 +39,74 @@ impl<'a> Run<'a> {
     }
 }
 
-/// One run in the making; its buffer is used again and again.
+/// One run in the making; its buffer is used again and again, and packets are written right into it.
 #[derive(Default)]
 pub(super) struct Batch {
+    /// The run, and behind it a packet that belongs to the next one.
     bytes: Vec<u8>,
+    /// Where the run ends.
+    end: usize,
     route: Option<Route>,
     segment: usize,
     count: usize,
     /// A shorter packet was added, so nothing can follow.
     closed: bool,
+    /// Where the packet behind the run goes.
+    left_over: Option<Route>,
 }
 
 impl Batch {
-    /// Adds a packet; false if it does not belong to the run, which must then be taken first.
-    pub(super) fn push(&mut self, route: Route, packet: &[u8]) -> bool {
-        if self.count > 0 && !self.fits(route, packet.len()) {
+    /// Lets `write` append one packet (or nothing); false if it does not belong to the run, which must then be taken: it waits behind
+    /// it, and [`Batch::clear`] begins the next run with it.
+    pub(super) fn write(&mut self, route: Route, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+        write(&mut self.bytes);
+        let len = self.bytes.len() - self.end;
+        if len > 0 && !self.fits(route, len) {
+            self.left_over = Some(route);
             return false;
         }
-        if self.count == 0 {
-            self.route = Some(route);
-            self.segment = packet.len();
-        }
-        self.closed = packet.len() < self.segment;
-        self.bytes.extend_from_slice(packet);
-        self.count += 1;
+        self.append(route, len);
         true
     }
 
+    fn append(&mut self, route: Route, len: usize) {
+        if len == 0 {
+            return;
+        }
+        if self.count == 0 {
+            self.route = Some(route);
+            self.segment = len;
+        }
+        self.closed = len < self.segment;
+        self.count += 1;
+        self.end += len;
+    }
+
     fn fits(&self, route: Route, len: usize) -> bool {
-        !self.closed
-            && self.route == Some(route)
-            && len <= self.segment
-            && self.count < MAX_SEGMENTS
-            && self.bytes.len() + len <= MAX_BYTES
+        self.count == 0
+            || (!self.closed
+                && self.route == Some(route)
+                && len <= self.segment
+                && self.count < MAX_SEGMENTS
+                && self.end + len <= MAX_BYTES)
     }
 
     /// The run so far, `None` if there is nothing.
     pub(super) fn run(&self) -> Option<Run<'_>> {
         let route = self.route.filter(|_| self.count > 0)?;
-        Some(Run { route, bytes: &self.bytes, segment: self.segment })
+        Some(Run { route, bytes: &self.bytes[..self.end], segment: self.segment })
     }
 
-    /// Forgets the run.
+    /// Forgets the run, and begins the next one if a packet waits for it.
     pub(super) fn clear(&mut self) {
-        self.bytes.clear();
+        self.bytes.drain(..self.end);
+        self.end = 0;
         self.count = 0;
         self.closed = false;
         self.route = None;
+        if let Some(route) = self.left_over.take() {
+            self.append(route, self.bytes.len());
+        }
     }
 }
 
@@ -100,9 +129,8 @@ mod tests {
         };
         for (port, len) in packets {
             let packet = vec![7; *len];
-            if !batch.push(route(*port), &packet) {
+            if !batch.write(route(*port), |out| out.extend_from_slice(&packet)) {
                 take(&mut batch, &mut out);
-                assert!(batch.push(route(*port), &packet));
             }
         }
         take(&mut batch, &mut out);

@@ -3,18 +3,21 @@
 //! HTTP ([`routes`], [`service`]) answers offers; a media thread ([`shard`]) owns one UDP socket and its [`viewer`]s, wakes
 //! once for each published frame and sends each viewer its packets in as few calls as the kernel allows ([`batch`],
 //! [`socket`]). A viewer reads the hub by a cursor of its own, so a slow one loses only its own frames. Policies are small
-//! and pure: [`pacing`] (how fast), [`playout`] (how long browsers hold back), [`resend`] (how much is repaired).
-//! All of str0m, the engine of ICE, DTLS and SRTP, is behind [`peer`].
+//! and pure: [`pacing`] (how fast), [`playout`] (how long browsers hold back), [`resend`] (how much is repaired). A frame passes
+//! no state machine on its way: [`egress`] writes its packets, encrypted, right into the buffer that is sent, and [`history`]
+//! remembers enough to make a lost one anew from the ring. ICE and DTLS are [`proto::webrtc`].
 
 mod addresses;
+mod answer;
 mod batch;
 mod choice;
+mod egress;
 mod feed;
 mod fragment;
+mod history;
 mod offer;
 mod outlet;
 mod pacing;
-mod peer;
 mod playout;
 mod resend;
 mod routes;
@@ -26,6 +29,7 @@ mod stun;
 mod text;
 mod timeline;
 mod viewer;
+mod wheel;
 
 use crate::{audience::Audience, cameras::Cameras, clock::Clock};
 use axum::Router;

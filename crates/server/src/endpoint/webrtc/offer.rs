@@ -2,16 +2,23 @@
 
 use super::text::attribute;
 use media::MediaKind;
+use proto::webrtc::{Credentials, Fingerprint, Remote};
 
 /// Media sections beyond this many are ignored; a page that plays one camera has two.
 const MAX_SECTIONS: usize = 16;
 /// Payload types beyond this many in a section are ignored; the field has seven bits.
 const MAX_FORMATS: usize = 128;
+/// Header extensions beyond this many in a section are ignored; the short form has fourteen numbers.
+const MAX_EXTENSIONS: usize = 64;
+/// Kinds of feedback beyond this many of a format are ignored; browsers offer six.
+const MAX_FEEDBACK: usize = 16;
 
-/// An offer's media sections.
-#[derive(Clone, PartialEq, Eq, Debug)]
+/// What a browser offers.
+#[derive(Clone, Debug)]
 pub(super) struct Offer {
     pub(super) sections: Vec<Section>,
+    /// Who it is; the same for all sections, which share one transport (RFC 9143).
+    pub(super) remote: Remote,
 }
 
 /// One `m=` section.
@@ -19,6 +26,13 @@ pub(super) struct Offer {
 pub(super) struct Section {
     /// `None` for what is neither picture nor sound, such as data channels.
     pub(super) kind: Option<MediaKind>,
+    /// The first word of the `m=` line, and its third.
+    pub(super) media: String,
+    pub(super) protocol: String,
+    /// `a=mid`, which names the section (RFC 5888).
+    pub(super) mid: Option<String>,
+    /// Header extensions: number and name (RFC 8285 §5).
+    pub(super) extensions: Vec<(u8, String)>,
     /// What the browser can receive, in its order of preference.
     pub(super) formats: Vec<Format>,
 }
@@ -37,6 +51,8 @@ pub(super) struct Format {
     pub(super) fmtp: String,
     /// Payload type for retransmissions of this one (RFC 4588).
     pub(super) rtx: Option<u8>,
+    /// Kinds of feedback that the browser can give (RFC 4585 §4.2).
+    pub(super) feedback: Vec<String>,
 }
 
 /// Why an offer cannot be read.
@@ -48,6 +64,9 @@ pub(super) enum OfferError {
     /// Nothing can be encrypted without these.
     #[error("the offer has no {0} line")]
     Missing(&'static str),
+    /// Of a kind that no browser of this decade sends.
+    #[error("the offer's fingerprint is not a SHA-256 one")]
+    Fingerprint,
 }
 
 impl Offer {
@@ -56,11 +75,7 @@ impl Offer {
     /// # Errors
     /// If there is no media section, or the lines that a WebRTC session needs are missing.
     pub(super) fn parse(sdp: &str) -> Result<Self, OfferError> {
-        for needed in ["ice-ufrag", "ice-pwd", "fingerprint"] {
-            if !sdp.lines().any(|l| attribute(l, needed).is_some()) {
-                return Err(OfferError::Missing(needed));
-            }
-        }
+        let remote = remote(sdp)?;
         let mut sections: Vec<Section> = Vec::new();
         for line in sdp.lines() {
             match line.strip_prefix("m=") {
@@ -70,12 +85,17 @@ impl Offer {
             }
         }
         sections.iter_mut().for_each(Section::link_rtx);
-        if sections.is_empty() { Err(OfferError::NoMedia) } else { Ok(Self { sections }) }
+        if sections.is_empty() { Err(OfferError::NoMedia) } else { Ok(Self { sections, remote }) }
+    }
+
+    /// The first section of a kind, the one that is answered.
+    pub(super) fn section(&self, kind: MediaKind) -> Option<&Section> {
+        self.sections.iter().find(|s| s.kind == Some(kind))
     }
 
     /// What the browser can receive of `kind`; empty if it did not ask for any.
     pub(super) fn formats(&self, kind: MediaKind) -> &[Format] {
-        self.sections.iter().find(|s| s.kind == Some(kind)).map_or(&[], |s| &s.formats)
+        self.section(kind).map_or(&[], |s| &s.formats)
     }
 
     /// The encodings offered for `kind`, for people.
@@ -90,17 +110,48 @@ impl Offer {
     }
 }
 
+fn remote(sdp: &str) -> Result<Remote, OfferError> {
+    let value = |name| sdp.lines().find_map(|l| attribute(l, name)).ok_or(OfferError::Missing(name));
+    let credentials = Credentials { ufrag: value("ice-ufrag")?.to_owned(), password: value("ice-pwd")?.to_owned() };
+    value("fingerprint")?;
+    let fingerprint = sdp.lines().filter_map(|l| attribute(l, "fingerprint")).find_map(Fingerprint::parse);
+    Ok(Remote { credentials, fingerprint: fingerprint.ok_or(OfferError::Fingerprint)? })
+}
+
 impl Section {
     /// From the value of an `m=` line: `video 9 UDP/TLS/RTP/SAVPF 96 97`.
     fn parse(media: &str) -> Self {
         let mut words = media.split_ascii_whitespace();
-        let kind = match words.next() {
-            Some("video") => Some(MediaKind::Video),
-            Some("audio") => Some(MediaKind::Audio),
+        let media = words.next().unwrap_or_default();
+        let kind = match media {
+            "video" => Some(MediaKind::Video),
+            "audio" => Some(MediaKind::Audio),
             _ => None,
         };
-        let types = words.skip(2).filter_map(|w| w.parse().ok()).take(MAX_FORMATS);
-        Self { kind, formats: types.map(Format::of_type).collect() }
+        let protocol = words.nth(1).unwrap_or_default();
+        let types = words.filter_map(|w| w.parse().ok()).take(MAX_FORMATS);
+        Self {
+            kind,
+            media: media.into(),
+            protocol: protocol.into(),
+            mid: None,
+            extensions: Vec::new(),
+            formats: types.map(Format::of_type).collect(),
+        }
+    }
+
+    /// The number of a header extension, if the browser offers it with one of the short form (RFC 8285 §4.2).
+    pub(super) fn extension(&self, name: &str) -> Option<u8> {
+        self.extensions.iter().find(|(_, n)| n == name).map(|(id, _)| *id)
+    }
+
+    fn read_extension(&mut self, value: &str) {
+        let Some((id, name)) = value.split_once(' ') else { return };
+        // The number may carry a direction: `3/sendonly`.
+        let id = id.split('/').next().and_then(|id| id.parse().ok()).filter(|id| (1..=14).contains(id));
+        if let Some(id) = id.filter(|_| self.extensions.len() < MAX_EXTENSIONS) {
+            self.extensions.push((id, name.split(' ').next().unwrap_or_default().into()));
+        }
     }
 
     fn read(&mut self, line: &str) {
@@ -108,6 +159,14 @@ impl Section {
             format.read_map(map);
         } else if let Some((format, params)) = attribute(line, "fmtp").and_then(|v| self.format(v)) {
             format.fmtp = params.into();
+        } else if let Some((format, kind)) = attribute(line, "rtcp-fb").and_then(|v| self.format(v)) {
+            if format.feedback.len() < MAX_FEEDBACK {
+                format.feedback.push(kind.into());
+            }
+        } else if let Some(value) = attribute(line, "extmap") {
+            self.read_extension(value);
+        } else if let Some(mid) = attribute(line, "mid") {
+            self.mid = Some(mid.into());
         }
     }
 
@@ -193,13 +252,19 @@ a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n";
         let h264 = offer.formats(MediaKind::Video).iter().find(|f| f.payload_type == 109).unwrap();
         assert_eq!((h264.rtx, h264.parameter("Profile-Level-Id")), (Some(114), Some("42e01f")));
         assert_eq!(offer.formats(MediaKind::Audio)[0].channels, Some(2));
+        assert_eq!(offer.formats(MediaKind::Video)[1].feedback, ["nack", "nack pli"]);
+        let video = offer.section(MediaKind::Video).unwrap();
+        assert_eq!((video.mid.as_deref(), &*video.protocol), (Some("0"), "UDP/TLS/RTP/SAVPF"));
+        assert_eq!(video.extension("http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"), Some(5));
+        assert_eq!(offer.remote.credentials.ufrag, "abcd");
     }
 
     #[test]
     fn says_what_is_missing() {
-        assert_eq!(Offer::parse("v=0\r\n"), Err(OfferError::Missing("ice-ufrag")));
-        let no_media = CHROMIUM.replace("m=", "x=");
-        assert_eq!(Offer::parse(&no_media), Err(OfferError::NoMedia));
+        let error = |sdp: &str| Offer::parse(sdp).unwrap_err();
+        assert_eq!(error("v=0\r\n"), OfferError::Missing("ice-ufrag"));
+        assert_eq!(error(&CHROMIUM.replace("m=", "x=")), OfferError::NoMedia);
+        assert_eq!(error(&CHROMIUM.replace("sha-256", "sha-1")), OfferError::Fingerprint);
     }
 
     proptest! {

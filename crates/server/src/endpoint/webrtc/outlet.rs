@@ -2,7 +2,6 @@
 
 use super::{
     batch::{Batch, Route},
-    peer::Datagram,
     socket::{Sent, Socket},
     stats::CameraStats,
 };
@@ -28,16 +27,25 @@ impl Outlet {
     }
 
     /// Adds a packet to the run, or begins a new one.
-    pub(super) fn push(&mut self, datagram: &Datagram, account: Account<'_>) {
-        let route = Route { destination: datagram.destination, source: datagram.source.ip() };
-        if !self.batch.push(route, &datagram.contents) {
-            self.flush(account);
-            self.batch.push(route, &datagram.contents);
+    pub(super) fn push(&mut self, route: Route, packet: &[u8], account: Account<'_>) {
+        self.write(route, account, |out| out.extend_from_slice(packet));
+    }
+
+    /// Lets `write` append one packet (or nothing) right where it is sent from.
+    pub(super) fn write(&mut self, route: Route, account: Account<'_>, write: impl FnOnce(&mut Vec<u8>)) {
+        if !self.batch.write(route, write) {
+            self.send(account);
         }
     }
 
     /// Sends what is gathered.
     pub(super) fn flush(&mut self, account: Account<'_>) {
+        while self.batch.run().is_some() {
+            self.send(account);
+        }
+    }
+
+    fn send(&mut self, account: Account<'_>) {
         let Some(run) = self.batch.run() else { return };
         let Account { camera, viewer } = account;
         match self.socket.send(&run) {

@@ -1,7 +1,6 @@
 //! What is sent again, how often and how much: enough for any loss that can be repaired, but no storm on a link that is
 //! simply too thin.
 
-use super::peer::Datagram;
 use media::Mono;
 use std::{collections::VecDeque, time::Duration};
 
@@ -43,36 +42,36 @@ impl ResendBudget {
 }
 
 /// A browser that only receives does not know the round trip and asks again only after 100 ms, so a repair that is lost
-/// freezes the picture: it is sent again unasked, twice, or three times on a bad link. SRTP lets the first one through only.
+/// freezes the picture: it is sent again unasked, twice, or three times on a bad link. Browsers drop what they have already.
 const ECHO_AFTER: [Duration; 3] = [Duration::from_millis(8), Duration::from_millis(24), Duration::from_millis(48)];
 /// Above this share of loss all are needed.
 const BAD: f32 = 0.05;
 /// Waiting echoes; more come only from a storm.
 const MAX_ECHOES: usize = 128;
 
-/// Repairs that will be sent once more.
+/// Repairs that will be sent once more, by the number of the packet they repair.
 #[derive(Default)]
 pub(super) struct Echoes {
-    waiting: VecDeque<(Mono, Datagram)>,
+    waiting: VecDeque<(Mono, u64)>,
 }
 
 impl Echoes {
     /// Lets a repair that is sent now be repeated, given the share of packets that the link loses.
-    pub(super) fn add(&mut self, now: Mono, repair: &Datagram, loss: f32) {
+    pub(super) fn add(&mut self, now: Mono, sequence: u64, loss: f32) {
         let times = if loss >= BAD { 3 } else { 2 };
         for after in &ECHO_AFTER[..times] {
             if self.waiting.len() < MAX_ECHOES {
                 let due = now + *after;
                 let at = self.waiting.partition_point(|(other, _)| *other <= due);
-                self.waiting.insert(at, (due, repair.clone()));
+                self.waiting.insert(at, (due, sequence));
             }
         }
     }
 
     /// The next one that is due.
-    pub(super) fn take(&mut self, now: Mono) -> Option<Datagram> {
+    pub(super) fn take(&mut self, now: Mono) -> Option<u64> {
         self.next_at().filter(|due| *due <= now)?;
-        self.waiting.pop_front().map(|(_, datagram)| datagram)
+        self.waiting.pop_front().map(|(_, sequence)| sequence)
     }
 
     /// When [`Echoes::take`] will give something.
@@ -87,23 +86,17 @@ mod tests {
 
     #[test]
     fn a_repair_is_repeated_as_often_as_the_link_needs() {
-        let repair = |tag: u8| Datagram {
-            source: ([127, 0, 0, 1], 1).into(),
-            destination: ([127, 0, 0, 1], 2).into(),
-            contents: vec![tag],
-            resend: true,
-        };
         let mut echoes = Echoes::default();
-        echoes.add(at(0), &repair(1), 0.1);
-        echoes.add(at(1), &repair(2), 0.01);
+        echoes.add(at(0), 1, 0.1);
+        echoes.add(at(1), 2, 0.01);
         let mut seen = Vec::new();
         for ms in 0..60 {
-            while let Some(datagram) = echoes.take(at(ms)) {
-                seen.push((ms, datagram.contents[0]));
+            while let Some(sequence) = echoes.take(at(ms)) {
+                seen.push((ms, sequence));
             }
         }
         assert_eq!(seen, [(8, 1), (9, 2), (24, 1), (25, 2), (48, 1)]);
-        (0..1000).for_each(|_| echoes.add(at(0), &repair(3), 1.0));
+        (0..1000).for_each(|_| echoes.add(at(0), 3, 1.0));
         assert_eq!(echoes.waiting.len(), MAX_ECHOES);
     }
 

@@ -146,9 +146,7 @@ impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         let (status, code, hint) = match &refusal {
             Refusal::Refused(refused) => return refused.clone().into(),
-            Refusal::Offer(_) | Refusal::Peer(_) => {
-                (StatusCode::BAD_REQUEST, "bad_offer", "send the SDP of createOffer() as the browser made it")
-            }
+            Refusal::Offer(_) => (StatusCode::BAD_REQUEST, "bad_offer", "send the SDP of createOffer() as the browser made it"),
             Refusal::Codec(_) => {
                 let hint = "set the camera to H.264, or use another browser; HLS may play it as well";
                 (StatusCode::NOT_ACCEPTABLE, "codec_not_supported", hint)

@@ -2,10 +2,11 @@
 
 use super::{
     addresses,
+    answer::{self, Sources},
     choice::{Choice, NoCommonCodec},
+    egress::Plan,
     fragment::{self, Fragment},
     offer::{Offer, OfferError},
-    peer::{Certificate, Peer, PeerError},
     shard::{Command, ViewerId},
     stats::Stats,
     viewer::Arrival,
@@ -15,6 +16,7 @@ use crate::{
     clock::Clock,
 };
 use hub::Stream;
+use proto::webrtc::{self, Certificate, Credentials, Transport};
 use std::{
     collections::{HashMap, VecDeque},
     fs::File,
@@ -39,8 +41,6 @@ pub(super) enum Refusal {
     Offer(#[from] OfferError),
     #[error(transparent)]
     Codec(#[from] NoCommonCodec),
-    #[error(transparent)]
-    Peer(#[from] PeerError),
     #[error(transparent)]
     Refused(#[from] Refused),
     #[error("no such session; it may have timed out")]
@@ -85,8 +85,10 @@ struct Sessions {
 struct Session {
     id: ViewerId,
     shard: usize,
-    /// Kept for ICE restarts.
-    offer: Arc<str>,
+    /// The browser's name in ICE, to tell a restart by.
+    remote: String,
+    /// By which a restart's answer names the transport.
+    section: String,
     /// Counts ICE generations.
     etag: u64,
 }
@@ -112,15 +114,20 @@ impl Service {
     ) -> Result<Joined, Refusal> {
         let visit = Visit { protocol: Protocol::WebRtc, stream: stream.name(), end: ender(Arc::downgrade(self)) };
         let seat = self.audience.join(visit, self.clock.pair())?;
-        let choice = Choice::new(&Offer::parse(offer)?, stream.catalog().as_deref())?;
-        let now = self.clock.instant(self.clock.now());
-        let (peer, answer) = Peer::accept(now, offer, &choice, &self.certificate, &self.addresses(host))?;
-        let id = seat.number();
         let candidates = Fragment::parse(offer).candidates;
-        let arrival = Box::new(Arrival { peer, choice, stream, seat, candidates });
+        let offer = Offer::parse(offer)?;
+        let choice = Choice::new(&offer, stream.catalog().as_deref())?;
+        let now = self.clock.instant(self.clock.now());
+        let session = webrtc::Session::accept(now, &self.certificate, &offer.remote, &self.addresses(host));
+        let sources = (Sources::random(), Sources::random());
+        let answer = answer::write(&offer, &choice, sources, &session, &self.certificate);
+        let plan = Plan::new(&offer, &choice, sources);
+        let id = seat.number();
+        let arrival = Box::new(Arrival { session, plan, choice, stream, seat, candidates });
         let shard = usize::try_from(id).unwrap_or_default() % self.shards.len().max(1);
         let secret = secret().map_err(|_| Refusal::Stopping)?;
-        self.sessions().open.insert(secret.clone(), Session { id, shard, offer: offer.into(), etag: FIRST_ETAG });
+        let (remote, section) = (offer.remote.credentials.ufrag, fragment::first_section(&answer));
+        self.sessions().open.insert(secret.clone(), Session { id, shard, remote, section, etag: FIRST_ETAG });
         let (done, joined) = oneshot::channel();
         let sent = self.tell(shard, Command::Join { id, arrival, done }).await;
         if sent.is_err() || joined.await.is_err() {
@@ -133,31 +140,28 @@ impl Service {
     /// Takes candidates or new credentials. `etag` is `None` where the browser sent `*`.
     pub(super) async fn patch(&self, secret: &str, etag: Option<u64>, text: &str) -> Result<Patched, Refusal> {
         let Fragment { credentials, candidates } = Fragment::parse(text);
-        let (id, shard, offer) = {
+        let (id, shard, remote, section) = {
             let sessions = self.sessions();
             let session = sessions.open.get(secret).ok_or(Refusal::NoSession)?;
             if etag.is_some_and(|etag| etag != session.etag) {
                 return Err(Refusal::Stale);
             }
-            (session.id, session.shard, session.offer.clone())
+            (session.id, session.shard, session.remote.clone(), session.section.clone())
         };
-        let changed = credentials.filter(|(ufrag, _)| !has_ufrag(&offer, ufrag));
-        let Some((ufrag, password)) = changed else {
+        let Some(remote) = credentials.filter(|c| c.ufrag != remote) else {
             self.tell(shard, Command::Candidates { id, candidates }).await?;
             return Ok(Patched::Candidates);
         };
-        let offer = fragment::with_credentials(&offer, &ufrag, &password);
-        let (done, answer) = oneshot::channel();
-        self.tell(shard, Command::Restart { id, offer: offer.clone(), done }).await?;
-        let answer = answer.await.map_err(|_| Refusal::NoSession)??;
+        let (local, local_candidates) = self.restart(id, shard, &remote).await?;
         self.tell(shard, Command::Candidates { id, candidates }).await?;
-        let mut sessions = self.sessions();
-        let session = sessions.open.get_mut(secret).ok_or(Refusal::NoSession)?;
-        session.offer = offer.into();
-        session.etag += 1;
-        let etag = session.etag;
-        drop(sessions);
-        Ok(Patched::Restarted { fragment: fragment::of_answer(&answer), etag })
+        let etag = self.sessions().restarted(secret, remote.ufrag).ok_or(Refusal::NoSession)?;
+        Ok(Patched::Restarted { fragment: fragment::write(&section, &local, &local_candidates), etag })
+    }
+
+    async fn restart(&self, id: ViewerId, shard: usize, remote: &Credentials) -> Result<(Credentials, Vec<String>), Refusal> {
+        let (done, answer) = oneshot::channel();
+        self.tell(shard, Command::Restart { id, remote: remote.clone(), done }).await?;
+        answer.await.map_err(|_| Refusal::NoSession)
     }
 
     /// Ends a session.
@@ -188,9 +192,10 @@ impl Service {
         shard.send(command).await.map_err(|_| Refusal::Stopping)
     }
 
-    fn addresses(&self, host: Option<IpAddr>) -> Vec<SocketAddr> {
+    fn addresses(&self, host: Option<IpAddr>) -> Vec<(Transport, SocketAddr)> {
         let extra: Vec<IpAddr> = self.hosts.iter().copied().chain(host.filter(|_| self.local.ip().is_unspecified())).collect();
-        addresses::to_offer(self.local, &addresses::of_interfaces(), &extra)
+        let offered = addresses::to_offer(self.local, &addresses::of_interfaces(), &extra);
+        offered.into_iter().map(|address| (Transport::Udp, address)).collect()
     }
 
     fn sessions(&self) -> MutexGuard<'_, Sessions> {
@@ -206,6 +211,14 @@ impl Sessions {
             return Ok(None);
         }
         self.open.remove(secret).map(Some).ok_or(Refusal::NoSession)
+    }
+
+    /// Counts an ICE restart; returns the new generation.
+    fn restarted(&mut self, secret: &str, remote: String) -> Option<u64> {
+        let session = self.open.get_mut(secret)?;
+        session.remote = remote;
+        session.etag += 1;
+        Some(session.etag)
     }
 
     fn end(&mut self, id: ViewerId) {
@@ -226,10 +239,6 @@ fn ender(service: Weak<Service>) -> Ender {
             }
         });
     })
-}
-
-fn has_ufrag(offer: &str, ufrag: &str) -> bool {
-    offer.lines().any(|l| super::text::attribute(l, "ice-ufrag") == Some(ufrag))
 }
 
 /// 128 bits from the kernel's generator.

@@ -6,20 +6,22 @@
 use super::{
     feed::Feed,
     outlet::Outlet,
-    peer::PeerError,
-    socket::{Path, Socket},
+    socket::{Inbox, Socket},
     stats::Stats,
     stun,
     viewer::{Arrival, Context, End, Viewer},
+    wheel::Wheel,
 };
 use crate::clock::Clock;
 use futures::{StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
+use media::Mono;
+use proto::webrtc::{Credentials, Path, Transport};
 use std::{
     collections::HashMap,
     net::SocketAddr,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
-    time::{Duration, Instant},
+    time::Duration,
 };
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
@@ -37,7 +39,7 @@ pub(super) enum Command {
     /// Candidates that the browser found later.
     Candidates { id: ViewerId, candidates: Vec<String> },
     /// New credentials.
-    Restart { id: ViewerId, offer: String, done: oneshot::Sender<Result<String, PeerError>> },
+    Restart { id: ViewerId, remote: Credentials, done: oneshot::Sender<(Credentials, Vec<String>)> },
     /// The browser, or somebody with the right to, ends it.
     Leave { id: ViewerId },
 }
@@ -67,6 +69,9 @@ pub(super) struct Shard {
     feeds: HashMap<Arc<str>, Watched>,
     by_ufrag: HashMap<String, ViewerId>,
     by_address: HashMap<SocketAddr, ViewerId>,
+    wheel: Wheel,
+    /// Used again and again, for lists that are made while something else is borrowed.
+    ids: Vec<ViewerId>,
     /// Cameras that have got their first viewer and are not waited for yet.
     new_waits: Vec<Wait>,
     turns: u64,
@@ -77,6 +82,8 @@ pub(super) struct Shard {
 struct Entry {
     camera: Arc<str>,
     ufrag: String,
+    /// The earliest wake-up that the wheel holds.
+    wake: Option<Mono>,
     viewer: Viewer,
 }
 
@@ -90,6 +97,8 @@ impl Shard {
             feeds: HashMap::new(),
             by_ufrag: HashMap::new(),
             by_address: HashMap::new(),
+            wheel: Wheel::new(clock.now()),
+            ids: Vec::new(),
             new_waits: Vec::new(),
             turns: 0,
             gone,
@@ -99,14 +108,16 @@ impl Shard {
     /// Works until cancelled, then says goodbye to all viewers.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, stop: CancellationToken) {
         let mut waits: FuturesUnordered<Wait> = FuturesUnordered::new();
+        let mut inbox = Inbox::new();
         loop {
             waits.extend(self.new_waits.drain(..));
-            let deadline = tokio::time::Instant::from_std(self.deadline());
+            let wake = self.wheel.next().unwrap_or_else(|| self.clock.now() + IDLE);
+            let deadline = tokio::time::Instant::from_std(self.clock.instant(wake));
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some((key, changes)) = waits.next(), if !waits.is_empty() => self.handle_change(key, changes),
                 ready = self.out.socket.readable() => match ready {
-                    Ok(()) => self.handle_readable(),
+                    Ok(()) => self.handle_readable(&mut inbox),
                     Err(e) => {
                         tracing::error!(error = %e, "the WebRTC socket is broken; viewers must wait for a restart");
                         break;
@@ -125,38 +136,60 @@ impl Shard {
     /// A frame, or a new state, of one camera.
     fn handle_change(&mut self, key: FeedKey, changes: watch::Receiver<u64>) {
         let Some(watched) = self.feeds.get(&key.camera).filter(|w| w.turn == key.turn) else { return };
-        let viewers = watched.viewers.clone();
+        let mut ids = std::mem::take(&mut self.ids);
+        ids.clone_from(&watched.viewers);
         self.new_waits.push(wait(key, changes));
-        for id in viewers {
+        for id in ids.drain(..) {
             self.with_viewer(id, |viewer, cx| viewer.handle_change(cx));
         }
+        self.ids = ids;
     }
 
-    fn handle_readable(&mut self) {
-        let mut datagrams: Vec<(Path, Vec<u8>)> = Vec::new();
-        self.out.socket.receive(|path, data| datagrams.push((path, data.to_vec())));
-        for (path, data) in datagrams {
-            self.handle_datagram(path, &data);
+    fn handle_readable(&mut self, inbox: &mut Inbox) {
+        // At most a few calls' worth, so that frames get their turn.
+        for _ in 0..4 {
+            if !self.out.socket.receive(inbox) {
+                break;
+            }
+            for (remote, local, data) in inbox.datagrams() {
+                let local = self.out.socket.destination(local);
+                self.handle_datagram(Path { transport: Transport::Udp, local, remote }, data);
+            }
         }
     }
 
-    fn handle_datagram(&mut self, path: Path, data: &[u8]) {
+    fn handle_datagram(&mut self, path: Path, data: &mut [u8]) {
         let by_name = stun::local_ufrag(data).and_then(|ufrag| self.by_ufrag.get(ufrag));
-        let Some(id) = by_name.or_else(|| self.by_address.get(&path.0)).copied() else { return };
+        let Some(id) = by_name.or_else(|| self.by_address.get(&path.remote)).copied() else { return };
         let mut accepted = false;
         self.with_viewer(id, |viewer, cx| accepted = viewer.handle_datagram(cx, path, data));
         if accepted && self.viewers.contains_key(&id) {
-            self.by_address.insert(path.0, id);
+            self.by_address.insert(path.remote, id);
         }
     }
 
     fn handle_timeouts(&mut self) {
-        let now = Instant::now();
-        let clock = self.clock;
-        let due = |e: &Entry| e.viewer.deadline(clock) <= now;
-        let ids: Vec<ViewerId> = self.viewers.iter().filter(|(_, e)| due(e)).map(|(id, _)| *id).collect();
-        for id in ids {
-            self.with_viewer(id, |viewer, cx| viewer.handle_timeout(cx));
+        let now = self.clock.now();
+        let mut ids = std::mem::take(&mut self.ids);
+        self.wheel.expire(now, &mut ids);
+        for id in ids.drain(..) {
+            let Some(entry) = self.viewers.get_mut(&id) else { continue };
+            entry.wake = None;
+            if entry.viewer.deadline(self.clock) <= now {
+                self.with_viewer(id, |viewer, cx| viewer.handle_timeout(cx));
+            } else {
+                self.reschedule(id);
+            }
+        }
+        self.ids = ids;
+    }
+
+    /// Sees to it that a viewer is woken at its deadline.
+    fn reschedule(&mut self, id: ViewerId) {
+        let Some(entry) = self.viewers.get_mut(&id) else { return };
+        let deadline = entry.viewer.deadline(self.clock);
+        if entry.wake.is_none_or(|at| deadline < at) {
+            entry.wake = Some(self.wheel.schedule(id, deadline));
         }
     }
 
@@ -170,9 +203,10 @@ impl Shard {
             Command::Candidates { id, candidates } => {
                 self.with_viewer(id, |viewer, _| viewer.handle_candidates(candidates));
             }
-            Command::Restart { id, offer, done } => {
-                let answer = self.restart(id, &offer);
-                let _ = done.send(answer);
+            Command::Restart { id, remote, done } => {
+                if let Some(answer) = self.restart(id, &remote) {
+                    let _ = done.send(answer);
+                }
             }
             Command::Leave { id } => self.remove(id, End::Deleted),
         }
@@ -190,22 +224,22 @@ impl Shard {
         if let Some(watched) = self.feeds.get_mut(&camera) {
             watched.viewers.push(id);
         }
-        let mut viewer = Viewer::new(self.clock, self.clock.now(), arrival);
+        let viewer = Viewer::new(self.clock, self.clock.now(), arrival);
         let ufrag = viewer.local_ufrag();
         self.by_ufrag.insert(ufrag.clone(), id);
-        self.viewers.insert(id, Entry { camera, ufrag, viewer });
+        self.viewers.insert(id, Entry { camera, ufrag, wake: None, viewer });
         self.with_viewer(id, |viewer, cx| viewer.handle_timeout(cx));
     }
 
-    fn restart(&mut self, id: ViewerId, offer: &str) -> Result<String, PeerError> {
-        let gone = || PeerError::Failed("the session has ended".into());
-        let entry = self.viewers.get_mut(&id).ok_or_else(gone)?;
-        let answer = entry.viewer.restart_ice(offer)?;
+    /// `None` if the viewer is no more.
+    fn restart(&mut self, id: ViewerId, remote: &Credentials) -> Option<(Credentials, Vec<String>)> {
+        let entry = self.viewers.get_mut(&id)?;
+        let answer = entry.viewer.restart_ice(remote);
         self.by_ufrag.remove(&entry.ufrag);
-        entry.ufrag = entry.viewer.local_ufrag();
+        entry.ufrag = answer.0.ufrag.clone();
         self.by_ufrag.insert(entry.ufrag.clone(), id);
         self.with_viewer(id, |viewer, cx| viewer.handle_timeout(cx));
-        Ok(answer)
+        Some(answer)
     }
 
     /// Lets a viewer do something, and lays it to rest if that was its last.
@@ -218,8 +252,9 @@ impl Shard {
         if catch_unwind(AssertUnwindSafe(|| act(&mut entry.viewer, &mut cx))).is_err() {
             return self.remove(id, End::Panicked);
         }
-        if let Some(end) = entry.viewer.ended().cloned() {
-            self.remove(id, end);
+        match entry.viewer.ended().cloned() {
+            Some(end) => self.remove(id, end),
+            None => self.reschedule(id),
         }
     }
 
@@ -247,11 +282,6 @@ impl Shard {
     fn close_all(&mut self) {
         let ids: Vec<ViewerId> = self.viewers.keys().copied().collect();
         ids.into_iter().for_each(|id| self.remove(id, End::ServerStops));
-    }
-
-    fn deadline(&self) -> Instant {
-        let first = self.viewers.values().map(|e| e.viewer.deadline(self.clock)).min();
-        first.unwrap_or_else(|| Instant::now() + IDLE)
     }
 }
 

@@ -29,9 +29,6 @@ pub(super) enum Sent {
     Refused,
 }
 
-/// A datagram's way: who sent it, and to which of our addresses.
-pub(super) type Path = (SocketAddr, SocketAddr);
-
 /// A UDP socket and its buffers.
 pub(super) struct Socket {
     io: UdpSocket,
@@ -39,7 +36,29 @@ pub(super) struct Socket {
     local: SocketAddr,
     /// Destinations over interfaces without GSO.
     plain: HashSet<SocketAddr>,
+}
+
+/// Where datagrams are received; used again and again.
+pub(super) struct Inbox {
     buffer: Vec<u8>,
+    meta: [RecvMeta; RECEIVE],
+    /// How many of `meta` are of the last call.
+    count: usize,
+}
+
+impl Inbox {
+    pub(super) fn new() -> Self {
+        Self { buffer: vec![0; RECEIVE * RECEIVE_BYTES], meta: [RecvMeta::default(); RECEIVE], count: 0 }
+    }
+
+    /// The datagrams of the last call: who sent each, to which of our addresses (`None` if the kernel does not say), and what.
+    pub(super) fn datagrams(&mut self) -> impl Iterator<Item = (SocketAddr, Option<IpAddr>, &mut [u8])> {
+        let received = self.meta.iter().zip(self.buffer.chunks_mut(RECEIVE_BYTES)).take(self.count);
+        received.flat_map(|(meta, buffer)| {
+            let datagrams = buffer[..meta.len].chunks_mut(meta.stride.max(1));
+            datagrams.map(move |datagram| (canonical(meta.addr), meta.dst_ip, datagram))
+        })
+    }
 }
 
 impl Socket {
@@ -53,7 +72,7 @@ impl Socket {
         let local = socket.local_addr()?;
         let io = UdpSocket::from_std(socket)?;
         let state = UdpSocketState::new((&io).into())?;
-        Ok(Self { io, state, local, plain: HashSet::new(), buffer: vec![0; RECEIVE * RECEIVE_BYTES] })
+        Ok(Self { io, state, local, plain: HashSet::new() })
     }
 
     /// Waits until there is something to receive.
@@ -64,28 +83,19 @@ impl Socket {
         self.io.readable().await
     }
 
-    /// Hands every datagram that waits now to `take`, at most a few calls' worth, so that others get their turn.
-    pub(super) fn receive(&mut self, mut take: impl FnMut(Path, &[u8])) {
-        for _ in 0..4 {
-            let mut meta = [RecvMeta::default(); RECEIVE];
-            let Ok(count) = self.receive_batch(&mut meta) else { return };
-            for (meta, buffer) in meta.iter().zip(self.buffer.chunks(RECEIVE_BYTES)).take(count) {
-                let path = (canonical(meta.addr), self.destination(meta));
-                buffer[..meta.len].chunks(meta.stride.max(1)).for_each(|datagram| take(path, datagram));
-            }
-        }
-    }
-
-    fn receive_batch(&mut self, meta: &mut [RecvMeta; RECEIVE]) -> io::Result<usize> {
-        let Self { io, state, buffer, .. } = self;
+    /// Receives what waits now, as far as `inbox` has room; false if nothing waits.
+    pub(super) fn receive(&self, inbox: &mut Inbox) -> bool {
+        let Inbox { buffer, meta, count } = inbox;
         let mut chunks = buffer.chunks_mut(RECEIVE_BYTES);
         let mut slices: [IoSliceMut<'_>; RECEIVE] = std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
-        io.try_io(Interest::READABLE, || state.recv(UdpSockRef::from(&*io), &mut slices, meta))
+        let receive = || self.state.recv(UdpSockRef::from(&self.io), &mut slices, meta);
+        *count = self.io.try_io(Interest::READABLE, receive).unwrap_or(0);
+        *count > 0
     }
 
-    fn destination(&self, meta: &RecvMeta) -> SocketAddr {
-        let ip = meta.dst_ip.unwrap_or_else(|| self.local.ip());
-        canonical(SocketAddr::new(ip, self.local.port()))
+    /// Which of our addresses a datagram came to.
+    pub(super) fn destination(&self, ip: Option<IpAddr>) -> SocketAddr {
+        canonical(SocketAddr::new(ip.unwrap_or_else(|| self.local.ip()), self.local.port()))
     }
 
     /// Sends a run: in one call if the route allows.
@@ -182,7 +192,7 @@ mod tests {
     fn frame(route: Route) -> Batch {
         let mut batch = Batch::default();
         for i in 0..MAX_SEGMENTS as u8 {
-            assert!(batch.push(route, &[i; 900][..if i == 63 { 100 } else { 900 }]));
+            assert!(batch.write(route, |out| out.extend_from_slice(&[i; 900][..if i == 63 { 100 } else { 900 }])));
         }
         batch
     }
@@ -211,17 +221,19 @@ mod tests {
         for address in ["0.0.0.0:0", "[::]:0"] {
             let mut sender = bound("127.0.0.1:0");
             let Ok(socket) = std::net::UdpSocket::bind(address) else { continue };
-            let mut receiver = Socket::new(socket).unwrap();
+            let receiver = Socket::new(socket).unwrap();
             let destination = SocketAddr::from(([127, 0, 0, 1], receiver.local.port()));
             sender.send(&frame(Route { destination, source: [127, 0, 0, 1].into() }).run().unwrap());
-            let mut got = Vec::new();
+            let (mut got, mut inbox) = (Vec::new(), Inbox::new());
             while got.len() < MAX_SEGMENTS {
                 tokio::time::timeout(Duration::from_secs(5), receiver.readable()).await.unwrap().unwrap();
-                receiver.receive(|path, data| got.push((path, data.len())));
+                while receiver.receive(&mut inbox) {
+                    got.extend(inbox.datagrams().map(|(from, to, data)| (from, receiver.destination(to), data.len())));
+                }
             }
             assert_eq!(got.len(), MAX_SEGMENTS);
-            assert_eq!(got[0], ((sender.local, destination), 900));
-            assert_eq!(got[63].1, 100);
+            assert_eq!(got[0], (sender.local, destination, 900));
+            assert_eq!(got[63].2, 100);
         }
     }
 }

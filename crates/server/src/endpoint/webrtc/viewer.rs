@@ -1,13 +1,16 @@
 //! One viewer: its place in the stream, its connection, and the policies between them.
 
+mod feedback;
 mod pump;
 
 use super::{
+    batch::Route,
     choice::Choice,
+    egress::{Egress, Plan},
     feed::Feed,
+    history::History,
     outlet::{Account, Outlet},
     pacing::Pacer,
-    peer::{Datagram, Peer, PeerError, PeerEvent, Polled, Report},
     playout::Playout,
     resend::{Echoes, ResendBudget},
     timeline::{Reordering, Timeline},
@@ -18,10 +21,10 @@ use crate::{
 };
 use hub::{ReaderOptions, Start, Subscriber};
 use media::{Catalog, ClockPair, Mono};
+use proto::webrtc::{self, Credentials, Event, Handled, Output, Path, Session};
 use pump::Sending;
 use std::{
-    net::SocketAddr,
-    sync::{Arc, atomic::Ordering::Relaxed},
+    sync::Arc,
     time::{Duration, Instant},
 };
 
@@ -31,8 +34,6 @@ const MAX_LAG: Duration = Duration::from_secs(1);
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 /// Browsers ask for consent every few seconds (RFC 7675); one that is silent for this long is gone.
 const SILENT: Duration = Duration::from_secs(15);
-/// A browser that just got a keyframe and asks for one has asked before it came; another replay would only delay it.
-const REPLAY_INTERVAL: Duration = Duration::from_millis(1000);
 /// Timers of connected viewers wait for the next frame at most this long: one wake-up serves them all.
 const COALESCE: Duration = Duration::from_millis(20);
 /// The browser's own candidates are tried only if its packets have not found us by then.
@@ -55,7 +56,8 @@ impl Context<'_> {
 
 /// What a new viewer is made of.
 pub(super) struct Arrival {
-    pub(super) peer: Peer,
+    pub(super) session: Session,
+    pub(super) plan: Plan,
     pub(super) choice: Choice,
     pub(super) stream: Arc<hub::Stream>,
     pub(super) seat: Seat,
@@ -98,7 +100,12 @@ enum Phase {
 
 pub(super) struct Viewer {
     seat: Seat,
-    peer: Peer,
+    session: Session,
+    /// Becomes `egress` when keys are agreed.
+    plan: Option<Plan>,
+    egress: Option<Egress>,
+    /// Where packets go.
+    route: Option<Route>,
     reader: Subscriber,
     choice: Choice,
     catalog: Option<Arc<Catalog>>,
@@ -117,26 +124,32 @@ pub(super) struct Viewer {
     /// Something was sent since the last jump.
     started: bool,
     replayed: Option<Mono>,
+    /// Number of the last full intra request.
+    full_request: Option<u8>,
     sending: Option<Sending>,
     /// When the frame that is on its way out had come in, for the histogram.
     first_out: Option<Mono>,
     pacer: Pacer,
     paced_until: Option<Mono>,
     playout: Playout,
+    history: History,
     resends: ResendBudget,
     echoes: Echoes,
     /// Share of packets lost, as the browser last reported.
     loss: f32,
-    nacks: u64,
+    rtt: Duration,
     idle_until: Instant,
     driven: Mono,
 }
 
 impl Viewer {
     pub(super) fn new(clock: Clock, now: Mono, arrival: Arrival) -> Self {
-        let Arrival { peer, choice, stream, seat, candidates } = arrival;
+        let Arrival { session, plan, choice, stream, seat, candidates } = arrival;
         Self {
-            peer,
+            session,
+            plan: Some(plan),
+            egress: None,
+            route: None,
             choice,
             seat,
             candidates,
@@ -153,27 +166,31 @@ impl Viewer {
             catching_up: true,
             started: false,
             replayed: None,
+            full_request: None,
             sending: None,
             first_out: None,
             pacer: Pacer::new(now),
             paced_until: None,
             playout: Playout::default(),
+            history: History::default(),
             resends: ResendBudget::new(now),
             echoes: Echoes::default(),
             loss: 0.0,
-            nacks: 0,
+            rtt: Duration::ZERO,
             idle_until: clock.instant(now),
             driven: now,
         }
     }
 
-    /// Takes a datagram; false if it is not for this viewer.
-    pub(super) fn handle_datagram(&mut self, cx: &mut Context<'_>, path: (SocketAddr, SocketAddr), data: &[u8]) -> bool {
-        match self.peer.handle_datagram(cx.instant(), path, data) {
-            Ok(false) => return false,
-            Ok(true) => self.heard = cx.now,
+    /// Takes a datagram, which is decrypted in place; false if it is not for this viewer.
+    pub(super) fn handle_datagram(&mut self, cx: &mut Context<'_>, path: Path, data: &mut [u8]) -> bool {
+        match self.session.handle_datagram(cx.instant(), path, data) {
+            Ok(Handled::Foreign) => return false,
+            Ok(Handled::Taken) => {}
+            Ok(Handled::Rtcp(packet)) => self.handle_rtcp(cx, packet),
             Err(e) => self.fail(&e),
         }
+        self.heard = cx.now;
         self.drain(cx);
         true
     }
@@ -203,17 +220,15 @@ impl Viewer {
         self.candidates.extend(candidates);
     }
 
-    /// New ICE credentials from the browser; the answer holds ours.
-    ///
-    /// # Errors
-    /// If the engine cannot make sense of the offer.
-    pub(super) fn restart_ice(&mut self, offer: &str) -> Result<String, PeerError> {
-        self.peer.restart(offer)
+    /// New ICE credentials from the browser; returns ours, and the candidates that go with them.
+    pub(super) fn restart_ice(&mut self, remote: &Credentials) -> (Credentials, Vec<String>) {
+        self.session.restart(remote);
+        (self.session.credentials(), self.session.candidates())
     }
 
     /// The name by which the browser's first packets find this viewer.
-    pub(super) fn local_ufrag(&mut self) -> String {
-        self.peer.local_ufrag()
+    pub(super) fn local_ufrag(&self) -> String {
+        self.session.credentials().ufrag
     }
 
     /// Why it is no more, if it is.
@@ -222,67 +237,54 @@ impl Viewer {
     }
 
     /// When [`Viewer::handle_timeout`] is due.
-    pub(super) fn deadline(&self, clock: Clock) -> Instant {
+    pub(super) fn deadline(&self, clock: Clock) -> Mono {
+        let idle_until = clock.mono(self.idle_until);
         let timer = match self.phase {
-            Phase::Connecting if !self.candidates.is_empty() => {
-                self.idle_until.min(clock.instant(self.since + TRY_CANDIDATES_AFTER))
-            }
-            Phase::Connecting => self.idle_until,
-            Phase::Playing | Phase::Lost => self.idle_until.max(clock.instant(self.driven + COALESCE)),
+            Phase::Connecting if !self.candidates.is_empty() => idle_until.min(self.since + TRY_CANDIDATES_AFTER),
+            Phase::Connecting => idle_until,
+            Phase::Playing | Phase::Lost => idle_until.max(self.driven + COALESCE),
         };
         let silent_at = match self.phase {
             Phase::Connecting => self.since + CONNECT_WITHIN,
             Phase::Playing | Phase::Lost => self.heard + SILENT,
         };
-        let timer = timer.min(clock.instant(silent_at));
-        let soon = [self.paced_until, self.echoes.next_at()].into_iter().flatten().min();
-        soon.map_or(timer, |at| timer.min(clock.instant(at)))
+        let soon = [self.paced_until, self.echoes.next_at()].into_iter().flatten();
+        soon.fold(timer.min(silent_at), Mono::min)
     }
 
     /// Says goodbye to the browser.
     pub(super) fn close(&mut self, cx: &mut Context<'_>, end: End) {
         self.end.get_or_insert(end);
-        self.peer.close();
-        while self.peer.is_alive() {
-            match self.peer.poll() {
-                Ok(Polled::Datagram(datagram)) => cx.out.push(&datagram, account(cx.feed, &self.seat)),
-                Ok(Polled::Event(_)) => {}
-                Ok(Polled::Idle(_)) | Err(_) => break,
-            }
-        }
-        cx.out.flush(account(cx.feed, &self.seat));
+        self.session.close();
+        self.drain(cx);
     }
 
-    fn fail(&mut self, error: &PeerError) {
+    fn fail(&mut self, error: &dyn std::error::Error) {
         self.end.get_or_insert(End::Failed(error.to_string()));
     }
 
     fn try_candidates(&mut self, now: Mono) {
         if self.phase != Phase::Playing && now.since(self.since) >= TRY_CANDIDATES_AFTER {
-            self.candidates.drain(..).for_each(|c| self.peer.add_remote_candidate(&c));
+            self.candidates.drain(..).for_each(|c| self.session.add_remote_candidate(&c));
         }
     }
 
     /// Takes everything that the connection wants.
     fn drain(&mut self, cx: &mut Context<'_>) {
         loop {
-            match self.peer.poll() {
-                Ok(Polled::Datagram(datagram)) => self.send_datagram(cx, &datagram),
-                Ok(Polled::Event(event)) => self.handle_event(cx, event),
-                Ok(Polled::Idle(at)) => {
-                    self.idle_until = at;
-                    break;
+            match self.session.poll() {
+                Output::Datagram(datagram) => {
+                    cx.out.push(Route::of(datagram.path), &datagram.contents, account(cx.feed, &self.seat));
                 }
-                Err(e) => {
-                    self.fail(&e);
+                Output::Event(event) => self.handle_event(cx, &event),
+                Output::Idle(at) => {
+                    self.idle_until = at;
                     break;
                 }
             }
         }
-        while let Some(echo) = self.echoes.take(cx.now) {
-            if self.resends.allow(cx.now, echo.contents.len()) {
-                cx.out.push(&echo, account(cx.feed, &self.seat));
-            }
+        while let Some(sequence) = self.echoes.take(cx.now) {
+            self.echo(cx, sequence);
         }
         cx.out.flush(account(cx.feed, &self.seat));
         if let Some(received) = self.first_out.take() {
@@ -290,36 +292,36 @@ impl Viewer {
         }
     }
 
-    fn send_datagram(&mut self, cx: &mut Context<'_>, datagram: &Datagram) {
-        if datagram.resend {
-            self.pacer.handle_loss(cx.now);
-            self.playout.handle_loss(cx.now);
-            if !self.resends.allow(cx.now, datagram.contents.len()) {
-                cx.feed.stats.retransmits_refused.fetch_add(1, Relaxed);
-                return;
+    fn handle_event(&mut self, cx: &mut Context<'_>, event: &Event) {
+        match event {
+            Event::Connected => {
+                let sender = self.session.take_sender();
+                self.egress = self.plan.take().zip(sender).map(|(plan, sender)| plan.egress(sender));
+                self.play(cx);
             }
-            self.echoes.add(cx.now, datagram, self.loss);
-            self.seat.retransmitted(1);
+            Event::Moved(path) => self.follow(*path),
+            Event::Path { alive: false } if self.phase == Phase::Playing => self.phase = Phase::Lost,
+            Event::Path { alive: true } if self.phase == Phase::Lost => self.play(cx),
+            Event::Path { .. } => {}
+            Event::Closed => self.end = Some(End::Closed),
         }
-        cx.out.push(datagram, account(cx.feed, &self.seat));
     }
 
-    fn handle_event(&mut self, cx: &mut Context<'_>, event: PeerEvent) {
-        match event {
-            PeerEvent::Connected => self.play(cx),
-            PeerEvent::Path { alive: false } if self.phase == Phase::Playing => self.phase = Phase::Lost,
-            PeerEvent::Path { alive: true } if self.phase == Phase::Lost => self.play(cx),
-            PeerEvent::Path { .. } => {}
-            PeerEvent::KeyframeWanted => self.handle_keyframe_wanted(cx),
-            PeerEvent::Report(report) => self.handle_report(cx, report),
-            PeerEvent::Closed => self.end = Some(End::Closed),
-        }
+    fn follow(&mut self, path: Path) {
+        self.route = Some(Route::of(path));
+        let transport = match path.transport {
+            webrtc::Transport::Udp => Transport::Udp,
+            webrtc::Transport::Tcp => Transport::Tcp,
+        };
+        self.seat.set_connected(transport, Some(path.remote));
     }
 
     /// Begins, or begins again, at the newest keyframe.
     fn play(&mut self, cx: &mut Context<'_>) {
         self.phase = Phase::Playing;
-        self.seat.set_connected(Transport::Udp, self.peer.remote());
+        if let Some(path) = self.session.path() {
+            self.follow(path);
+        }
         self.jump(cx.now);
     }
 
@@ -332,32 +334,6 @@ impl Viewer {
         self.replayed = Some(now);
         // At once: the frame loop must not wait for the next frame, which may be seconds away.
         self.paced_until = Some(now);
-    }
-
-    /// The newest group of pictures is sent again at once, which helps whatever the camera does; and the camera is asked.
-    fn handle_keyframe_wanted(&mut self, cx: &mut Context<'_>) {
-        cx.feed.stats.plis.fetch_add(1, Relaxed);
-        self.reader.request_keyframe(cx.now);
-        let recently = self.replayed.is_some_and(|at| cx.now.since(at) < REPLAY_INTERVAL);
-        if self.phase == Phase::Playing && !self.catching_up && !recently {
-            self.jump(cx.now);
-        }
-    }
-
-    fn handle_report(&mut self, cx: &mut Context<'_>, report: Report) {
-        let new_nacks = report.nacks.saturating_sub(self.nacks);
-        self.nacks = report.nacks;
-        cx.feed.stats.nacks.fetch_add(new_nacks, Relaxed);
-        if let Some(rtt) = report.rtt {
-            self.playout.set_rtt(rtt);
-            self.seat.facts.rtt.set_time(rtt);
-        }
-        if let Some(loss) = report.loss {
-            self.loss = loss;
-            self.seat.facts.loss.set_share(loss);
-        }
-        self.seat.facts.playout.set_time(self.playout.delay(cx.now).0);
-        self.pacer.set_need(cx.feed.rate(cx.now));
     }
 }
 

@@ -1,26 +1,22 @@
 //! From the stream to the connection: which units a viewer gets, when, and with which timestamps.
 
-use super::{Context, End, Phase, Viewer};
-use crate::endpoint::webrtc::{feed::Packets, peer::Frame, timeline::is_disposable};
+use super::{Context, End, Phase, Viewer, account};
+use crate::endpoint::webrtc::{egress::Stamp, history::Sent, timeline::is_disposable};
 use hub::Event;
-use media::{AccessUnit, Catalog, MediaKind, Mono, Wall};
-use std::{
-    rc::Rc,
-    sync::Arc,
-    time::{Duration, Instant},
-};
+use media::{AccessUnit, Catalog, MediaKind, Mono, RtpFragments};
+use std::{sync::Arc, time::Duration};
 
 /// Sound older than this is not worth catching up with.
 const STALE_SOUND: Duration = Duration::from_millis(100);
 
 /// A frame partly sent.
 pub(super) struct Sending {
-    packets: Rc<Packets>,
+    unit: Arc<AccessUnit>,
+    position: u64,
+    /// The fragment that is sent next.
     next: usize,
     kind: MediaKind,
-    timestamp: u32,
-    captured: (Instant, Wall),
-    playout: Option<(Duration, Duration)>,
+    stamp: Stamp,
 }
 
 impl Viewer {
@@ -30,8 +26,11 @@ impl Viewer {
         self.driven = cx.now;
         if self.phase == Phase::Playing {
             self.fill(cx);
+            self.report(cx);
         }
-        if let Err(e) = self.peer.handle_timeout(cx.instant()) {
+        if cx.instant() >= self.idle_until
+            && let Err(e) = self.session.handle_timeout(cx.instant())
+        {
             self.fail(&e);
         }
         self.drain(cx);
@@ -40,7 +39,7 @@ impl Viewer {
     fn fill(&mut self, cx: &mut Context<'_>) {
         while self.end.is_none() && (self.sending.is_some() || self.take_next(cx)) {
             let budget = self.pacer.budget(cx.now);
-            if !self.send_some(budget) {
+            if !self.send_some(cx, budget) {
                 self.paced_until = Some(self.pacer.ready_at());
                 return;
             }
@@ -48,29 +47,52 @@ impl Viewer {
     }
 
     /// Sends as much of the current frame as `budget` allows; false if that is not all.
-    fn send_some(&mut self, budget: usize) -> bool {
-        let Some(sending) = &mut self.sending else { return true };
-        let (first, mut bytes) = (sending.next, 0);
-        let payloads = &sending.packets.payloads;
-        while let Some(payload) = payloads.get(sending.next).filter(|p| bytes + p.len() <= budget) {
-            bytes += payload.len();
-            sending.next += 1;
+    fn send_some(&mut self, cx: &mut Context<'_>, budget: usize) -> bool {
+        let (Some(sending), Some(egress), Some(route)) = (&mut self.sending, &mut self.egress, self.route) else { return true };
+        let Sending { unit, position, next, kind, stamp } = sending;
+        // It was cut when it was taken.
+        let fragments = &unit.rtp_fragments(|_| RtpFragments::default()).fragments;
+        let (first, sequence, mut bytes) = (*next, egress.next_sequence(*kind), 0);
+        while let Some(fragment) = fragments.get(*next).filter(|f| bytes + f.len() <= budget) {
+            bytes += fragment.len();
+            *next += 1;
+            let marker = *next == fragments.len() && *kind == MediaKind::Video;
+            cx.out.write(route, account(cx.feed, &self.seat), |out| egress.write(out, *kind, stamp, fragment, marker));
         }
-        let ends = sending.next == payloads.len();
-        self.peer.send(&Frame {
-            kind: sending.kind,
-            timestamp: sending.timestamp,
-            captured: sending.captured,
-            playout: sending.playout,
-            payloads: &payloads[first..sending.next],
-            ends,
-        });
+        let ends = *next == fragments.len();
+        if *kind == MediaKind::Video && *next > first {
+            self.history.record(Sent {
+                sequence,
+                packets: (*next - first) as u16,
+                fragment: first as u16,
+                ends,
+                timestamp: stamp.timestamp,
+                position: *position,
+                at: cx.now,
+            });
+        }
         self.pacer.sent(bytes);
         self.resends.sent(bytes);
         if ends {
             self.sending = None;
         }
         ends
+    }
+
+    /// Tells the browser once a second which moment a timestamp stands for.
+    fn report(&mut self, cx: &mut Context<'_>) {
+        let (Some(egress), Some(route)) = (&mut self.egress, self.route) else { return };
+        if egress.report_due(cx.now) {
+            let (now, pair) = (cx.now, cx.pair);
+            cx.out.write(route, account(cx.feed, &self.seat), |out| egress.write_reports(out, now, pair));
+        }
+    }
+
+    /// What goes with every packet of a frame.
+    pub(super) fn stamp(&mut self, cx: &Context<'_>, unit: &AccessUnit, timestamp: u32) -> Stamp {
+        let is_video = self.catalog.as_ref().and_then(|c| c.video()).is_some_and(|t| t.id == unit.track);
+        let playout = is_video.then(|| self.playout.delay(cx.now));
+        Stamp { timestamp, captured: cx.pair.wall_at(unit.timing.captured.at), playout }
     }
 
     /// Takes the next unit that is to be sent; false if there is none now.
@@ -114,7 +136,7 @@ impl Viewer {
     }
 
     /// Decides whether and how a unit is sent.
-    fn begin(&mut self, cx: &mut Context<'_>, unit: &AccessUnit, position: u64) -> Option<Sending> {
+    fn begin(&mut self, cx: &mut Context<'_>, unit: &Arc<AccessUnit>, position: u64) -> Option<Sending> {
         let catalog = self.catalog.clone()?;
         let codec = &catalog.track(unit.track)?.codec;
         let kind = codec.kind();
@@ -132,19 +154,14 @@ impl Viewer {
                 self.first_out.get_or_insert(unit.timing.received);
             }
         }
-        let captured = unit.timing.captured.at.min(cx.now);
         let timeline = match kind {
             MediaKind::Video => &mut self.video,
             MediaKind::Audio => &mut self.audio,
         };
-        Some(Sending {
-            packets: cx.feed.packets(position, unit, codec),
-            next: 0,
-            kind,
-            timestamp: timeline.next(unit.pts),
-            captured: (cx.clock.instant(captured), cx.pair.wall_at(unit.timing.captured.at)),
-            playout: (kind == MediaKind::Video).then(|| self.playout.delay(cx.now)),
-        })
+        let timestamp = timeline.next(unit.pts);
+        // Cut by the first viewer, for all.
+        proto::rtp::send::fragments(unit, codec);
+        Some(Sending { stamp: self.stamp(cx, unit, timestamp), unit: unit.clone(), position, next: 0, kind })
     }
 
     fn wants_picture(&mut self, cx: &mut Context<'_>, unit: &AccessUnit, codec: &media::Codec) -> bool {

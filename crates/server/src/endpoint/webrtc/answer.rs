@@ -1,0 +1,172 @@
+//! What browsers are answered (RFC 8829 §5.3): one camera, sent over one transport.
+
+use super::{
+    choice::Choice,
+    offer::{Format, Offer, Section},
+};
+use media::MediaKind;
+use proto::{
+    rtp::{CAPTURE_TIME, PLAYOUT_DELAY, TRANSPORT_SEQUENCE},
+    webrtc::{Certificate, Session},
+};
+use std::fmt::Write as _;
+
+/// Feedback that is understood, of what a browser offers.
+const FEEDBACK: [&str; 5] = ["nack", "nack pli", "ccm fir", "transport-cc", "rrtr"];
+/// Extensions that are sent, of what a browser offers.
+const EXTENSIONS: [&str; 3] = [CAPTURE_TIME, PLAYOUT_DELAY, TRANSPORT_SEQUENCE];
+/// Names this sender in RTCP and SDP; nothing depends on it.
+pub(super) const CNAME: &str = "neverblink";
+
+/// Source numbers of one track (RFC 3550 §8).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) struct Sources {
+    pub(super) media: u32,
+    /// Of its retransmissions.
+    pub(super) repair: u32,
+}
+
+impl Sources {
+    pub(super) fn random() -> Self {
+        let media = fastrand::u32(1..u32::MAX);
+        Self { media, repair: media + 1 }
+    }
+}
+
+/// Writes the answer. Sections other than the chosen ones are refused.
+pub(super) fn write(
+    offer: &Offer,
+    choice: &Choice,
+    sources: (Sources, Sources),
+    session: &Session,
+    certificate: &Certificate,
+) -> String {
+    let chosen = |kind| match kind {
+        MediaKind::Video => (choice.video.as_ref(), sources.0),
+        MediaKind::Audio => (choice.audio.as_ref(), sources.1),
+    };
+    let is_first = |s: &Section| s.kind.is_some_and(|k| offer.section(k).is_some_and(|first| std::ptr::eq(first, s)));
+    let format = |s: &Section| s.kind.filter(|_| is_first(s)).and_then(|k| chosen(k).0);
+    let mut out = String::with_capacity(2048);
+    let _ = write!(out, "v=0\r\no=- {} 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n", u64::from(fastrand::u32(1..)));
+    let bundled: Vec<&str> = offer.sections.iter().filter(|s| format(s).is_some()).filter_map(|s| s.mid.as_deref()).collect();
+    let _ = write!(out, "a=group:BUNDLE {}\r\na=msid-semantic: WMS {CNAME}\r\n", bundled.join(" "));
+    for section in &offer.sections {
+        match (format(section), section.kind) {
+            (Some(format), Some(kind)) => {
+                accept(&mut out, section, format, chosen(kind).1);
+                transport(&mut out, session, certificate);
+            }
+            _ => refuse(&mut out, section),
+        }
+    }
+    out
+}
+
+fn refuse(out: &mut String, section: &Section) {
+    let format = section.formats.first().map_or(0, |f| f.payload_type);
+    let _ = write!(out, "m={} 0 {} {format}\r\nc=IN IP4 0.0.0.0\r\n", section.media, section.protocol);
+    mid(out, section);
+    out.push_str("a=inactive\r\n");
+}
+
+fn mid(out: &mut String, section: &Section) {
+    if let Some(mid) = &section.mid {
+        let _ = write!(out, "a=mid:{mid}\r\n");
+    }
+}
+
+fn accept(out: &mut String, section: &Section, format: &Format, sources: Sources) {
+    let types = format.rtx.map_or_else(|| format.payload_type.to_string(), |rtx| format!("{} {rtx}", format.payload_type));
+    let _ = write!(out, "m={} 9 {} {types}\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\n", section.media, section.protocol);
+    mid(out, section);
+    out.push_str("a=sendonly\r\na=rtcp-mux\r\na=rtcp-rsize\r\n");
+    for (name, id) in EXTENSIONS.iter().filter_map(|name| Some((name, section.extension(name)?))) {
+        let _ = write!(out, "a=extmap:{id} {name}\r\n");
+    }
+    describe(out, format);
+    let Sources { media, repair } = sources;
+    let _ = write!(out, "a=msid:{CNAME} {}\r\n", section.media);
+    // The first source is the one that is shown.
+    let group = format.rtx.map(|_| format!("a=ssrc-group:FID {media} {repair}\r\n")).unwrap_or_default();
+    let _ = write!(out, "{group}a=ssrc:{media} cname:{CNAME}\r\n");
+    if format.rtx.is_some() {
+        let _ = write!(out, "a=ssrc:{repair} cname:{CNAME}\r\n");
+    }
+}
+
+fn describe(out: &mut String, format: &Format) {
+    let Format { payload_type: id, encoding, clock, channels, fmtp, rtx, feedback } = format;
+    let channels = channels.map(|n| format!("/{n}")).unwrap_or_default();
+    let _ = write!(out, "a=rtpmap:{id} {encoding}/{clock}{channels}\r\n");
+    if !fmtp.is_empty() {
+        let _ = write!(out, "a=fmtp:{id} {fmtp}\r\n");
+    }
+    for kind in feedback.iter().filter(|f| FEEDBACK.contains(&f.as_str())) {
+        let _ = write!(out, "a=rtcp-fb:{id} {kind}\r\n");
+    }
+    if let Some(rtx) = rtx {
+        let _ = write!(out, "a=rtpmap:{rtx} rtx/{clock}\r\na=fmtp:{rtx} apt={id}\r\n");
+    }
+}
+
+fn transport(out: &mut String, session: &Session, certificate: &Certificate) {
+    let credentials = session.credentials();
+    let _ = write!(out, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\na=ice-options:trickle\r\n", credentials.ufrag, credentials.password);
+    let _ = write!(out, "a=fingerprint:{}\r\na=setup:passive\r\n", certificate.fingerprint());
+    session.candidates().iter().for_each(|line| {
+        let _ = write!(out, "a={line}\r\n");
+    });
+    out.push_str("a=end-of-candidates\r\n");
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{super::offer::tests::CHROMIUM, *};
+    use proto::webrtc::Transport;
+    use std::time::Instant;
+
+    fn answer(offer: &str) -> String {
+        let offer = Offer::parse(offer).unwrap();
+        let choice = Choice::new(&offer, None).unwrap();
+        let certificate = Certificate::generate().unwrap();
+        let locals = [(Transport::Udp, ([192, 0, 2, 1], 8189).into()), (Transport::Tcp, ([192, 0, 2, 1], 8189).into())];
+        let session = Session::accept(Instant::now(), &certificate, &offer.remote, &locals);
+        let sources = (Sources { media: 1, repair: 2 }, Sources { media: 3, repair: 4 });
+        write(&offer, &choice, sources, &session, &certificate)
+    }
+
+    #[test]
+    fn answers_chromium() {
+        let answer = answer(CHROMIUM);
+        for line in [
+            "a=group:BUNDLE 0 1",
+            "m=video 9 UDP/TLS/RTP/SAVPF 109 114",
+            "a=rtpmap:109 H264/90000",
+            "a=fmtp:114 apt=109",
+            "a=extmap:5 http://www.webrtc.org/experiments/rtp-hdrext/playout-delay",
+            "a=extmap:14 http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time",
+            "a=ssrc-group:FID 1 2",
+            "m=audio 9 UDP/TLS/RTP/SAVPF 111",
+            "a=rtpmap:111 opus/48000/2",
+            "a=ssrc:3 cname:neverblink",
+            "a=setup:passive",
+            "a=sendonly",
+        ] {
+            assert!(answer.lines().any(|l| l == line), "{line} is missing in\n{answer}");
+        }
+        assert!(answer.contains("tcp") && answer.contains(" 192.0.2.1 8189 typ host tcptype passive\r\n"), "{answer}");
+        assert!(!answer.contains("toffset"), "{answer}");
+        assert!(str0m::change::SdpAnswer::from_sdp_string(&answer).is_ok());
+    }
+
+    #[test]
+    fn refuses_what_is_not_chosen_in_its_place() {
+        let two = CHROMIUM.replace("m=audio", "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:x\r\nm=audio");
+        let answer = answer(&two);
+        let media: Vec<_> = answer.lines().filter(|l| l.starts_with("m=")).collect();
+        assert_eq!(media[1], "m=video 0 UDP/TLS/RTP/SAVPF 96");
+        assert_eq!(media.len(), 3);
+        assert!(answer.contains("a=group:BUNDLE 0 1\r\n"), "{answer}");
+    }
+}
