@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use media::bits::split_annex_b;
-use proto::rtp::Packet;
+use proto::rtp::{Packet, twcc};
 use std::{fs, io, path::Path};
 
 const NAMES: [&str; 5] = ["h264", "h265", "aac", "opus", "pcmu"];
@@ -35,10 +35,52 @@ fn main() -> io::Result<()> {
     }
     save("parameters", "aac", &[0x11, 0x90, 0x56, 0xe5, 0])?;
     save("sdp", "camera", CAMERA.as_bytes())?;
+    for (name, bytes) in webrtc() {
+        let (target, name) = name.split_once('/').unwrap_or((name, "first"));
+        save(target, name, &bytes)?;
+    }
+    for (name, each) in [("clean", 0), ("limited", 12), ("stalled", 400)] {
+        save("congestion", name, &link(each))?;
+    }
     for (name, dialogue) in DIALOGUES {
         save("rtsp", name, &said(dialogue))?;
     }
     Ok(())
+}
+
+/// What browsers send to the WebRTC port, as `target/name`.
+fn webrtc() -> Vec<(&'static str, Vec<u8>)> {
+    let check =
+        [&[0, 1, 0, 20, 0x21, 0x12, 0xa4, 0x42][..], &[7; 12], &[0, 6, 0, 11], b"ours:theirs", &[0, 0x80, 0x29, 0, 0]].concat();
+    let named =
+        [&[0, 1, 0, 28, 0x21, 0x12, 0xa4, 0x42][..], &[7; 12], &[0x80, 0x22, 0, 3], b"x.y\0", &[0, 6, 0, 9], b"abcd:efgh\0\0\0"];
+    let report: &[u8] =
+        &[0x81, 201, 0, 7, 0, 0, 0, 1, 0, 0, 0, 9, 25, 0xff, 0xff, 0xfe, 0, 1, 0, 7, 0, 0, 0, 77, 1, 2, 3, 4, 0, 0, 9, 9];
+    let names: &[u8] = &[0x81, 202, 0, 2, 0, 0, 0, 1, 1, 1, b'x', 0];
+    let clock: &[u8] = &[0x80, 207, 0, 4, 0, 0, 0, 1, 4, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8];
+    let answer: &[u8] = &[0x80, 207, 0, 5, 0, 0, 0, 1, 5, 0, 0, 3, 0, 0, 0, 9, 3, 4, 5, 6, 0, 0, 9, 9];
+    let nack: &[u8] = &[0x81, 205, 0, 3, 0, 0, 0, 1, 0, 0, 0, 9, 0xff, 0xfe, 0x80, 5];
+    let pli: &[u8] = &[0x81, 206, 0, 2, 0, 0, 0, 1, 0, 0, 0, 9];
+    let fir: &[u8] = &[0x84, 206, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9, 200, 0, 0, 0];
+    let remb: &[u8] = &[0x8f, 206, 0, 5, 0, 0, 0, 1, 0, 0, 0, 0, b'R', b'E', b'M', b'B', 1, 0x13, 0x24, 0x9f, 0, 0, 0, 9];
+    let wide: &[u8] = &[0x8f, 205, 0, 5, 0, 0, 0, 1, 0, 0, 0, 9, 0, 1, 0, 2, 0, 0, 1, 0, 0x20, 2, 4, 4];
+    let bye: &[u8] = &[0xa1, 203, 0, 2, 0, 0, 0, 1, 0, 0, 0, 4];
+    let talk = |head: u8| {
+        let rtp = [&[0, 0, 0, 7][..], b"picture", &[1, 5, 0x3f, 0xf0, 3], b"two", &[1, 5, 0x3f, 0xf0, 1, 9]].concat();
+        [&[head][..], &rtp, &[2, 8], b"feedback", &[3, 0, 3, 2, 4, 1, 0, 77, 5, 0, 20, 6, 20], &[0x80; 20], &[7, 20], &[0x80; 20]]
+            .concat()
+    };
+    vec![
+        ("stun/check", check),
+        ("stun/named", named.concat()),
+        ("stun/other", vec![0x16, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 1, 0, 0, 0, 0]),
+        ("feedback/compound", [report, names, clock, remb, nack].concat()),
+        ("feedback/reduced", [pli, fir, wide].concat()),
+        ("feedback/end", [report, answer, bye].concat()),
+        ("srtp/gcm256", talk(0)),
+        ("srtp/gcm128", talk(1)),
+        ("srtp/sha1", talk(2)),
+    ]
 }
 
 fn recorded(mut rest: &[u8]) -> Vec<(bool, Bytes)> {
@@ -73,6 +115,28 @@ fn operations(head: u8, packets: &[(bool, Bytes)], lossy: bool) -> Vec<u8> {
         out.extend([6, 10]);
     }
     out.push(7);
+    out
+}
+
+/// Two seconds of frames of twelve packets over a link that takes `each` ticks of 250 µs a packet, in the language of the
+/// `congestion` target.
+fn link(each: i64) -> Vec<u8> {
+    let (mut out, mut free) = (Vec::new(), 0);
+    for frame in 0..60u16 {
+        out.extend([3 | u8::from(frame % 30 == 0) << 2 | u8::from(frame % 2 == 1) << 3, 0x20, 0, 0, 0]);
+        out.extend([60 << 2, 12, 2, 33]);
+        let now = i64::from(frame) * 132;
+        let mut arrive = |i: i64| {
+            free = now.max(free) + each;
+            (i % 7 != 3).then_some(free)
+        };
+        let arrivals: Vec<_> = (0..12).map(&mut arrive).collect();
+        let base = 65_500u16.wrapping_add(frame * 13);
+        let message = twcc::write(1, 2, frame as u8, base, &arrivals).unwrap_or_default();
+        let body = message.get(12..).unwrap_or_default();
+        out.extend([1, body.len() as u8]);
+        out.extend(body);
+    }
     out
 }
 

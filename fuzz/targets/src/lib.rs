@@ -3,22 +3,40 @@
 //! where a promise is broken. `fuzz/fuzz_targets` hands them to libFuzzer; `tests/replay.rs` calls them with the committed
 //! corpora on every test run.
 
+mod congestion;
+mod feedback;
 mod input;
 mod parameters;
 mod rtcp;
 mod rtp;
 mod rtsp;
 mod sdp;
+mod srtp;
+mod stun;
 
+pub use congestion::congestion;
+pub use feedback::feedback;
 pub use input::Input;
 pub use parameters::parameters;
 pub use rtcp::rtcp;
 pub use rtp::rtp;
 pub use rtsp::rtsp;
 pub use sdp::sdp;
+pub use srtp::srtp;
+pub use stun::stun;
 
 /// A target's body.
 pub type Target = fn(&[u8]);
 
 /// All targets by the names of their corpora.
-pub const ALL: [(&str, Target); 5] = [("rtp", rtp), ("rtcp", rtcp), ("sdp", sdp), ("parameters", parameters), ("rtsp", rtsp)];
+pub const ALL: [(&str, Target); 9] = [
+    ("rtp", rtp),
+    ("rtcp", rtcp),
+    ("feedback", feedback),
+    ("sdp", sdp),
+    ("parameters", parameters),
+    ("rtsp", rtsp),
+    ("stun", stun),
+    ("srtp", srtp),
+    ("congestion", congestion),
+];

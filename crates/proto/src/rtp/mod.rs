@@ -8,6 +8,7 @@ mod packet;
 pub mod receive;
 pub mod rtcp;
 pub mod send;
+pub mod twcc;
 mod write;
 
 pub use packet::{HEADER_LEN, Header, Packet, ParseError, header_len};

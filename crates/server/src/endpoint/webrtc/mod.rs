@@ -25,7 +25,6 @@ mod service;
 mod shard;
 mod socket;
 pub(crate) mod stats;
-mod stun;
 mod text;
 mod timeline;
 mod viewer;

@@ -8,14 +8,16 @@ use super::{
     outlet::Outlet,
     socket::{Inbox, Socket},
     stats::Stats,
-    stun,
     viewer::{Arrival, Context, End, Viewer},
     wheel::Wheel,
 };
 use crate::clock::Clock;
 use futures::{StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
 use media::Mono;
-use proto::webrtc::{Credentials, Path, Transport};
+use proto::{
+    stun,
+    webrtc::{Credentials, Path, Transport},
+};
 use std::{
     collections::HashMap,
     net::SocketAddr,

@@ -7,7 +7,7 @@ const BINDING: [u8; 2] = [0x00, 0x01];
 const MAGIC_COOKIE: [u8; 4] = [0x21, 0x12, 0xa4, 0x42];
 
 /// Our half of the user name in a binding request: which connection it is for. Proves nothing.
-pub(super) fn local_ufrag(packet: &[u8]) -> Option<&str> {
+pub fn local_ufrag(packet: &[u8]) -> Option<&str> {
     let header = packet.get(..20)?;
     if header[..2] != BINDING || header[4..8] != MAGIC_COOKIE {
         return None;
