@@ -6,6 +6,7 @@ SOURCE=${SOURCE:-test:?width=1280&height=720&fps=30&gop=30&bitrate=2500000&noise
 # The ring holds the last ten seconds: only when it is full does the empty server weigh what it weighs.
 FILL=${FILL:-12}
 PROFILE=${PROFILE:-release}
+export RUST_BACKTRACE=${RUST_BACKTRACE:-0}
 bin=${CARGO_TARGET_DIR:-target}/$PROFILE
 scratch=$(mktemp -d)
 servers=()
@@ -19,6 +20,7 @@ trap 'end_servers; rm -rf "$scratch"' EXIT
 trap 'exit 130' INT TERM
 
 build() {
+  [[ -z ${NO_BUILD:-} ]] || return 0
   local release=()
   [[ $PROFILE == release ]] && release=(--release)
   cargo build --quiet "${release[@]}" --package neverblink --package neverblink-bench

@@ -386,20 +386,4 @@ impl<'a> Header<'a> {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_header_is_read() {
-        let packet = [0x91, 0xe0, 1, 2, 0, 0, 0, 3, 0, 0, 0, 4, 9, 9, 9, 9, 0xbe, 0xde, 0, 2, 0x10, 7, 0, 0x31, 5, 6, 0, 0, 8];
-        let header = Header::parse(&packet).unwrap();
-        assert_eq!((header.marker, header.payload_type, header.sequence), (true, 96, 258));
-        assert_eq!((header.timestamp, header.ssrc), (3, 4));
-        assert_eq!((header.extension(1), header.extension(3)), (Some(&[7][..]), Some(&[5, 6][..])));
-        assert_eq!(header.extension(2), None);
-        for len in 0..24 {
-            let _ = Header::parse(&packet[..len]).map(|h| h.extension(3));
-        }
-        assert_eq!(Header::parse(&packet[..20]), None, "extensions cut off");
-    }
-}
+mod tests;
