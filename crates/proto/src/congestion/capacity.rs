@@ -4,8 +4,11 @@
 const QUEUED: i64 = 10_000;
 /// Packets sent further apart than this, in microseconds, are of different frames, and say little about each other.
 const TOGETHER: i64 = 15_000;
-/// Bytes that a limit may let through at once after a pause. More than that, beyond its rate, shows that it is gone.
-const BUCKET: f64 = 32_768.0;
+/// What a limit may let through at once after a pause: so many seconds of its rate, within these bytes. More than that, beyond its
+/// rate, shows that it is gone.
+const BUCKET: f64 = 0.2;
+const LEAST_BUCKET: f64 = 8_192.0;
+const MOST_BUCKET: f64 = 32_768.0;
 /// A queue of this many microseconds that never empties and grows by [`STANDING_GROWTH`] within [`STANDING_SPAN`] shows a limit
 /// even if nothing else does, because frames are single packets.
 const STANDING: i64 = 40_000;
@@ -75,7 +78,7 @@ impl Capacity {
 
     /// How sure it is that the limit is gone, from 0 to 1.
     pub(super) fn doubt(&self) -> f64 {
-        (self.beyond / BUCKET).min(1.0)
+        (self.beyond / self.bucket()).min(1.0)
     }
 
     /// Takes a packet, later than those before.
@@ -86,7 +89,7 @@ impl Capacity {
             self.handle_standing(&last, next);
             if next.waited_behind(&last) {
                 self.add_limit(bytes, micros);
-            } else if self.beyond >= BUCKET && next.sent - last.sent <= TOGETHER {
+            } else if self.beyond >= self.bucket() && next.sent - last.sent <= TOGETHER {
                 self.add_room(bytes, micros);
             }
         }
@@ -110,6 +113,10 @@ impl Capacity {
         if self.rate().is_some_and(|rate| rate > FORGOTTEN) {
             (self.bytes, self.micros) = (0.0, 0.0);
         }
+    }
+
+    fn bucket(&self) -> f64 {
+        self.rate().map_or(MOST_BUCKET, |rate| (rate * BUCKET).clamp(LEAST_BUCKET, MOST_BUCKET))
     }
 
     /// `bytes` took `micros` because they were not sent faster: what is known is no limit, if it is less.

@@ -15,13 +15,17 @@ use std::time::Duration;
 const PACE: f64 = 1.25;
 /// But not while the queue is longer than this: some hold little more, and frames that wait here can still be left out.
 const SHORT: Duration = Duration::from_millis(40);
+/// Doubt in a limit that is acted upon.
+const LIKELY: f64 = 0.7;
 /// Bytes that a new viewer gets at once before anything was heard, and how fast it goes on then, in bytes a second.
 const UNPROVEN: u64 = 192 * 1024;
 const UNPROVEN_RATE: f64 = 1e6;
 /// A browser that says nothing about what it is sent for this many of its usual intervals has stopped, or its link has.
 const SILENT_INTERVALS: i64 = 8;
-/// But never before this, in microseconds.
+/// But never before this, in microseconds of sending.
 const SILENT: i64 = 700_000;
+/// A pause in sending counts up to this long, in microseconds: if nothing is sent, nothing is said.
+const MAX_GAP: i64 = 100_000;
 /// Usual interval of feedback at the beginning, and the most that is believed, in microseconds.
 const INTERVAL: i64 = 100_000;
 const MAX_INTERVAL: i64 = 250_000;
@@ -45,8 +49,8 @@ pub struct Estimator {
     wait: f64,
     /// Microseconds a byte takes there, zero if there is no limit.
     each: f64,
-    /// Since when nothing has been heard though something was sent.
-    unheard: Option<i64>,
+    /// Microseconds of sending since something was heard.
+    unheard: i64,
     heard: Option<i64>,
     interval: i64,
     delivered: u64,
@@ -79,7 +83,7 @@ impl Estimator {
             sent_at: 0,
             wait: 0.0,
             each: 0.0,
-            unheard: None,
+            unheard: 0,
             heard: None,
             interval: INTERVAL,
             delivered: 0,
@@ -90,8 +94,8 @@ impl Estimator {
     pub fn on_sent(&mut self, now: Mono, sequence: u16, bytes: usize) {
         let (now, bytes) = (micros(now), u16::try_from(bytes).unwrap_or(u16::MAX));
         self.history.handle_sent(now, sequence, bytes);
+        self.unheard += (now - self.sent_at).clamp(0, MAX_GAP);
         self.queue_up(now, bytes);
-        self.unheard.get_or_insert(now);
     }
 
     /// The browser tells what arrived.
@@ -159,9 +163,13 @@ impl Estimator {
     }
 
     /// True if the browser used to tell what arrived and does not any more. One that never did is not silent.
-    pub fn is_silent(&self, now: Mono) -> bool {
-        let patience = SILENT.max(SILENT_INTERVALS * self.interval);
-        self.heard.is_some() && self.unheard.is_some_and(|since| micros(now) - since > patience)
+    pub fn is_silent(&self) -> bool {
+        self.heard.is_some() && self.unheard > SILENT.max(SILENT_INTERVALS * self.interval)
+    }
+
+    /// True if what was sent lately makes it likely that the limit is gone.
+    pub(super) fn doubts_limit(&self) -> bool {
+        self.capacity.doubt() >= LIKELY
     }
 
     fn handle_arrived(&mut self, now: i64, sequence: u16, ticks: i64) {
@@ -202,7 +210,7 @@ impl Estimator {
             let busy = bytes as f64 * self.each * 2.0;
             self.capacity.handle_traffic(busy.min(passed as f64) / 1e6);
         }
-        self.unheard = (self.in_flight() > 0).then_some(now);
+        self.unheard = 0;
     }
 
     /// Lets what is in flight queue up behind the newest packet whose queue is known.

@@ -12,9 +12,12 @@ const ALLOWED_DRAINING: Duration = Duration::from_millis(900);
 const AMPLE: f64 = 1.2;
 /// A frame that no other needs is the first to go, once the queue is beyond a keyframe that the link takes easily.
 const ALLOWED_DISPOSABLE: Duration = Duration::from_millis(200);
-/// A keyframe goes behind at most this much of a queue, unless all is through by [`EARLY`]: it is the largest of frames, and the only
-/// one that cannot be left out without losing all behind it.
+/// A keyframe goes if it has to wait no longer than this, or all is through by [`EARLY`]: it is the largest of frames, and all behind
+/// it are lost with it.
 const NEARLY_EMPTY: Duration = Duration::from_millis(80);
+/// The next one being far away, it may wait for this share of the time between them.
+const PATIENCE: u32 = 5;
+const MAX_PATIENCE: Duration = Duration::from_millis(400);
 /// What may be left of the queue when a keyframe is due.
 const LEFT_OVER: Duration = Duration::from_millis(40);
 const EARLY: Duration = Duration::from_millis(300);
@@ -107,7 +110,7 @@ impl Gate {
     /// True if frames are being left out, and beginning again at the newest keyframe, `backlog` bytes from the present, would bring the
     /// picture back at once: after a browser's pause, or the end of a limit.
     pub fn worth_replay(&self, now: Mono, link: &Estimator, backlog: usize) -> bool {
-        self.await_key && !link.is_silent(now) && link.queue(now) + link.transit(backlog) <= WORTH_REPLAY
+        self.await_key && !link.is_silent() && link.queue(now) + link.transit(backlog) <= WORTH_REPLAY
     }
 
     /// The viewer begins again at a keyframe, of this stream or another.
@@ -121,19 +124,21 @@ impl Gate {
         if self.await_key && !frame.key {
             return Verdict::Skip(Reason::NeedsSkipped);
         }
-        let silent = link.is_silent(now);
-        let queue = link.queue(now);
-        let arrives = if frame.catching_up { queue } else { frame.age + queue } + link.transit(frame.bytes);
-        let in_time = if frame.key {
-            queue <= NEARLY_EMPTY || arrives <= if self.is_ample(link) { ALLOWED_DRAINING } else { EARLY }
-        } else {
-            arrives <= self.allowed(link, frame) && self.leaves_room(now, link, frame)
+        let waited = link.queue(now) + if frame.catching_up { Duration::ZERO } else { frame.age };
+        let arrives = waited + link.transit(frame.bytes);
+        let in_time = match frame.key {
+            true => waited <= self.keys.patience() || arrives <= self.allowed_key(link),
+            false => arrives <= self.allowed(link, frame) && self.leaves_room(now, link, frame),
         };
-        match (silent && !frame.key, in_time) {
+        match (link.is_silent() && !frame.key, in_time) {
             (true, _) => Verdict::Skip(Reason::Silent),
             (_, false) => Verdict::Skip(Reason::Late),
             _ => Verdict::Send,
         }
+    }
+
+    fn allowed_key(&self, link: &Estimator) -> Duration {
+        if self.is_ample(link) { ALLOWED_DRAINING } else { EARLY }
     }
 
     fn allowed(&self, link: &Estimator, frame: &Frame) -> Duration {
@@ -153,7 +158,7 @@ impl Gate {
     /// True if the link carries clearly more than the stream needs, as far as is known.
     fn is_ample(&self, link: &Estimator) -> bool {
         let known = link.estimate().zip(self.need());
-        known.is_none_or(|(carries, needs)| carries as f64 >= needs as f64 * AMPLE)
+        link.doubts_limit() || known.is_none_or(|(carries, needs)| carries as f64 >= needs as f64 * AMPLE)
     }
 
     fn handle_skip(&mut self, now: Mono, frame: &Frame, reason: Reason) {
@@ -188,6 +193,11 @@ impl Keys {
             let before = self.interval.replace(passed);
             self.regular = before.is_some_and(|before| before.abs_diff(passed) * 5 <= before);
         }
+    }
+
+    /// How long one may wait before it is better to wait for the next.
+    fn patience(&self) -> Duration {
+        self.interval.map_or(NEARLY_EMPTY, |interval| (interval / PATIENCE).clamp(NEARLY_EMPTY, MAX_PATIENCE))
     }
 
     /// When the next one behind a frame that came at this time comes, if they come regularly.

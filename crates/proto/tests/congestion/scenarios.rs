@@ -121,6 +121,62 @@ fn at_thirty_percent_keyframes_remain() {
 }
 
 #[test]
+fn keyframes_that_follow_faster_than_they_fit_do_not_queue() {
+    let video = Video { gop: 10, ..CAMERA };
+    seeds(
+        "30 %, three keys/s",
+        |_| Scenario { videos: vec![video], ..Scenario::new(limited(0.3), END) },
+        &SPANS,
+        |outcome| {
+            assert!(outcome.fps(FROM, TO) >= 0.9, "{} fps", outcome.fps(FROM, TO));
+            assert!(outcome.latency(FROM + 3, TO, 0.95) <= 700, "{} ms", outcome.latency(FROM + 3, TO, 0.95));
+            assert_recovers(outcome);
+        },
+    );
+}
+
+#[test]
+fn a_long_group_of_pictures_costs_no_more_than_itself() {
+    for (loss, delay) in [(0.0, 500), (0.02, 20_000)] {
+        let conditions = || Conditions { loss, delay, ..limited(0.6) };
+        let scenario = |_| Scenario { videos: vec![Video { gop: 120, ..CAMERA }], ..Scenario::new(conditions(), 100) };
+        seeds(
+            &format!("60 %, keys every 4 s, loss {loss}"),
+            scenario,
+            &[(2, FROM), (FROM, TO), (TO, TO + 9), (TO + 9, 100)],
+            |outcome| {
+                assert!(outcome.latency(FROM, TO, 0.9) <= 500, "{} ms", outcome.latency(FROM, TO, 0.9));
+                assert_eq!(outcome.skipped(TO + 9, 100), 0);
+            },
+        );
+    }
+}
+
+/// Links of all kinds that carry the stream, streams of all kinds.
+#[test]
+fn whoever_can_get_everything_does() {
+    for seed in 0..150 {
+        let mut rng = fastrand::Rng::with_seed(seed);
+        let fps = [10i64, 15, 25, 30, 60][rng.usize(..5)];
+        let gop = fps.cast_unsigned() * [1, 2, 4][rng.usize(..3)];
+        let bits_per_second = [0.3e6, 1e6, 2.5e6, 8e6][rng.usize(..4)];
+        let video = Video { fps, gop, key_size: 2.0 + 8.0 * rng.f64(), bits_per_second, ..CAMERA };
+        let rate = bits_per_second * [1.4, 2.0, 5.0, 100.0][rng.usize(..4)];
+        let conditions = Conditions {
+            rates: vec![(10 * SECOND, Some(rate))],
+            burst: [2e3, 16e3, 32e3][rng.usize(..3)],
+            queue: 1e6,
+            delay: [500, 5_000, 20_000, 60_000][rng.usize(..4)],
+            loss: [0.0, 0.01, 0.05][rng.usize(..3)],
+            stall: [None, Some((5_000, 40_000))][rng.usize(..2)],
+        };
+        let feedback_interval = [50_000, 100_000, 225_000][rng.usize(..3)];
+        let outcome = run(&Scenario { videos: vec![video], seed, feedback_interval, ..Scenario::new(conditions.clone(), 40) });
+        assert!(outcome.skipped.is_empty(), "{seed}: {video:?} {conditions:?} {feedback_interval} {:?}", outcome.skipped);
+    }
+}
+
+#[test]
 fn frames_that_no_other_needs_go_first() {
     let hierarchical = Video { disposable: true, ..CAMERA };
     let scenario = |_| Scenario { videos: vec![hierarchical], ..Scenario::new(limited(0.8), END) };

@@ -86,9 +86,15 @@ fn feedback_about_what_was_never_sent_changes_nothing() {
 fn only_one_who_used_to_answer_can_be_silent() {
     let mut link = Estimator::new();
     link.on_sent(at(0), 0, 1000);
-    assert!(!link.is_silent(at(10_000)));
+    (1..50).for_each(|i| link.on_sent(at(u64::from(i) * 33), i, 1000));
+    assert!(!link.is_silent());
     tell(&mut link, 10_000, 0, &[Some(0)]);
-    assert!(!link.is_silent(at(20_000)), "nothing was sent");
     link.on_sent(at(20_000), 1, 1000);
-    assert!(!link.is_silent(at(20_700)) && link.is_silent(at(22_100)));
+    assert!(!link.is_silent(), "nothing was sent before");
+    (0..6).for_each(|i| link.on_sent(at(20_100 + 100 * u64::from(i)), 2 + i, 1000));
+    assert!(!link.is_silent());
+    (0..15).for_each(|i| link.on_sent(at(20_700 + 100 * u64::from(i)), 8 + i, 1000));
+    assert!(link.is_silent());
+    tell(&mut link, 22_200, 1, &[Some(10_000)]);
+    assert!(!link.is_silent());
 }

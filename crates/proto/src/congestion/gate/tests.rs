@@ -80,8 +80,10 @@ fn a_frame_that_no_other_needs_goes_first_and_alone() {
 #[test]
 fn only_keyframes_go_to_a_browser_that_is_silent() {
     let (mut gate, mut link) = (gate(), thin());
-    link.on_sent(at(4000), 40, 1000);
+    (0..7).for_each(|i| link.on_sent(at(4000 + 100 * u64::from(i)), 40 + i, 1000));
     assert_eq!(gate.decide(at(4600), &link, &frame(1000, false)), Verdict::Send);
+    (47..50).for_each(|i| link.on_sent(at(4700), i, 1000));
+    link.on_sent(at(4800), 50, 1000);
     assert_eq!(gate.decide(at(5500), &link, &frame(1000, false)), Verdict::Skip(Reason::Silent));
     assert_eq!(gate.decide(at(5500), &link, &frame(1000, true)), Verdict::Send);
     assert!(!gate.is_limited(at(5500)) && !gate.worth_replay(at(5500), &link, 10));
