@@ -2,6 +2,7 @@
 //! Conversations as machines without I/O: bytes and the time go in, bytes and events come out.
 
 pub mod congestion;
+pub mod hls;
 pub mod ipc;
 pub mod rtp;
 pub mod rtsp;

@@ -65,6 +65,16 @@ impl Admitted {
     pub fn unit(&self) -> &Arc<AccessUnit> {
         &self.placed.unit
     }
+
+    /// Its decode time in the file, in ticks of its track.
+    pub fn dts(&self) -> i64 {
+        self.placed.times.dts
+    }
+
+    /// How long it lasts, in ticks of its track: of sound exactly, of pictures as long as usual.
+    pub fn length(&self) -> i64 {
+        self.placed.length
+    }
 }
 
 /// Makes fragments of the frames of some tracks.
@@ -156,6 +166,12 @@ impl Fragmenter {
     /// Where the leading track's part of what is held begins and ends, in ticks of that track. The end is a guess.
     pub fn span(&self) -> Option<(i64, i64)> {
         self.lanes[self.leading].span()
+    }
+
+    /// Where a fragment that begins with this frame of the leading track would begin: at its decode time, or where the last
+    /// fragment ended. To be asked when nothing is held.
+    pub fn begin_with(&self, frame: &Admitted) -> i64 {
+        self.lanes[self.leading].begin(frame.placed.times.dts)
     }
 
     /// How long what is held would last with one more frame of the leading track, in its ticks.

@@ -42,7 +42,7 @@ pub(super) struct Lane {
 
 #[derive(Debug)]
 enum Pace {
-    Pictures { times: DecodeTimes, last: Option<i64>, recent: SmallVec<[i64; RECENT]> },
+    Pictures { times: DecodeTimes, last: Option<i64>, likely: i64, recent: SmallVec<[i64; RECENT]> },
     Aac { frame: i64 },
     Opus,
 }
@@ -66,7 +66,7 @@ impl Lane {
             }
             codec if codec.kind() == MediaKind::Video => {
                 let times = DecodeTimes::new(reorder, step);
-                Pace::Pictures { times, last: None, recent: SmallVec::from_slice(&[step.max(1)]) }
+                Pace::Pictures { times, last: None, likely: step.max(1), recent: SmallVec::new() }
             }
             _ => Pace::Opus,
         };
@@ -86,7 +86,7 @@ impl Lane {
     pub(super) fn times(&mut self, unit: &AccessUnit) -> Times {
         let gap = self.gap();
         match &mut self.pace {
-            Pace::Pictures { times, last, recent } => {
+            Pace::Pictures { times, last, recent, .. } => {
                 let now = times.next(unit.pts);
                 let step = last.replace(now.dts).map(|last| now.dts.saturating_sub(last));
                 // A long pause says nothing about what comes next.
@@ -128,7 +128,7 @@ impl Lane {
     fn length(&self, unit: &AccessUnit) -> i64 {
         match &self.pace {
             // Rather too short: the next frame then comes a little late and is moved forward, where too long would overlap.
-            Pace::Pictures { recent, .. } => recent.iter().copied().min().unwrap_or(1).max(1),
+            Pace::Pictures { recent, likely, .. } => recent.iter().copied().min().unwrap_or(*likely).max(1),
             Pace::Aac { frame } => *frame,
             Pace::Opus => {
                 let ticks = unit.payload.first().and_then(|packet| opus::ticks(packet)).unwrap_or(opus::CLOCK / 50);

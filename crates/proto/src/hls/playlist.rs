@@ -1,0 +1,194 @@
+//! What is shown to the world at one time.
+
+use super::segment::{Init, Micros, Part, Segment};
+use bytes::Bytes;
+use std::{collections::VecDeque, sync::Arc};
+
+/// Segments that have left the playlist and can still be fetched: whoever read the playlist before has time to.
+const RETIRED: usize = 2;
+/// A live playlist is never shorter than this many target durations (§6.2.2).
+pub(super) const LEAST: u64 = 3;
+
+/// The complete segments.
+#[derive(Debug)]
+pub(super) struct Window {
+    listed: VecDeque<Arc<Segment>>,
+    retired: VecDeque<Arc<Segment>>,
+    /// Discontinuities that have left the playlist.
+    discontinuities: u64,
+    targets: u64,
+    max_bytes: usize,
+}
+
+impl Window {
+    pub(super) fn new(targets: u32, max_bytes: usize) -> Self {
+        let targets = u64::from(targets).max(LEAST);
+        Self { listed: VecDeque::new(), retired: VecDeque::new(), discontinuities: 0, targets, max_bytes }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.listed.is_empty()
+    }
+
+    /// The longest segment.
+    pub(super) fn longest(&self) -> Micros {
+        self.listed.iter().map(|s| s.duration).max().unwrap_or(0)
+    }
+
+    /// The longest part of all segments.
+    pub(super) fn longest_part(&self) -> Micros {
+        self.listed.iter().flat_map(|s| &s.parts).map(|p| p.duration).max().unwrap_or(0)
+    }
+
+    /// Adds the newest segment and retires what is no longer needed.
+    pub(super) fn push(&mut self, segment: Arc<Segment>, target: Option<u64>) {
+        self.listed.push_back(segment);
+        // Two at a time and those of before only: what has left all at once goes by and by.
+        for _ in 0..2 {
+            if self.retired.len() > RETIRED {
+                self.retired.pop_front();
+            }
+        }
+        let Some(target) = target else { return };
+        while self.may_retire_oldest(target * 1_000_000) {
+            self.retire();
+        }
+    }
+
+    fn may_retire_oldest(&self, target: Micros) -> bool {
+        let Some(oldest) = self.listed.front().filter(|_| self.listed.len() > 1) else { return false };
+        let left = self.listed.iter().map(|s| s.duration).sum::<Micros>() - oldest.duration;
+        let bytes: usize = self.listed.iter().map(|s| s.bytes()).sum();
+        let large = bytes > self.max_bytes;
+        left >= self.targets * target || large && left >= LEAST * target || bytes / 2 > self.max_bytes
+    }
+
+    fn retire(&mut self) {
+        let Some(segment) = self.listed.pop_front() else { return };
+        self.discontinuities += u64::from(segment.discontinuity);
+        self.retired.push_back(segment);
+    }
+
+    /// Takes everything off the list.
+    pub(super) fn forget(&mut self) {
+        while !self.listed.is_empty() {
+            self.retire();
+        }
+    }
+
+    pub(super) fn playlist(
+        &self,
+        run: Arc<str>,
+        target: u64,
+        part_target: Micros,
+        open: Option<Segment>,
+        next_sequence: u64,
+        next_part: u64,
+    ) -> Option<Playlist> {
+        (!self.is_empty()).then(|| Playlist {
+            run,
+            target,
+            part_target,
+            discontinuities: self.discontinuities,
+            segments: self.listed.iter().cloned().collect(),
+            retired: self.retired.iter().cloned().collect(),
+            open: open.filter(|s| !s.parts.is_empty()),
+            next_sequence,
+            next_part,
+        })
+    }
+}
+
+/// A media playlist and its files, as they are at one time.
+#[derive(Clone, Debug)]
+pub struct Playlist {
+    pub(super) run: Arc<str>,
+    /// Seconds.
+    pub(super) target: u64,
+    pub(super) part_target: Micros,
+    /// Discontinuities before the first segment.
+    pub(super) discontinuities: u64,
+    /// Complete ones, at least one.
+    pub(super) segments: Vec<Arc<Segment>>,
+    retired: Vec<Arc<Segment>>,
+    /// The growing one, if it has a part.
+    pub(super) open: Option<Segment>,
+    /// Sequence number of the growing segment, or of the next.
+    pub(super) next_sequence: u64,
+    /// Number of the part to come.
+    pub(super) next_part: u64,
+}
+
+/// What a file name stands for.
+#[derive(Clone, Debug)]
+pub enum File {
+    /// How to decode what follows.
+    Init(Bytes),
+    /// A part.
+    Part(Bytes),
+    /// A whole segment, as the parts it consists of.
+    Segment(Vec<Bytes>),
+    /// The part that comes next: wait for the next playlist.
+    Next,
+    /// Nothing, or no longer anything.
+    None,
+}
+
+impl Playlist {
+    /// The target duration, in seconds.
+    pub fn target(&self) -> u64 {
+        self.target
+    }
+
+    /// The file of this name.
+    pub fn file(&self, name: &str) -> File {
+        let number = |kind: &str, end: &str| -> Option<u64> {
+            name.strip_prefix(kind)?.strip_prefix(&*self.run)?.strip_prefix('-')?.strip_suffix(end)?.parse().ok()
+        };
+        if let Some(number) = number("part-", ".m4s") {
+            return self.part(number);
+        }
+        if let Some(sequence) = number("seg-", ".m4s") {
+            let found = self.complete().find(|s| s.sequence == sequence);
+            return found.map_or(File::None, |s| File::Segment(s.parts.iter().map(|p| p.bytes.clone()).collect()));
+        }
+        let wanted = number("init-", ".mp4");
+        let found = self.inits().find(|init| Some(init.number) == wanted);
+        found.map_or(File::None, |init| File::Init(init.bytes.clone()))
+    }
+
+    fn part(&self, number: u64) -> File {
+        if number == self.next_part {
+            return File::Next;
+        }
+        let found = self.open.as_ref().and_then(|s| s.part(number));
+        let found = found.or_else(|| self.complete().find_map(|s| s.part(number)));
+        found.map_or(File::None, |part: &Arc<Part>| File::Part(part.bytes.clone()))
+    }
+
+    fn complete(&self) -> impl DoubleEndedIterator<Item = &Segment> {
+        self.retired.iter().chain(&self.segments).map(|s| &**s)
+    }
+
+    /// Of all files that can be fetched, with repetitions.
+    fn inits(&self) -> impl Iterator<Item = &Init> {
+        self.complete().chain(&self.open).map(|s| &*s.init)
+    }
+
+    /// Of what is listed, oldest first.
+    pub(super) fn listed(&self) -> impl DoubleEndedIterator<Item = &Segment> {
+        self.segments.iter().map(|s| &**s).chain(&self.open)
+    }
+
+    pub(super) fn init_name(&self, init: &Init) -> String {
+        format!("init-{}-{}.mp4", self.run, init.number)
+    }
+
+    pub(super) fn segment_name(&self, segment: &Segment) -> String {
+        format!("seg-{}-{}.m4s", self.run, segment.sequence)
+    }
+
+    pub(super) fn part_name(&self, number: u64) -> String {
+        format!("part-{}-{number}.m4s", self.run)
+    }
+}
