@@ -70,7 +70,15 @@ fn webrtc() -> Vec<(&'static str, Vec<u8>)> {
         [&[head][..], &rtp, &[2, 8], b"feedback", &[3, 0, 3, 2, 4, 1, 0, 77, 5, 0, 20, 6, 20], &[0x80; 20], &[7, 20], &[0x80; 20]]
             .concat()
     };
+    let met: &[u8] = &[0x08, 5, 1];
+    let hands_shaken: &[u8] = &[1, 1, 1, 4, 1, 1, 1, 1, 4, 1, 1, 4];
+    let spoken: &[u8] = &[7, 4, 1, 2, 3, 4, 15, 4, 1, 2, 3, 4];
+    let noise: &[u8] = &[6, 0, 15, 22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 1, 1, 14, 0, 1, 0x80, 6, 0, 1, 21];
+    let again: &[u8] = &[0x28, 0x48, 4, 0, 0x24, 0, 0, 0xd8, 4, 0x80, 0x22, 0, 0, 5, 250];
     vec![
+        ("session/clean", [met, hands_shaken, spoken, &[23, 0, 1]].concat()),
+        ("session/lossy", [met, &[2, 4, 5, 50], hands_shaken, &[5, 50], hands_shaken, again, spoken, &[39, 0]].concat()),
+        ("session/changed", [met, &[11, 0, 90, 9, 3, 1, 1], hands_shaken, noise, spoken, again, noise].concat()),
         ("stun/check", check),
         ("stun/named", named.concat()),
         ("stun/other", vec![0x16, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 1, 0, 0, 0, 0]),

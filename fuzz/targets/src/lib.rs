@@ -11,6 +11,7 @@ mod rtcp;
 mod rtp;
 mod rtsp;
 mod sdp;
+mod session;
 mod srtp;
 mod stun;
 
@@ -22,6 +23,7 @@ pub use rtcp::rtcp;
 pub use rtp::rtp;
 pub use rtsp::rtsp;
 pub use sdp::sdp;
+pub use session::session;
 pub use srtp::srtp;
 pub use stun::stun;
 
@@ -29,7 +31,7 @@ pub use stun::stun;
 pub type Target = fn(&[u8]);
 
 /// All targets by the names of their corpora.
-pub const ALL: [(&str, Target); 9] = [
+pub const ALL: [(&str, Target); 10] = [
     ("rtp", rtp),
     ("rtcp", rtcp),
     ("feedback", feedback),
@@ -38,5 +40,6 @@ pub const ALL: [(&str, Target); 9] = [
     ("rtsp", rtsp),
     ("stun", stun),
     ("srtp", srtp),
+    ("session", session),
     ("congestion", congestion),
 ];
