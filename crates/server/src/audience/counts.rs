@@ -99,6 +99,11 @@ impl Fact {
         self.0.store(value, Relaxed);
     }
 
+    /// Makes it known, or unknown.
+    pub(crate) fn update(&self, value: Option<u64>) {
+        self.set(value.unwrap_or(UNKNOWN));
+    }
+
     /// Makes a duration known, in microseconds.
     pub(crate) fn set_time(&self, value: Duration) {
         self.set(u64::try_from(value.as_micros()).unwrap_or(UNKNOWN));

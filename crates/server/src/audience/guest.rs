@@ -191,7 +191,6 @@ impl Guest {
     }
 
     /// Counts units that it did not get because its link carries less than the stream.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for congestion control, which is on its way"))]
     pub(crate) fn skipped_for_congestion(&self, units: u64) {
         self.counters.congested.fetch_add(units, Relaxed);
     }
@@ -202,7 +201,6 @@ impl Guest {
     }
 
     /// Its link carries less than the stream, or enough again.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for congestion control, which is on its way"))]
     pub(crate) fn set_link_limited(&self, limited: bool) {
         if !self.link_limited.swap(limited, Relaxed) && limited {
             self.counters.link_limits.fetch_add(1, Relaxed);

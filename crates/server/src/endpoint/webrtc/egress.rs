@@ -145,14 +145,22 @@ impl Egress {
         self.video.as_ref().is_some_and(|lane| lane.sources.media == ssrc)
     }
 
-    /// Appends a packet to `out`; nothing if this browser does not take the track.
-    pub(super) fn write(&mut self, out: &mut Vec<u8>, kind: MediaKind, stamp: &Stamp, fragment: &RtpFragment, marker: bool) {
+    /// Appends a packet to `out`; nothing if this browser does not take the track. Returns the packet's number among all of the
+    /// transport, if the browser will tell whether it arrived.
+    pub(super) fn write(
+        &mut self,
+        out: &mut Vec<u8>,
+        kind: MediaKind,
+        stamp: &Stamp,
+        fragment: &RtpFragment,
+        marker: bool,
+    ) -> Option<u16> {
         let transport = self.transport_sequence;
         let Some(lane) = (match kind {
             MediaKind::Video => self.video.as_mut(),
             MediaKind::Audio => self.audio.as_mut(),
         }) else {
-            return;
+            return None;
         };
         let start = out.len();
         let payload = [&fragment.head[..], &fragment.body];
@@ -163,14 +171,22 @@ impl Egress {
         lane.packets = lane.packets.wrapping_add(1);
         lane.octets = lane.octets.wrapping_add(fragment.len() as u32);
         lane.last = Some(*stamp);
-        self.transport_sequence = transport.wrapping_add(1);
+        let told = lane.ids.transport_sequence.map(|_| transport);
+        self.count(told)
     }
 
     /// Appends the repair of a lost video packet (RFC 4588 §4). Each has a number of its own: two different packets never share
-    /// one, which would give the encryption away.
-    pub(super) fn write_repair(&mut self, out: &mut Vec<u8>, stamp: &Stamp, fragment: &RtpFragment, sequence: u64, marker: bool) {
+    /// one, which would give the encryption away. Returns as [`Egress::write`] does.
+    pub(super) fn write_repair(
+        &mut self,
+        out: &mut Vec<u8>,
+        stamp: &Stamp,
+        fragment: &RtpFragment,
+        sequence: u64,
+        marker: bool,
+    ) -> Option<u16> {
         let transport = self.transport_sequence;
-        let Some((lane, rtx)) = self.video.as_mut().and_then(|lane| lane.rtx.map(|rtx| (lane, rtx))) else { return };
+        let (lane, rtx) = self.video.as_mut().and_then(|lane| lane.rtx.map(|rtx| (lane, rtx)))?;
         let start = out.len();
         let (own, ssrc) = (lane.repair_sequence as u16, lane.sources.repair);
         let header = Header { payload_type: rtx, marker, sequence: own, timestamp: stamp.timestamp, ssrc };
@@ -178,7 +194,19 @@ impl Egress {
         let header = write_repair(out, header, sequence as u16, &lane.ids, &stamp.extensions(transport), &payload);
         let _ = self.srtp.protect_rtp(out, start, header, lane.repair_sequence);
         lane.repair_sequence += 1;
-        self.transport_sequence = transport.wrapping_add(1);
+        let told = lane.ids.transport_sequence.map(|_| transport);
+        self.count(told)
+    }
+
+    /// Counts a packet of the transport, if it told its number.
+    fn count(&mut self, number: Option<u16>) -> Option<u16> {
+        self.transport_sequence = number?.wrapping_add(1);
+        number
+    }
+
+    /// True if the browser tells which packets arrive.
+    pub(super) fn is_told_of_arrivals(&self) -> bool {
+        [&self.video, &self.audio].into_iter().flatten().any(|lane| lane.ids.transport_sequence.is_some())
     }
 
     /// True if sender reports are due.

@@ -13,6 +13,12 @@ const FASTEST: f64 = 12.5e6;
 const CALM: Duration = Duration::from_secs(1);
 /// Losses within this time of each other count once: they were in flight together.
 const ROUND: Duration = Duration::from_millis(100);
+/// Bytes that may go out at once on a link that is known to carry little: some routers hold no more than a few packets.
+const LIMITED_BURST: f64 = 3000.0;
+/// Or what it carries in this time.
+const LIMITED_SPAN: Duration = Duration::from_millis(5);
+/// However little is said to be carried, it is tried with this many bytes a second.
+const SLOWEST_LIMIT: f64 = 8e3;
 /// A pause shorter than this is not worth a wake-up.
 const LEAST: Duration = Duration::from_millis(1);
 
@@ -26,12 +32,14 @@ pub(super) struct Pacer {
     lost_at: Option<Mono>,
     /// What the stream itself needs, in bytes a second; the pace stays above it, or the viewer would fall behind for good.
     need: f64,
+    /// What the link is known to carry, in bytes a second.
+    limit: Option<f64>,
 }
 
 impl Pacer {
     /// A full bucket.
     pub(super) const fn new(now: Mono) -> Self {
-        Self { rate: FASTEST, tokens: BURST, at: now, lost_at: None, need: 0.0 }
+        Self { rate: FASTEST, tokens: BURST, at: now, lost_at: None, need: 0.0, limit: None }
     }
 
     /// Bytes that may be sent now.
@@ -41,7 +49,11 @@ impl Pacer {
             self.rate *= passed.min(1.0).exp2();
         }
         self.rate = self.rate.clamp(SLOWEST.max(self.need * 1.5), FASTEST.max(self.need * 4.0));
-        self.tokens = (self.tokens + passed * self.rate).min(BURST.max(self.rate * LEAST.as_secs_f64()));
+        let burst = match self.limit {
+            Some(limit) => LIMITED_BURST.max(limit * LIMITED_SPAN.as_secs_f64()),
+            None => BURST.max(self.rate * LEAST.as_secs_f64()),
+        };
+        self.tokens = (self.tokens + passed * self.pace()).min(burst);
         self.at = now;
         self.tokens.max(0.0) as usize
     }
@@ -53,7 +65,7 @@ impl Pacer {
 
     /// When at least a packet may be sent.
     pub(super) fn ready_at(&self) -> Mono {
-        let missing = (1500.0 - self.tokens).max(0.0) / self.rate;
+        let missing = (1500.0 - self.tokens).max(0.0) / self.pace();
         self.at + Duration::from_secs_f64(missing).max(LEAST)
     }
 
@@ -63,6 +75,16 @@ impl Pacer {
             self.rate *= 0.5;
             self.lost_at = Some(now);
         }
+    }
+
+    /// Bytes a second: a limit that is known counts more than losses.
+    fn pace(&self) -> f64 {
+        self.limit.unwrap_or(self.rate)
+    }
+
+    /// Tells how fast packets may leave, in bit/s, if the link is known to carry little.
+    pub(super) fn set_limit(&mut self, bits_per_second: Option<u64>) {
+        self.limit = bits_per_second.map(|bits| (bits as f64 / 8.0).max(SLOWEST_LIMIT));
     }
 
     /// Tells what the stream needs, in bytes a second.
@@ -114,6 +136,17 @@ mod tests {
         assert_eq!(pacer.rate, SLOWEST);
         (0..8000).for_each(|i| assert!(pacer.budget(at(2000 + i)) > 0));
         assert!(pacer.rate > 10e6, "{}", pacer.rate);
+    }
+
+    #[test]
+    fn a_known_limit_leaves_no_bursts() {
+        let mut pacer = Pacer::new(at(0));
+        pacer.set_limit(Some(1_600_000));
+        let backlog = drain(&mut pacer, 0, 100_000);
+        assert!((450..520).contains(&backlog), "{backlog} ms");
+        assert!(pacer.budget(at(10_000)) <= 3000);
+        pacer.set_limit(None);
+        assert_eq!(drain(&mut pacer, 20_000, 90_000), 0);
     }
 
     #[test]

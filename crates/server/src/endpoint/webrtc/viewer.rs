@@ -1,6 +1,7 @@
 //! One viewer: its place in the stream, its connection, and the policies between them.
 
 mod feedback;
+mod link;
 mod pump;
 
 use super::{
@@ -20,6 +21,7 @@ use crate::{
     clock::Clock,
 };
 use hub::{ReaderOptions, Start, Subscriber};
+use link::Link;
 use media::{Catalog, ClockPair, Mono};
 use proto::webrtc::{self, Credentials, Event, Handled, Output, Path, Session};
 use pump::Sending;
@@ -34,6 +36,8 @@ const MAX_LAG: Duration = Duration::from_secs(1);
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 /// Browsers ask for consent every few seconds (RFC 7675); one that is silent for this long is gone.
 const SILENT: Duration = Duration::from_secs(15);
+/// A browser that just got a keyframe and asks for one has asked before it came; another replay would only delay it.
+const REPLAY_INTERVAL: Duration = Duration::from_millis(1000);
 /// Timers of connected viewers wait for the next frame at most this long: one wake-up serves them all.
 const COALESCE: Duration = Duration::from_millis(20);
 /// The browser's own candidates are tried only if its packets have not found us by then.
@@ -132,6 +136,8 @@ pub(super) struct Viewer {
     pacer: Pacer,
     paced_until: Option<Mono>,
     playout: Playout,
+    /// If the browser tells what arrives.
+    link: Option<Box<Link>>,
     history: History,
     resends: ResendBudget,
     echoes: Echoes,
@@ -172,6 +178,7 @@ impl Viewer {
             pacer: Pacer::new(now),
             paced_until: None,
             playout: Playout::default(),
+            link: None,
             history: History::default(),
             resends: ResendBudget::new(now),
             echoes: Echoes::default(),
@@ -297,6 +304,7 @@ impl Viewer {
             Event::Connected => {
                 let sender = self.session.take_sender();
                 self.egress = self.plan.take().zip(sender).map(|(plan, sender)| plan.egress(sender));
+                self.link = self.egress.as_ref().filter(|e| e.is_told_of_arrivals()).map(|_| Box::default());
                 self.play(cx);
             }
             Event::Moved(path) => self.follow(*path),
@@ -332,6 +340,9 @@ impl Viewer {
         self.catching_up = true;
         self.started = false;
         self.replayed = Some(now);
+        if let Some(link) = &mut self.link {
+            link.restart();
+        }
         // At once: the frame loop must not wait for the next frame, which may be seconds away.
         self.paced_until = Some(now);
     }

@@ -1,6 +1,6 @@
 //! What the browser says of what it got, and what is done about it.
 
-use super::{Context, Phase, Viewer, account};
+use super::{Context, Phase, REPLAY_INTERVAL, Viewer, account, link::Link};
 use crate::endpoint::webrtc::history::Lost;
 use media::RtpFragments;
 use proto::rtp::{
@@ -9,8 +9,6 @@ use proto::rtp::{
 };
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
-/// A browser that just got a keyframe and asks for one has asked before it came; another replay would only delay it.
-const REPLAY_INTERVAL: Duration = Duration::from_millis(1000);
 /// A request within this time of its repair has crossed it, however short the way.
 const LEAST_PAUSE: Duration = Duration::from_millis(5);
 /// A browser that does not know the round trip asks again after this time.
@@ -30,6 +28,11 @@ impl Viewer {
                 // One that repeats its number is the same request, sent again.
                 Feedback::KeyframeRequest { sequence, .. } if self.full_request.replace(sequence) != Some(sequence) => {
                     self.handle_keyframe_wanted(cx);
+                }
+                Feedback::TransportWide(packet) => {
+                    if let Some(link) = &mut self.link {
+                        link.handle_feedback(cx.now, packet);
+                    }
                 }
                 Feedback::ReceiverTime { from, ntp } => self.answer_clock(cx, &Dlrr::new(from, ntp, Duration::ZERO)),
                 _ => {}
@@ -66,6 +69,33 @@ impl Viewer {
         self.seat.facts.loss.set_share(self.loss);
         self.seat.facts.playout.set_time(self.playout.delay(cx.now).0);
         self.pacer.set_need(cx.feed.rate(cx.now));
+        self.tell_of_link(cx);
+    }
+
+    /// For the list of viewers, the metrics and the page.
+    fn tell_of_link(&mut self, cx: &Context<'_>) {
+        let Some(link) = &self.link else { return };
+        self.seat.facts.estimate.update(link.carries());
+        self.seat.facts.needed.update(link.needs());
+        let limited = link.is_limited(cx.now);
+        self.set_limited(cx, limited);
+    }
+
+    /// Frames are left out because the link carries too little, or no longer.
+    pub(super) fn set_limited(&self, cx: &Context<'_>, limited: bool) {
+        if limited != self.seat.is_link_limited() {
+            let (camera, viewer) = (cx.feed.stream.name(), self.seat.id());
+            let kbit = |rate: Option<u64>| rate.map(|bits| bits / 1000);
+            let (carries_kbit, needs_kbit) = self.link.as_ref().map_or((None, None), |l| (kbit(l.carries()), kbit(l.needs())));
+            match limited {
+                true => tracing::info!(
+                    %camera, viewer, carries_kbit, needs_kbit,
+                    "this viewer's link carries less than the stream: frames are left out so that the rest is not late"
+                ),
+                false => tracing::info!(%camera, viewer, "this viewer's link carries the whole stream again"),
+            }
+        }
+        self.seat.set_link_limited(limited);
     }
 
     /// A packet did not arrive: it is sent again, unless its repair is on its way.
@@ -110,7 +140,12 @@ impl Viewer {
         let stamp = self.stamp(cx, &unit, lost.timestamp);
         let (Some(egress), Some(route)) = (&mut self.egress, self.route) else { return false };
         let account = account(cx.feed, &self.seat);
-        cx.out.write(route, account, |out| egress.write_repair(out, &stamp, fragment, lost.sequence, lost.marker));
+        let link = &mut self.link;
+        cx.out.write(route, account, |out| {
+            let start = out.len();
+            let number = egress.write_repair(out, &stamp, fragment, lost.sequence, lost.marker);
+            Link::count(link, cx.now, number, out.len() - start);
+        });
         true
     }
 }

@@ -1,6 +1,6 @@
 //! From the stream to the connection: which units a viewer gets, when, and with which timestamps.
 
-use super::{Context, End, Phase, Viewer, account};
+use super::{Context, End, Phase, REPLAY_INTERVAL, Viewer, account, link::Link};
 use crate::endpoint::webrtc::{egress::Stamp, history::Sent, timeline::is_disposable};
 use hub::Event;
 use media::{AccessUnit, Catalog, MediaKind, Mono, RtpFragments};
@@ -38,6 +38,7 @@ impl Viewer {
 
     fn fill(&mut self, cx: &mut Context<'_>) {
         while self.end.is_none() && (self.sending.is_some() || self.take_next(cx)) {
+            self.pacer.set_limit(self.link.as_ref().and_then(|link| link.pace(cx.now)));
             let budget = self.pacer.budget(cx.now);
             if !self.send_some(cx, budget) {
                 self.paced_until = Some(self.pacer.ready_at());
@@ -50,6 +51,7 @@ impl Viewer {
     fn send_some(&mut self, cx: &mut Context<'_>, budget: usize) -> bool {
         let (Some(sending), Some(egress), Some(route)) = (&mut self.sending, &mut self.egress, self.route) else { return true };
         let Sending { unit, position, next, kind, stamp } = sending;
+        let link = &mut self.link;
         // It was cut when it was taken.
         let fragments = &unit.rtp_fragments(|_| RtpFragments::default()).fragments;
         let (first, sequence, mut bytes) = (*next, egress.next_sequence(*kind), 0);
@@ -57,7 +59,11 @@ impl Viewer {
             bytes += fragment.len();
             *next += 1;
             let marker = *next == fragments.len() && *kind == MediaKind::Video;
-            cx.out.write(route, account(cx.feed, &self.seat), |out| egress.write(out, *kind, stamp, fragment, marker));
+            cx.out.write(route, account(cx.feed, &self.seat), |out| {
+                let start = out.len();
+                let number = egress.write(out, *kind, stamp, fragment, marker);
+                Link::count(link, cx.now, number, out.len() - start);
+            });
         }
         let ends = *next == fragments.len();
         if *kind == MediaKind::Video && *next > first {
@@ -165,6 +171,9 @@ impl Viewer {
     }
 
     fn wants_picture(&mut self, cx: &mut Context<'_>, unit: &AccessUnit, codec: &media::Codec) -> bool {
+        if !self.link_admits(cx, unit, codec) {
+            return false;
+        }
         self.await_key &= !unit.key;
         if self.await_key {
             self.seat.skipped(1);
@@ -175,6 +184,22 @@ impl Viewer {
             return !is_disposable(unit, codec);
         }
         true
+    }
+
+    /// False if the link carries too little for this picture.
+    fn link_admits(&mut self, cx: &mut Context<'_>, unit: &AccessUnit, codec: &media::Codec) -> bool {
+        let Some(link) = &mut self.link else { return true };
+        if link.admits(cx.now, unit, is_disposable(unit, codec), self.catching_up) {
+            return true;
+        }
+        let recently = self.replayed.is_some_and(|at| cx.now.since(at) < REPLAY_INTERVAL);
+        let (limited, replay) = (link.is_limited(cx.now), !recently && link.is_worth_replay(cx.now));
+        self.seat.skipped_for_congestion(1);
+        self.set_limited(cx, limited);
+        if replay {
+            self.jump(cx.now);
+        }
+        false
     }
 
     fn wants_sound(&self, now: Mono, unit: &AccessUnit) -> bool {
