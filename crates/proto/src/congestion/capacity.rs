@@ -4,9 +4,9 @@
 const QUEUED: i64 = 10_000;
 /// Packets sent further apart than this, in microseconds, are of different frames, and say little about each other.
 const TOGETHER: i64 = 15_000;
-/// What a limit may let through at once after a pause: so many seconds of its rate, within these bytes. More than that, beyond its
+/// What a limit may let through at once after a pause: so many microseconds of its rate, within these bytes. More than that, beyond its
 /// rate, shows that it is gone.
-const BUCKET: f64 = 0.2;
+const BUCKET: f64 = 200_000.0;
 const LEAST_BUCKET: f64 = 8_192.0;
 const MOST_BUCKET: f64 = 32_768.0;
 /// A queue of this many microseconds that never empties and grows by [`STANDING_GROWTH`] within [`STANDING_SPAN`] shows a limit
@@ -25,10 +25,10 @@ const ENOUGH: f64 = 10_000.0;
 /// A limit that did not show for this many seconds while packets were sent begins to fade, by [`FADING`] a second.
 const UNSEEN: f64 = 1.0;
 const FADING: f64 = 1.6;
-/// Bytes a second from which on a limit is none.
-const FORGOTTEN: f64 = 12.5e6;
-/// Bytes a second that every link carries.
-const SLOWEST: f64 = 4e3;
+/// Bytes a microsecond from which on a limit is none: 100 Mbit/s.
+const FORGOTTEN: f64 = 12.5;
+/// Bytes a microsecond that every link carries.
+const SLOWEST: f64 = 4e-3;
 
 /// A packet that arrived; times and delays in microseconds, of the sender's and the receiver's clock.
 #[derive(Clone, Copy, Debug)]
@@ -66,6 +66,8 @@ pub(super) struct Capacity {
     unseen: f64,
     /// Bytes by which packets that did not queue went beyond the estimate.
     beyond: f64,
+    /// The estimate in bytes a microsecond, as of the last [`Capacity::settle`].
+    known: Option<f64>,
     standing: Option<Standing>,
     last: Option<Arrival>,
 }
@@ -73,7 +75,7 @@ pub(super) struct Capacity {
 impl Capacity {
     /// Bytes a second; `None` if no limit is known.
     pub(super) fn rate(&self) -> Option<f64> {
-        (self.micros >= ENOUGH).then(|| (self.bytes / self.micros * 1e6).max(SLOWEST))
+        self.known.map(|known| known * 1e6)
     }
 
     /// How sure it is that the limit is gone, from 0 to 1.
@@ -81,7 +83,7 @@ impl Capacity {
         (self.beyond / self.bucket()).min(1.0)
     }
 
-    /// Takes a packet, later than those before.
+    /// Takes a packet, later than those before. [`Capacity::settle`] is due behind the last of a message.
     pub(super) fn handle_arrival(&mut self, next: Arrival) {
         if let Some(last) = self.last.replace(next) {
             let (bytes, micros) = (f64::from(next.bytes), (next.received - last.received) as f64);
@@ -101,48 +103,47 @@ impl Capacity {
             self.weigh(STALE);
         }
         self.unseen = 0.0;
-        self.add(bytes, micros);
+        self.bytes += bytes;
+        self.micros += micros;
     }
 
-    /// Traffic flowed for `seconds`.
-    pub(super) fn handle_traffic(&mut self, seconds: f64) {
+    /// Draws conclusions; traffic flowed for `seconds` since the last time.
+    pub(super) fn settle(&mut self, seconds: f64) {
+        self.weigh(MEMORY);
         self.unseen += seconds;
         if self.unseen > UNSEEN {
             self.bytes *= FADING.powf(seconds);
         }
-        if self.rate().is_some_and(|rate| rate > FORGOTTEN) {
+        if self.bytes > FORGOTTEN * self.micros {
             (self.bytes, self.micros) = (0.0, 0.0);
         }
+        self.known = (self.micros >= ENOUGH).then(|| (self.bytes / self.micros).max(SLOWEST));
     }
 
     fn bucket(&self) -> f64 {
-        self.rate().map_or(MOST_BUCKET, |rate| (rate * BUCKET).clamp(LEAST_BUCKET, MOST_BUCKET))
+        self.known.map_or(MOST_BUCKET, |known| (known * BUCKET).clamp(LEAST_BUCKET, MOST_BUCKET))
     }
 
     /// `bytes` took `micros` because they were not sent faster: what is known is no limit, if it is less.
     fn add_room(&mut self, bytes: f64, micros: f64) {
-        if self.rate().is_some_and(|rate| bytes * 1e6 > rate * micros) {
-            self.add(bytes, micros);
+        if bytes * self.micros > self.bytes * micros {
+            self.bytes += bytes;
+            self.micros += micros;
         }
-    }
-
-    fn add(&mut self, bytes: f64, micros: f64) {
-        self.bytes += bytes;
-        self.micros += micros;
-        self.weigh(MEMORY);
     }
 
     /// Makes what is known weigh no more than `most` microseconds of it.
     fn weigh(&mut self, most: f64) {
-        let keep = most / self.micros.max(most);
-        self.bytes *= keep;
-        self.micros *= keep;
+        if self.micros > most {
+            self.bytes *= most / self.micros;
+            self.micros = most;
+        }
     }
 
     /// Measures by how much the link was given more than it is thought to carry, and did not mind.
     fn challenge(&mut self, last: &Arrival, next: &Arrival) {
         let passed = (next.sent - last.sent).max(0) as f64;
-        let carried = self.rate().map_or(f64::INFINITY, |rate| passed * rate / 1e6);
+        let carried = self.known.map_or(f64::INFINITY, |known| passed * known);
         self.beyond = (self.beyond - carried).max(0.0) + f64::from(next.bytes);
         if next.queued >= QUEUED {
             self.beyond = 0.0;
@@ -185,6 +186,7 @@ mod tests {
                 let queued = free - sent - each;
                 capacity.handle_arrival(Arrival { number, sent, received: free + 777, queued, bytes: 1000 });
             }
+            capacity.settle(0.033);
         }
         capacity.rate()
     }
@@ -218,10 +220,15 @@ mod tests {
     fn a_limit_that_is_gone_is_forgotten() {
         let mut capacity = Capacity::default();
         capacity.add_limit(20_000.0, 100_000.0);
+        capacity.settle(0.1);
         assert_eq!(capacity.rate(), Some(200e3));
-        (0..20).for_each(|_| capacity.add_room(25e-2 * capacity.rate().unwrap() * 0.5, 100_000.0));
-        assert!(capacity.rate().unwrap() > 240e3, "{:?}", capacity.rate());
-        (0..300).for_each(|_| capacity.handle_traffic(0.1));
+        capacity.add_room(10_000.0, 100_000.0);
+        capacity.settle(0.1);
+        assert_eq!(capacity.rate(), Some(200e3), "less proves nothing");
+        capacity.add_room(40_000.0, 100_000.0);
+        capacity.settle(0.1);
+        assert_eq!(capacity.rate(), Some(300e3));
+        (0..300).for_each(|_| capacity.settle(0.1));
         assert_eq!(capacity.rate(), None);
     }
 }

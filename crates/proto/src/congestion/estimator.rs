@@ -203,20 +203,20 @@ impl Estimator {
     }
 
     fn handle_heard(&mut self, now: i64, bytes: u64) {
-        if let Some(heard) = self.heard.replace(now) {
-            let passed = (now - heard).clamp(0, MAX_INTERVAL);
+        let passed = self.heard.replace(now).map_or(0, |heard| (now - heard).clamp(0, MAX_INTERVAL));
+        if passed > 0 {
             self.interval += (passed - self.interval) / 8;
-            // A trickle of sound shows no limit, however long.
-            let busy = bytes as f64 * self.each * 2.0;
-            self.capacity.handle_traffic(busy.min(passed as f64) / 1e6);
         }
+        // A trickle of sound shows no limit, however long.
+        let busy = bytes as f64 * self.each * 2.0;
+        self.capacity.settle(busy.min(passed as f64) / 1e6);
+        self.each = self.capacity.rate().map_or(0.0, |rate| 1e6 / rate);
         self.unheard = 0;
     }
 
     /// Lets what is in flight queue up behind the newest packet whose queue is known.
     fn predict(&mut self, now: i64) {
         let Some(newest) = self.newest else { return };
-        self.each = self.capacity.rate().map_or(0.0, |rate| 1e6 / rate);
         let (mut at, mut wait) = (newest.sent, newest.queued as f64);
         for (sent, bytes) in self.history.in_flight_behind(now, newest.number) {
             wait = (wait - (sent - at) as f64).max(0.0) + f64::from(bytes) * self.each;

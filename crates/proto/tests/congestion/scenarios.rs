@@ -10,7 +10,7 @@ const END: i64 = 90;
 const SPANS: [(i64, i64); 5] = [(2, FROM), (FROM, FROM + 3), (FROM, TO), (TO, TO + 5), (TO + 5, END)];
 
 fn seeds(name: &str, scenario: impl Fn(u64) -> Scenario, spans: &[(i64, i64)], check: impl Fn(&Outcome)) {
-    for seed in 1..=8 {
+    for seed in 1..=4 {
         let outcome = run(&Scenario { seed, ..scenario(seed) });
         if seed == 1 {
             outcome.report(name, spans);
@@ -155,7 +155,7 @@ fn a_long_group_of_pictures_costs_no_more_than_itself() {
 /// Links of all kinds that carry the stream, streams of all kinds.
 #[test]
 fn whoever_can_get_everything_does() {
-    for seed in 0..150 {
+    for seed in 0..100 {
         let mut rng = fastrand::Rng::with_seed(seed);
         let fps = [10i64, 15, 25, 30, 60][rng.usize(..5)];
         let gop = fps.cast_unsigned() * [1, 2, 4][rng.usize(..3)];
