@@ -1,4 +1,7 @@
 //! The cameras by name: where endpoints find the stream to play or to publish to, and where everybody leaves word.
+//!
+//! A rendition of a camera is an entry of its own named `CAMERA/RENDITION`: it is played, published to and kept running
+//! like a camera, and shown within its camera.
 
 mod camera;
 mod events;
@@ -11,6 +14,7 @@ use hub::{Hub, Stream, StreamOptions};
 use media::{ClockPair, Mono};
 use std::{
     collections::BTreeMap,
+    ops::Bound,
     sync::{Arc, PoisonError, RwLock},
 };
 use tokio::sync::watch;
@@ -25,6 +29,16 @@ pub(crate) enum CameraError {
         name: String,
         /// The camera that was probably meant.
         similar: Option<Arc<str>>,
+    },
+    /// The camera is there, but nothing of this name within it.
+    #[error("camera {camera} has no rendition named {name:?}")]
+    NoRendition {
+        /// The camera.
+        camera: Arc<str>,
+        /// What was asked for, shortened.
+        name: String,
+        /// The renditions it has.
+        has: Vec<String>,
     },
     /// The camera has a source of its own.
     #[error("camera {name} takes its picture from its own source, so nobody can publish to it")]
@@ -45,6 +59,7 @@ impl CameraError {
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::NotFound { .. } => "camera_not_found",
+            Self::NoRendition { .. } => "rendition_not_found",
             Self::NotPublishable { .. } => "camera_not_publishable",
             Self::NothingToRun { .. } => "camera_has_no_source",
         }
@@ -55,12 +70,24 @@ impl CameraError {
         match self {
             Self::NotFound { similar: Some(similar), .. } => format!("did you mean {similar}? GET /api/v1/cameras lists all"),
             Self::NotFound { .. } => "GET /api/v1/cameras lists all; cameras are added in the config".to_owned(),
+            Self::NoRendition { camera, has, .. } if has.is_empty() => {
+                format!("camera {camera} has none; renditions are added in the config under cameras.{camera}.renditions")
+            }
+            Self::NoRendition { camera, has, .. } => format!("camera {camera} has: {}", has.join(", ")),
             Self::NotPublishable { name } => format!("give camera {name} `source: publish`, or publish to another name"),
             Self::NothingToRun { .. } => {
                 "it runs while somebody publishes to it; `restart` sends the present publisher away".to_owned()
             }
         }
     }
+}
+
+/// The character after the slash: names of renditions sort before a camera's name with it behind.
+const AFTER_SLASH: char = '0';
+
+/// The name of a stream apart: its camera, and the rendition if it is one.
+pub(crate) fn parts(stream: &str) -> (&str, Option<&str>) {
+    stream.split_once('/').map_or((stream, None), |(camera, rendition)| (camera, Some(rendition)))
 }
 
 /// All cameras. A cheap handle.
@@ -71,7 +98,7 @@ pub(crate) struct Cameras {
 
 struct Shared {
     hub: Hub,
-    /// Written only when cameras come and go.
+    /// Renditions among them. Written only when cameras come and go.
     cameras: RwLock<BTreeMap<Arc<str>, Arc<Camera>>>,
     /// Rises when a camera comes, goes, or changes its state.
     changed: watch::Sender<u64>,
@@ -86,7 +113,7 @@ impl Cameras {
         Self { shared: Arc::new(shared) }
     }
 
-    /// Adds a camera, which is offline until somebody publishes; one that is there already is changed, and keeps its readers.
+    /// Adds a camera or a rendition, which is offline until somebody publishes; one that is there already is changed, and keeps its readers.
     pub(crate) fn add(&self, name: &Arc<str>, origin: Origin, options: StreamOptions, now: Mono) -> Arc<Camera> {
         let stream = self.shared.hub.get_or_create(name, options, now);
         stream.set_stall_after(options.stall_after);
@@ -97,7 +124,7 @@ impl Cameras {
         camera
     }
 
-    /// Takes a camera away and ends its stream for its publisher and readers.
+    /// Takes a camera or a rendition away and ends its stream for its publisher and readers.
     pub(crate) fn remove(&self, name: &str, reason: &str, now: Mono) {
         self.write().remove(name);
         self.shared.hub.remove(name, reason, now);
@@ -124,7 +151,7 @@ impl Cameras {
         }
     }
 
-    /// A camera by its name.
+    /// A camera or a rendition by its name.
     ///
     /// # Errors
     /// [`CameraError::NotFound`].
@@ -132,9 +159,25 @@ impl Cameras {
         self.read().get(name).cloned().ok_or_else(|| self.not_found(name))
     }
 
-    /// All cameras in the order of their names.
+    /// All cameras in the order of their names, without renditions.
     pub(crate) fn list(&self) -> Vec<Arc<Camera>> {
-        self.read().values().cloned().collect()
+        self.read().values().filter(|entry| entry.rendition().is_none()).cloned().collect()
+    }
+
+    /// All cameras in the order of their names, each with its renditions behind it.
+    pub(crate) fn with_renditions(&self) -> Vec<Arc<Camera>> {
+        self.list().iter().flat_map(|camera| self.renditions(camera.name())).collect()
+    }
+
+    /// What can be shown of a camera: its own picture first, then its renditions in the order of their names; nothing if
+    /// there is no such camera. Cheap enough to be asked for by every viewer once a second: a read lock held for a few
+    /// look-ups in a tree, and an `Arc` for each.
+    pub(crate) fn renditions(&self, camera: &str) -> Vec<Arc<Camera>> {
+        let (first, end) = (format!("{camera}/"), format!("{camera}{AFTER_SLASH}"));
+        let cameras = self.read();
+        let Some(own) = cameras.get(camera) else { return Vec::new() };
+        let renditions = cameras.range::<str, _>((Bound::Included(&*first), Bound::Excluded(&*end))).map(|(_, entry)| entry);
+        [own].into_iter().chain(renditions).cloned().collect()
     }
 
     /// Rises when a camera comes, goes, or changes its state.
@@ -150,7 +193,7 @@ impl Cameras {
     /// Notices what has happened since the last call: silence, new states, frame rates. To be called a few times a second.
     pub(crate) fn tick(&self, now: ClockPair) {
         let mut changed = false;
-        for camera in self.list() {
+        for camera in self.with_renditions() {
             let noticed = camera.tick(now.mono);
             changed |= noticed.changed;
             for (kind, text) in noticed.events {
@@ -171,6 +214,12 @@ impl Cameras {
     }
 
     fn not_found(&self, name: &str) -> CameraError {
+        if let (camera, Some(rendition)) = parts(name)
+            && let [own, renditions @ ..] = self.renditions(camera).as_slice()
+        {
+            let has = renditions.iter().filter_map(|entry| entry.rendition()).map(str::to_owned).collect();
+            return CameraError::NoRendition { camera: own.name().clone(), name: rendition.chars().take(64).collect(), has };
+        }
         let similar = |known: &Arc<str>| strsim::damerau_levenshtein(known, name) <= 2;
         let name: String = name.chars().take(64).collect();
         CameraError::NotFound { similar: self.read().keys().find(|known| similar(known)).cloned(), name }
@@ -184,3 +233,6 @@ impl Cameras {
         self.shared.cameras.write().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests;

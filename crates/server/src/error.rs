@@ -68,7 +68,7 @@ impl IntoResponse for ApiError {
 impl From<CameraError> for ApiError {
     fn from(error: CameraError) -> Self {
         let status = match error {
-            CameraError::NotFound { .. } => StatusCode::NOT_FOUND,
+            CameraError::NotFound { .. } | CameraError::NoRendition { .. } => StatusCode::NOT_FOUND,
             CameraError::NotPublishable { .. } => StatusCode::FORBIDDEN,
             CameraError::NothingToRun { .. } => StatusCode::CONFLICT,
         };

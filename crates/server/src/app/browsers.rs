@@ -1,7 +1,7 @@
 //! What only WebRTC counts, as metrics.
 
 use crate::{
-    cameras::Cameras,
+    cameras::{Cameras, parts},
     endpoint::webrtc::stats::{BUCKETS, CameraStats, Stats},
     telemetry::{Collector, Exposition, Kind},
 };
@@ -17,12 +17,12 @@ use std::{
 pub(super) fn collector(stats: Arc<Stats>, cameras: Cameras) -> Collector {
     Box::new(move |out| {
         // A camera that never had a viewer counts zero, so that rates have a beginning.
-        let mut all: BTreeMap<_, _> = cameras.list().iter().map(|c| (c.name().clone(), Arc::default())).collect();
+        let mut all: BTreeMap<_, _> = cameras.with_renditions().iter().map(|c| (c.name().clone(), Arc::default())).collect();
         all.extend(stats.cameras());
         for (name, help, value) in FAMILIES {
             out.family(name, Kind::Counter, help);
             for (camera, stats) in &all {
-                out.sample(&[("camera", camera), WEBRTC], value(stats).load(Relaxed) as f64);
+                out.sample(&labels(camera), value(stats).load(Relaxed) as f64);
             }
         }
         ingest_to_send(out, &all);
@@ -30,6 +30,11 @@ pub(super) fn collector(stats: Arc<Stats>, cameras: Cameras) -> Collector {
 }
 
 const WEBRTC: (&str, &str) = ("protocol", "webrtc");
+
+fn labels(stream: &str) -> Vec<(&str, &str)> {
+    let (camera, rendition) = parts(stream);
+    [Some(("camera", camera)), rendition.map(|rendition| ("rendition", rendition)), Some(WEBRTC)].into_iter().flatten().collect()
+}
 
 type Family = (&'static str, &'static str, fn(&CameraStats) -> &AtomicU64);
 
@@ -49,6 +54,6 @@ fn ingest_to_send(out: &mut Exposition, cameras: &BTreeMap<Arc<str>, Arc<CameraS
     for (camera, stats) in cameras {
         let (buckets, count, sum_us) = stats.ingest_to_send.read();
         let buckets: Vec<_> = BUCKETS.iter().map(|us| *us as f64 / 1e6).zip(buckets).collect();
-        out.histogram(&[("camera", camera), WEBRTC], &buckets, count, sum_us as f64 / 1e6);
+        out.histogram(&labels(camera), &buckets, count, sum_us as f64 / 1e6);
     }
 }

@@ -74,7 +74,7 @@ pub(crate) async fn run(config: Config, mode: Mode, log: LogArgs) -> anyhow::Res
     let (state, seen) = watch::channel(ConfigState::default());
     let bound = endpoints::start(&house, &config, matches!(mode, Mode::Demo { any_port: true }), seen).await?;
     let mut sources = Sources::new(house.clone());
-    config.cameras.iter().for_each(|(name, camera)| sources.start(name, camera));
+    config.streams().iter().for_each(|(name, input)| sources.start(name, input));
     house.tasks.spawn(tick(house.clone()));
     bound.announce(matches!(mode, Mode::Demo { .. }));
     let loader = match mode {

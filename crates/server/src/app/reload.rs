@@ -2,7 +2,7 @@
 
 use super::{House, limits, sources::Sources};
 use crate::{
-    cameras::EventKind,
+    cameras::{EventKind, parts},
     config::{Config, Loader, Plan},
     endpoint::http::ConfigState,
 };
@@ -72,9 +72,9 @@ impl Reload {
         for name in stops {
             self.sources.stop(name, "its settings were changed").await;
         }
-        for (kind, cameras) in [(EventKind::CameraChanged, &plan.change), (EventKind::CameraAdded, &plan.add)] {
-            for (name, camera) in cameras {
-                self.sources.start(name, camera);
+        for (kind, streams) in [(EventKind::CameraChanged, &plan.change), (EventKind::CameraAdded, &plan.add)] {
+            for (name, input) in streams {
+                self.sources.start(name, input);
                 self.event(kind, Some(name), "");
             }
         }
@@ -85,9 +85,12 @@ impl Reload {
     }
 
     async fn remove(&mut self, name: &Arc<str>) {
-        const REASON: &str = "the camera was removed from the config";
-        self.sources.stop(name, REASON).await;
-        self.house.cameras.remove(name, REASON, self.house.clock.now());
+        let reason = match parts(name) {
+            (_, None) => "the camera was removed from the config",
+            (_, Some(_)) => "the rendition was removed from the config",
+        };
+        self.sources.stop(name, reason).await;
+        self.house.cameras.remove(name, reason, self.house.clock.now());
         self.event(EventKind::CameraRemoved, Some(name), "");
     }
 

@@ -1,9 +1,9 @@
-//! The cameras that dial out, and which module dials for which kind of source.
+//! The streams that dial out, cameras and renditions alike, and which module dials for which kind of source.
 
 use super::House;
 use crate::{
     cameras::{Keeper, Order, Origin, Restarts},
-    config::{Camera, RtspSource, Source, TestSource},
+    config::{Input, RtspSource, Source, TestSource},
     source::{
         rtsp::Pull,
         worker::{Spawner, WorkerSource},
@@ -30,8 +30,8 @@ impl Sources {
         Self { house, running: BTreeMap::new() }
     }
 
-    /// Adds a camera, or changes the one of this name, and starts its source if it has one of its own.
-    pub(super) fn start(&mut self, name: &Arc<str>, config: &Camera) {
+    /// Adds a camera or rendition, or changes the one of this name, and starts its source if it has one of its own.
+    pub(super) fn start(&mut self, name: &Arc<str>, config: &Input) {
         let (cameras, now) = (&self.house.cameras, self.house.clock.now());
         let origin = Origin {
             text: config.source.to_string().into(),
@@ -45,7 +45,7 @@ impl Sources {
         self.running.extend(supervisor.map(|s| (name.clone(), s)));
     }
 
-    /// Stops the source of a camera and sends away whoever publishes to it; its readers stay.
+    /// Stops the source of a camera or rendition and sends away whoever publishes to it; its readers stay.
     pub(super) async fn stop(&mut self, name: &Arc<str>, reason: &str) {
         if let Some(supervisor) = self.running.remove(name) {
             supervisor.shutdown().await;
@@ -61,7 +61,7 @@ impl Sources {
     }
 }
 
-fn policy(config: &Camera) -> Policy {
+fn policy(config: &Input) -> Policy {
     Policy { stall_after: config.stall_after, on_demand: config.on_demand.then_some(LINGER), ..Policy::default() }
 }
 

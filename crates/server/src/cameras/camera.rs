@@ -1,13 +1,17 @@
-//! One camera: its stream, and what is known about it beyond the stream.
+//! One camera, or a rendition of one: its stream, and what is known about it beyond the stream.
 
 use super::{
     CameraError,
     events::EventKind,
     meter::{Meter, Rates},
+    parts,
 };
 use hub::{State, Status, Stream};
 use media::{Catalog, Mono};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::sync::{
+    Arc, Mutex, MutexGuard, PoisonError,
+    atomic::{AtomicU64, Ordering::Relaxed},
+};
 
 /// Where a camera's picture comes from.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -55,9 +59,11 @@ pub(crate) trait Keeper: Send + Sync {
     fn restarts(&self) -> Restarts;
 }
 
-/// A camera as the directory knows it.
+/// A camera, or a rendition of one, as the directory knows it.
 pub(crate) struct Camera {
     stream: Arc<Stream>,
+    /// Bits a second as of the last tick; beside the notes, so that media threads read it without their lock.
+    bitrate: AtomicU64,
     /// Held for a moment, never across an await.
     notes: Mutex<Notes>,
 }
@@ -95,12 +101,29 @@ pub(super) struct Noticed {
 impl Camera {
     pub(super) fn new(stream: Arc<Stream>, origin: Origin) -> Self {
         let notes = Notes { origin, keeper: None, earlier: Vec::new(), meter: Meter::default(), seen: None, told: None };
-        Self { stream, notes: Mutex::new(notes) }
+        Self { stream, bitrate: AtomicU64::new(0), notes: Mutex::new(notes) }
     }
 
-    /// Its name.
+    /// The name of its stream: `CAMERA`, or `CAMERA/RENDITION`.
     pub(crate) fn name(&self) -> &Arc<str> {
         self.stream.name()
+    }
+
+    /// The camera that this is, or is a rendition of.
+    pub(crate) fn camera_name(&self) -> &str {
+        parts(self.name()).0
+    }
+
+    /// The name of the rendition within its camera; `None` for the camera's own picture.
+    pub(crate) fn rendition(&self) -> Option<&str> {
+        parts(self.name()).1
+    }
+
+    /// Bits of payload a second, over the last three seconds, as of the last tick: at most 0.1 s old. Zero while no frames
+    /// came for three seconds, and before the second tick: not known is not free of cost, so whoever compares has to look
+    /// at the state too. One load of an atomic.
+    pub(crate) fn bitrate(&self) -> u64 {
+        self.bitrate.load(Relaxed)
     }
 
     /// Its stream.
@@ -155,6 +178,7 @@ impl Camera {
         let (status, publisher, catalog) = (self.stream.status(), self.stream.publisher(), self.stream.catalog());
         let mut notes = self.notes();
         notes.meter.sample(now, stats.frames, stats.bytes);
+        self.bitrate.store(notes.meter.rates().bitrate as u64, Relaxed);
         let restarts = notes.restarts();
         let mut noticed = Noticed { events: notes.tell(&status).into_iter().collect(), changed: false };
         let total = restarts.total();

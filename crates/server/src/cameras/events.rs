@@ -1,5 +1,6 @@
 //! What happened lately, in words.
 
+use super::parts;
 use media::Wall;
 use serde::Serialize;
 use std::{
@@ -62,6 +63,8 @@ pub(crate) struct Event {
     pub(crate) kind: EventKind,
     /// To which camera, if to one.
     pub(crate) camera: Option<Arc<str>>,
+    /// To which of its renditions, if to one.
+    rendition: Option<Arc<str>>,
     /// Why, in words without secrets; empty if there is no more to say.
     text: Arc<str>,
 }
@@ -77,13 +80,15 @@ struct Ring {
 }
 
 impl Events {
-    /// Notes that something happened.
-    pub(crate) fn add(&self, at: Wall, kind: EventKind, camera: Option<&Arc<str>>, text: impl Into<Arc<str>>) {
+    /// Notes that something happened, to the stream of this name if to one.
+    pub(crate) fn add(&self, at: Wall, kind: EventKind, stream: Option<&Arc<str>>, text: impl Into<Arc<str>>) {
         let mut ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if ring.events.len() >= KEPT {
             ring.events.pop_front();
         }
-        let event = Event { id: ring.next, at_us: at.as_micros(), kind, camera: camera.cloned(), text: text.into() };
+        let (camera, rendition) = stream.map(|name| parts(name)).unzip();
+        let (camera, rendition) = (camera.map(Into::into), rendition.flatten().map(Into::into));
+        let event = Event { id: ring.next, at_us: at.as_micros(), kind, camera, rendition, text: text.into() };
         ring.next += 1;
         ring.events.push_back(event);
     }

@@ -68,14 +68,23 @@ pub(crate) struct Limits {
 /// One camera.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct Camera {
-    /// Where its picture comes from.
+    /// Its own picture.
+    pub(crate) input: Input,
+    /// The same picture in other sizes, by name.
+    pub(crate) renditions: BTreeMap<Arc<str>, Input>,
+    /// Viewers at once, all protocols and renditions together; `None` is as many as the server takes.
+    pub(crate) max_viewers: Option<usize>,
+}
+
+/// What a stream, a camera's own or a rendition's, is made from.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct Input {
+    /// Where the picture comes from.
     pub(crate) source: Source,
     /// The source runs only while somebody watches.
     pub(crate) on_demand: bool,
-    /// Without a frame for this long the camera is stalled.
+    /// Without a frame for this long the stream is stalled.
     pub(crate) stall_after: Duration,
-    /// Viewers at once, all protocols together; `None` is as many as the server takes.
-    pub(crate) max_viewers: Option<usize>,
 }
 
 impl Default for Limits {
@@ -94,9 +103,9 @@ impl Default for Listen {
     }
 }
 
-impl Camera {
+impl Input {
     fn new(source: Source) -> Self {
-        Self { source, on_demand: false, stall_after: Duration::from_secs(5), max_viewers: None }
+        Self { source, on_demand: false, stall_after: Duration::from_secs(5) }
     }
 }
 
@@ -106,7 +115,7 @@ impl Config {
     /// # Errors
     /// What is wrong with `source`.
     pub(crate) fn demo(source: &str) -> Result<Self, String> {
-        let camera = Camera::new(source.parse()?);
+        let camera = Camera { input: Input::new(source.parse()?), renditions: BTreeMap::new(), max_viewers: None };
         let listen = Listen { webrtc: Some((Ipv4Addr::LOCALHOST, 8189).into()), ..Listen::default() };
         let cameras = BTreeMap::from([("demo".into(), camera)]);
         Ok(Self { listen, webrtc: WebRtc::default(), limits: Limits::default(), cameras })
@@ -118,6 +127,17 @@ impl Config {
         self.listen.rtsp = rtsp.or(self.listen.rtsp);
         self.listen.webrtc = webrtc.or(self.listen.webrtc);
         self
+    }
+
+    /// Every stream by its name: `CAMERA`, and behind it its renditions as `CAMERA/RENDITION`.
+    pub(crate) fn streams(&self) -> BTreeMap<Arc<str>, &Input> {
+        let mut streams = BTreeMap::new();
+        for (name, camera) in &self.cameras {
+            let renditions = camera.renditions.iter().map(|(rendition, input)| (format!("{name}/{rendition}").into(), input));
+            streams.insert(name.clone(), &camera.input);
+            streams.extend(renditions);
+        }
+        streams
     }
 
     /// What it amounts to, in a few words.
@@ -228,30 +248,51 @@ fn cameras(section: Section<'_>) -> BTreeMap<Arc<str>, Camera> {
 /// The shortest and longest times without a frame that make a camera stalled.
 const STALL: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(3600));
 /// Keys of later versions.
-const NOT_YET: &[&str] = &["renditions", "record", "motion"];
+const NOT_YET: &[&str] = &["record", "motion"];
 
 impl Camera {
     fn read(mut section: Section<'_>, place: &Place) -> Option<Self> {
+        let input = Input::read(&mut section, place, "camera", Input::new(Source::Publish));
+        // Mistakes in renditions are told even if the camera itself cannot be understood.
+        let like = input.clone().unwrap_or(Input::new(Source::Publish));
+        let renditions = renditions(section.section("renditions"), &like);
+        let max_viewers = section.value("max_viewers", viewers);
+        section.not_yet(NOT_YET);
+        section.finish();
+        Some(Self { input: input?, renditions, max_viewers })
+    }
+}
+
+fn renditions(section: Section<'_>, like: &Input) -> BTreeMap<Arc<str>, Input> {
+    let problems = section.problems();
+    let mut renditions = BTreeMap::new();
+    for (entry, path) in section.names() {
+        if let Err(text) = values::rendition_name(&entry.key) {
+            problems.add(&entry.place, path.as_str(), text);
+        }
+        let mut section = Section::new(path, entry.node, problems);
+        let input = Input::read(&mut section, &entry.place, "rendition", like.clone());
+        section.finish();
+        renditions.extend(input.map(|input| (entry.key.into(), input)));
+    }
+    renditions
+}
+
+impl Input {
+    /// Reads the keys of `what`, which is as `default` where nothing is said, but for the source.
+    fn read(section: &mut Section<'_>, place: &Place, what: &str, default: Self) -> Option<Self> {
         let lacks_source = section.lacks("source");
         let source = section.value("source", str::parse);
         let on_demand = section.value("on_demand", values::switch);
         let stall_after = section.value("stall_after", |text| values::duration_within(text, STALL.0, STALL.1));
-        let max_viewers = section.value("max_viewers", viewers);
         if lacks_source {
-            section.problems().add(
-                place,
-                section.path(),
-                "this camera has no source; add `source: rtsp://…` or `source: publish`",
-            );
+            let text = format!("this {what} has no source; add `source: rtsp://…` or `source: publish`");
+            section.problems().add(place, section.path(), text);
         }
-        section.not_yet(NOT_YET);
-        section.finish();
-        let default = Self::new(source?);
         Some(Self {
+            source: source?,
             on_demand: on_demand.unwrap_or(default.on_demand),
             stall_after: stall_after.unwrap_or(default.stall_after),
-            max_viewers,
-            ..default
         })
     }
 }

@@ -1,29 +1,30 @@
 //! From one config to the next, without touching what stays the same.
 
-use super::{Camera, Config};
+use super::{Config, Input};
 use std::sync::Arc;
 
-/// What must be done to run a new config in place of an old one.
+/// What must be done to run a new config in place of an old one. Streams are cameras, `CAMERA`, and renditions,
+/// `CAMERA/RENDITION`; each stands alone, so a camera's viewers do not feel a change of its renditions.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Plan {
-    /// Cameras to take away.
+    /// Streams to take away.
     pub(crate) remove: Vec<Arc<str>>,
-    /// Cameras that are new.
-    pub(crate) add: Vec<(Arc<str>, Camera)>,
-    /// Cameras whose source must be started anew; their readers stay.
-    pub(crate) change: Vec<(Arc<str>, Camera)>,
+    /// Streams that are new.
+    pub(crate) add: Vec<(Arc<str>, Input)>,
+    /// Streams whose source must be started anew; their readers stay.
+    pub(crate) change: Vec<(Arc<str>, Input)>,
     /// Keys that changed but take effect only when the server is started again.
     pub(crate) needs_restart: Vec<&'static str>,
 }
 
 impl Plan {
-    /// The way from `old` to `new`.
+    /// The way from `old` to `new`. Limits are no part of it: they are looked up when somebody comes.
     pub(crate) fn new(old: &Config, new: &Config) -> Self {
-        let named = |(name, camera): (&Arc<str>, &Camera)| (name.clone(), camera.clone());
-        let gone = old.cameras.keys().filter(|name| !new.cameras.contains_key(*name));
-        let come = new.cameras.iter().filter(|(name, _)| !old.cameras.contains_key(*name));
-        let changed =
-            new.cameras.iter().filter(|(name, camera)| old.cameras.get(*name).is_some_and(|was| needs_new_source(was, camera)));
+        let (were, are) = (old.streams(), new.streams());
+        let named = |(name, input): (&Arc<str>, &&Input)| (name.clone(), (*input).clone());
+        let gone = were.keys().filter(|name| !are.contains_key(*name));
+        let come = are.iter().filter(|(name, _)| !were.contains_key(*name));
+        let changed = are.iter().filter(|(name, input)| were.get(*name).is_some_and(|was| was != *input));
         let fixed = [
             ("listen.http", old.listen.http != new.listen.http),
             ("listen.rtsp", old.listen.rtsp != new.listen.rtsp),
@@ -39,11 +40,6 @@ impl Plan {
     }
 }
 
-/// Whether what runs must be started anew. Limits are looked up when somebody comes.
-fn needs_new_source(old: &Camera, new: &Camera) -> bool {
-    Camera { max_viewers: None, ..old.clone() } != Camera { max_viewers: None, ..new.clone() }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -56,8 +52,8 @@ mod tests {
         Plan::new(&config(old), &config(new))
     }
 
-    fn names(cameras: &[(Arc<str>, Camera)]) -> Vec<&str> {
-        cameras.iter().map(|(name, _)| &**name).collect()
+    fn names(streams: &[(Arc<str>, Input)]) -> Vec<&str> {
+        streams.iter().map(|(name, _)| &**name).collect()
     }
 
     #[test]
@@ -68,6 +64,19 @@ mod tests {
         assert_eq!((names(&plan.add), names(&plan.change)), (vec!["new"], vec!["moved"]));
         assert_eq!(plan.remove, ["gone".into()]);
         assert!(plan.needs_restart.is_empty());
+    }
+
+    #[test]
+    fn renditions_come_and_go_beside_their_camera() {
+        let with = |renditions: &str| format!("cameras: {{ a: {{ source: publish, renditions: {renditions} }} }}");
+        let way = plan(
+            &with("{ gone: { source: publish }, moved: { source: 'rtsp://a/1' }, same: { source: publish } }"),
+            &with("{ new: { source: publish }, moved: { source: 'rtsp://a/2' }, same: { source: publish } }"),
+        );
+        assert_eq!((names(&way.add), names(&way.change)), (vec!["a/new"], vec!["a/moved"]));
+        assert_eq!(way.remove, ["a/gone".into()]);
+        let all = plan(&with("{ sd: { source: publish } }"), "");
+        assert_eq!(all.remove, ["a".into(), "a/sd".into()]);
     }
 
     #[test]

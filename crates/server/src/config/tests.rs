@@ -24,6 +24,9 @@ cameras:
     source: rtsp://user:pa%40ss@192.0.2.10/stream1
     stall_after: 10s
     max_viewers: 20
+    renditions:
+      sd: { source: publish, stall_after: 2s }
+      tiny: { source: rtsp://user:pa%40ss@192.0.2.10/stream2, on_demand: yes }
   robot: { source: publish, on_demand: yes }
   test:
     source: test:?width=640&height=360
@@ -37,14 +40,20 @@ fn everything_is_read() {
     assert_eq!(config.listen.webrtc, Listen::default().webrtc);
     assert_eq!(config.webrtc.hosts.len(), 2);
     let front = &config.cameras["front"];
-    let Source::Rtsp(rtsp) = &front.source else { panic!("{front:?}") };
+    let Source::Rtsp(rtsp) = &front.input.source else { panic!("{front:?}") };
     assert_eq!(rtsp.url.as_str(), "rtsp://192.0.2.10/stream1");
     let credentials = rtsp.credentials.as_ref().unwrap();
     assert_eq!((credentials.user.as_str(), credentials.password.reveal()), ("user", "pa@ss"));
-    assert_eq!(front.stall_after, Duration::from_secs(10));
+    assert_eq!(front.input.stall_after, Duration::from_secs(10));
     assert_eq!((config.limits.viewers, front.max_viewers, config.cameras["robot"].max_viewers), (300, Some(20), None));
-    assert!(config.cameras["robot"].on_demand && !front.on_demand);
-    assert_eq!(config.cameras["test"].source.to_string(), "test:?width=640&height=360&fps=30&gop=30&bitrate=2500000");
+    assert!(config.cameras["robot"].input.on_demand && !front.input.on_demand);
+    let (sd, tiny) = (&front.renditions["sd"], &front.renditions["tiny"]);
+    assert_eq!((&sd.source, sd.on_demand, sd.stall_after), (&Source::Publish, false, Duration::from_secs(2)));
+    assert_eq!((tiny.on_demand, tiny.stall_after), (true, front.input.stall_after), "what is not said is as for the camera");
+    let streams = config.streams();
+    assert_eq!(streams.keys().map(|name| &**name).collect::<Vec<_>>(), ["front", "front/sd", "front/tiny", "robot", "test"]);
+    assert_eq!(streams["front/tiny"], tiny);
+    assert_eq!(config.cameras["test"].input.source.to_string(), "test:?width=640&height=360&fps=30&gop=30&bitrate=2500000");
 }
 
 #[test]
@@ -78,6 +87,32 @@ fn every_typo_is_told_with_its_line_and_what_would_be_right() {
         (
             "cameras:\n  a:\n    source: publish\n    record: {}",
             "nb.yml:4: cameras.a.record: not supported by this version yet; remove it",
+        ),
+        (
+            "cameras:\n  a:\n    source: publish\n    renditions:\n      SD:\n        source: publish",
+            "nb.yml:5: cameras.a.renditions.SD: a rendition's name is made of a-z, 0-9, _ and -, begins with a letter or digit, \
+             and is at most 63 long; for example sd",
+        ),
+        (
+            "cameras:\n  a:\n    source: publish\n    renditions:\n      whep: { source: publish }",
+            "nb.yml:5: cameras.a.renditions.whep: \"whep\" means something else in URLs; give the rendition another name, for \
+             example sd",
+        ),
+        (
+            "cameras:\n  a:\n    source: publish\n    renditions:\n      sd: { on_demand: true }",
+            "nb.yml:5: cameras.a.renditions.sd: this rendition has no source; add `source: rtsp://…` or `source: publish`",
+        ),
+        (
+            "cameras:\n  a:\n    source: publish\n    renditions:\n      sd: { source: publish, renditions: {} }",
+            "nb.yml:5: cameras.a.renditions.sd.renditions: unknown key; known here: source, on_demand, stall_after",
+        ),
+        (
+            "cameras:\n  a:\n    source: publish\n    renditions: sd",
+            "nb.yml:4: cameras.a.renditions: expected a section with keys, found a single value",
+        ),
+        (
+            "cameras:\n  a:\n    source: publish\n    rendition: {}",
+            "nb.yml:4: cameras.a.rendition: unknown key; did you mean \"renditions\"?",
         ),
         ("cameras:\n  a: { sorce: publish }", "nb.yml:2: cameras.a.sorce: unknown key; did you mean \"source\"?"),
         ("cameras:\n  a: {}", "nb.yml:2: cameras.a: this camera has no source; add `source: rtsp://…` or `source: publish`"),
@@ -162,6 +197,7 @@ fn the_environment_comes_over_the_file() {
         ("NEVERBLINK_LISTEN__HTTP", "[::1]:7"),
         ("NEVERBLINK_CAMERAS__FRONT_DOOR__SOURCE", "test:"),
         ("NEVERBLINK_CAMERAS__NEW__SOURCE", "publish"),
+        ("NEVERBLINK_CAMERAS__FRONT_DOOR__RENDITIONS__LOW__SOURCE", "publish"),
         ("NEVERBLINK_WEBRTC__HOSTS", "192.0.2.1, 192.0.2.2"),
         ("NEVERBLINK_SOMETHING", "not ours"),
         ("NEVERBLINK_LISTEN__RTSP", ""),
@@ -171,7 +207,8 @@ fn the_environment_comes_over_the_file() {
     assert_eq!(config.listen.rtsp, Listen::default().rtsp);
     assert_eq!(config.webrtc.hosts.len(), 2);
     assert_eq!(config.cameras.keys().map(|name| &**name).collect::<Vec<_>>(), ["front-door", "new"]);
-    assert!(matches!(config.cameras["front-door"], Camera { source: Source::Test(_), on_demand: true, .. }));
+    assert!(matches!(config.cameras["front-door"], Camera { input: Input { source: Source::Test(_), on_demand: true, .. }, .. }));
+    assert_eq!(config.cameras["front-door"].renditions["low"].source, Source::Publish);
 }
 
 #[test]
@@ -201,7 +238,7 @@ fn no_secret_is_ever_shown() {
         format!("rtsp://:{secret}@192.0.2.1/"),
     ] {
         let config = parse(&format!("cameras:\n  a:\n    source: {source:?}"), &[]).unwrap();
-        let shown = format!("{config:?} {:#?} {}", config, config.cameras["a"].source);
+        let shown = format!("{config:?} {:#?} {}", config, config.cameras["a"].input.source);
         assert!(!shown.contains(secret), "{shown}");
     }
     for source in [

@@ -71,11 +71,26 @@ pub(super) fn switch(text: &str) -> Result<bool, String> {
     }
 }
 
-/// The longest camera name.
+/// The longest name.
 const MAX_NAME: usize = 63;
 
 /// A camera's name: `[a-z0-9][a-z0-9_-]{0,62}`.
 pub(super) fn camera_name(text: &str) -> Result<(), String> {
+    name("camera", "front", text)
+}
+
+/// Words behind a camera's name in URLs, of this version and of those to come.
+const RESERVED: [&str; 8] = ["whep", "whip", "ws", "mjpeg", "hls", "webrtc", "auto", "record"];
+
+/// A rendition's name: as a camera's, but for the words that mean something else in its place.
+pub(super) fn rendition_name(text: &str) -> Result<(), String> {
+    match RESERVED.contains(&text) {
+        true => Err(format!("{text:?} means something else in URLs; give the rendition another name, for example sd")),
+        false => name("rendition", "sd", text),
+    }
+}
+
+fn name(what: &str, example: &str, text: &str) -> Result<(), String> {
     let good = |c: char| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_' || c == '-';
     let begins_well = text.starts_with(|c: char| c.is_ascii_lowercase() || c.is_ascii_digit());
     if begins_well && text.len() <= MAX_NAME && text.chars().all(good) {
@@ -83,9 +98,9 @@ pub(super) fn camera_name(text: &str) -> Result<(), String> {
     }
     let better: String = text.to_lowercase().chars().map(|c| if good(c) { c } else { '-' }).take(MAX_NAME).collect();
     let better = better.trim_matches(['-', '_']);
-    let example = if better.is_empty() { "front" } else { better };
+    let example = if better.is_empty() { example } else { better };
     Err(format!(
-        "a camera's name is made of a-z, 0-9, _ and -, begins with a letter or digit, and is at most 63 long; for example {example}"
+        "a {what}'s name is made of a-z, 0-9, _ and -, begins with a letter or digit, and is at most 63 long; for example {example}"
     ))
 }
 

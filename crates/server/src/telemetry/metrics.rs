@@ -41,7 +41,7 @@ impl Metrics {
     fn expose(&self) -> String {
         let mut out = Exposition::default();
         let now = self.clock.now();
-        let cameras = self.cameras.list();
+        let cameras = self.cameras.with_renditions();
         cameras::expose(&mut out, &cameras, now);
         viewers::expose(&mut out, &self.audience, &cameras);
         self.collectors.iter().for_each(|collect| collect(&mut out));

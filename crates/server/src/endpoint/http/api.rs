@@ -21,7 +21,7 @@ pub(super) async fn cameras(State(api): State<Api>) -> Json<Value> {
 /// `GET /api/v1/cameras/NAME`.
 pub(super) async fn camera(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<CameraView>, ApiError> {
     let camera = api.cameras.get(&name)?;
-    Ok(Json(CameraView::new(&camera, api.clock.now())))
+    Ok(Json(CameraView::new(&api.cameras, &camera, api.clock.now())))
 }
 
 /// `GET /api/v1/time`: the server's wall clock in microseconds since 1970, read as late as possible.

@@ -1,6 +1,9 @@
 //! `GET /health`: is everything that should deliver pictures delivering them?
 
-use super::{Api, view::CameraView};
+use super::{
+    Api,
+    view::{self, CameraView},
+};
 use crate::cameras::Camera;
 use axum::{Json, extract::State, http::StatusCode};
 use hub::State as Is;
@@ -35,17 +38,17 @@ pub(super) struct Health {
 /// 200 while everything is fine, 503 when degraded.
 pub(super) async fn health(State(api): State<Api>) -> (StatusCode, Json<Health>) {
     let now = api.clock.now();
-    let cameras = api.cameras.list();
-    let degraded = cameras.iter().any(|camera| degraded(camera));
+    let degraded = api.cameras.with_renditions().iter().any(|camera| degraded(camera));
     let (code, status) = match degraded {
         true => (StatusCode::SERVICE_UNAVAILABLE, "degraded"),
         false => (StatusCode::OK, "ok"),
     };
-    let cameras = cameras.iter().map(|camera| CameraView::new(camera, now)).collect();
+    let cameras = view::all(&api.cameras, now);
     (code, Json(Health { status, config: api.config.borrow().clone(), cameras }))
 }
 
-/// A camera that should deliver and does not. One that waits for its first publisher has not been promised to anybody
+/// A camera or a rendition that should deliver and does not: somebody counts on the rendition, and would not hear of it
+/// otherwise. One that waits for its first publisher has not been promised to anybody
 /// yet, one that is only just connecting gets the benefit of the doubt, and one that rests because nobody watches is fine:
 /// had its source failed, there would be a next try.
 fn degraded(camera: &Camera) -> bool {

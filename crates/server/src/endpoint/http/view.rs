@@ -5,15 +5,24 @@ use media::{CaptureClock, MediaKind, Mono, Track};
 use serde::Serialize;
 use std::{sync::Arc, time::Duration};
 
-/// All that is shown of a camera.
+/// A camera with its renditions.
 #[derive(Serialize, Debug)]
 pub(super) struct CameraView {
+    #[serde(flatten)]
+    own: StreamView,
+    renditions: Vec<StreamView>,
+}
+
+/// All that is shown of a camera's own picture, or of a rendition.
+#[derive(Serialize, Debug)]
+struct StreamView {
+    /// Of the camera, or of the rendition within it.
     name: Arc<str>,
     /// The source in words, without secrets.
     source: Arc<str>,
     state: &'static str,
     /// Why it is so; empty when live.
-    pub(super) reason: Arc<str>,
+    reason: Arc<str>,
     /// Age of the state.
     since_ms: u64,
     /// Time to the next attempt, while there is one.
@@ -48,16 +57,26 @@ struct TrackView {
 
 /// All cameras in the order of their names.
 pub(super) fn all(cameras: &Cameras, now: Mono) -> Vec<CameraView> {
-    cameras.list().iter().map(|camera| CameraView::new(camera, now)).collect()
+    cameras.list().iter().map(|camera| CameraView::new(cameras, camera, now)).collect()
 }
 
 impl CameraView {
-    /// The camera as it is at `now`.
-    pub(super) fn new(camera: &Camera, now: Mono) -> Self {
+    /// The camera as it is at `now`. Viewers of its renditions are viewers of the camera.
+    pub(super) fn new(cameras: &Cameras, camera: &Camera, now: Mono) -> Self {
+        let renditions = cameras.renditions(camera.name());
+        let renditions: Vec<_> = renditions.iter().skip(1).map(|rendition| StreamView::new(rendition, now)).collect();
+        let mut own = StreamView::new(camera, now);
+        own.viewers += renditions.iter().map(|rendition| rendition.viewers).sum::<usize>();
+        Self { own, renditions }
+    }
+}
+
+impl StreamView {
+    fn new(camera: &Camera, now: Mono) -> Self {
         let (stream, rates, restarts) = (camera.stream(), camera.rates(), camera.restarts());
         let (status, stats) = (stream.status(), stream.stats());
         Self {
-            name: camera.name().clone(),
+            name: camera.rendition().unwrap_or(camera.camera_name()).into(),
             source: camera.origin().text,
             state: status.state.as_str(),
             reason: status.reason.clone(),
@@ -66,7 +85,7 @@ impl CameraView {
             publisher: stream.publisher(),
             tracks: stream.catalog().map_or_else(Vec::new, |c| c.tracks.iter().map(TrackView::new).collect()),
             fps: (rates.fps * 10.0).round() / 10.0,
-            bitrate: rates.bitrate as u64,
+            bitrate: camera.bitrate(),
             viewers: stream.demand().borrow().readers,
             restarts: restarts.total(),
             last_restart: restarts.last.map(|(at, cause)| RestartView { age_ms: ms(now.since(at)), cause }),

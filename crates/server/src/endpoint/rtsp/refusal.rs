@@ -7,7 +7,7 @@ use proto::rtsp::{Refusal, StatusCode};
 /// A camera that cannot be had. The detail carries the hint, since most clients show nothing else.
 pub(super) fn camera(error: &CameraError) -> Refusal {
     let status = match error {
-        CameraError::NotFound { .. } => StatusCode::NotFound,
+        CameraError::NotFound { .. } | CameraError::NoRendition { .. } => StatusCode::NotFound,
         CameraError::NotPublishable { .. } | CameraError::NothingToRun { .. } => StatusCode::MethodNotAllowed,
     };
     Refusal::new(status, error.to_string())

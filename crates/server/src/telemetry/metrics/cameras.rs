@@ -6,7 +6,7 @@ use hub::State;
 use media::Mono;
 use std::sync::Arc;
 
-/// Writes all families about cameras.
+/// Writes all families about cameras and their renditions.
 pub(super) fn expose(out: &mut Exposition, cameras: &[Arc<Camera>], now: Mono) {
     states(out, cameras);
     frames(out, cameras, now);
@@ -19,7 +19,7 @@ fn states(out: &mut Exposition, cameras: &[Arc<Camera>]) {
     out.family("neverblink_camera_state", Kind::Gauge, "1 for the state the camera is in.");
     for camera in cameras {
         for state in State::ALL {
-            out.sample(&[("camera", camera.name()), ("state", state.as_str())], is(camera, state));
+            out.sample(&labels(camera, Some(("state", state.as_str()))), is(camera, state));
         }
     }
 }
@@ -52,7 +52,7 @@ fn restarts(out: &mut Exposition, cameras: &[Arc<Camera>]) {
     out.family("neverblink_camera_restarts_total", Kind::Counter, "Times the source was started again, by the fault before.");
     for camera in cameras {
         for (reason, count) in camera.restarts().by_reason {
-            out.sample(&[("camera", camera.name()), ("reason", reason)], count as f64);
+            out.sample(&labels(camera, Some(("reason", reason))), count as f64);
         }
     }
 }
@@ -69,7 +69,13 @@ fn each(
     out.family(name, kind, help);
     for camera in cameras {
         if let Some(value) = value(camera) {
-            out.sample(&[("camera", camera.name())], value);
+            out.sample(&labels(camera, None), value);
         }
     }
+}
+
+/// The camera's own picture has no label `rendition`.
+fn labels<'a>(camera: &'a Camera, more: Option<(&'a str, &'a str)>) -> Vec<(&'a str, &'a str)> {
+    let rendition = camera.rendition().map(|rendition| ("rendition", rendition));
+    [Some(("camera", camera.camera_name())), rendition, more].into_iter().flatten().collect()
 }
