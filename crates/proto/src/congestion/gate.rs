@@ -42,7 +42,8 @@ pub struct Frame {
     pub disposable: bool,
     /// How long ago it could have been sent: it waited for others to leave.
     pub age: Duration,
-    /// It is old because the viewer has just begun, and only leads up to the present.
+    /// It is old because the viewer has just begun, and leads up to the present: its age counts from that beginning. One that came
+    /// later is as old as it is, also if those before are not all through.
     pub catching_up: bool,
 }
 
@@ -70,6 +71,8 @@ pub enum Reason {
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Gate {
     await_key: bool,
+    /// When the viewer began.
+    began: Option<Mono>,
     congested: Option<Mono>,
     keys: Keys,
     need: Need,
@@ -116,6 +119,7 @@ impl Gate {
     /// The viewer begins again at a keyframe, of this stream or another.
     pub fn restart(&mut self) {
         self.await_key = false;
+        self.began = None;
         self.keys.last = None;
         self.need.since = None;
     }
@@ -124,7 +128,7 @@ impl Gate {
         if self.await_key && !frame.key {
             return Verdict::Skip(Reason::NeedsSkipped);
         }
-        let waited = link.queue(now) + if frame.catching_up { Duration::ZERO } else { frame.age };
+        let waited = link.queue(now) + self.age(now, frame);
         let arrives = waited + link.transit(frame.bytes);
         let in_time = match frame.key {
             true => waited <= self.keys.patience() || arrives <= self.allowed_key(link),
@@ -135,6 +139,11 @@ impl Gate {
             (_, false) => Verdict::Skip(Reason::Late),
             _ => Verdict::Send,
         }
+    }
+
+    fn age(&self, now: Mono, frame: &Frame) -> Duration {
+        let began = self.began.filter(|_| frame.catching_up);
+        began.map_or(frame.age, |began| frame.age.min(now.since(began)))
     }
 
     fn allowed_key(&self, link: &Estimator) -> Duration {
@@ -169,6 +178,7 @@ impl Gate {
     }
 
     fn observe(&mut self, now: Mono, frame: &Frame) {
+        self.began.get_or_insert(now);
         let came = now - frame.age;
         self.need.observe(came, frame);
         self.keys.observe(came, frame.key);

@@ -94,3 +94,17 @@ fn only_keyframes_go_to_a_browser_that_is_silent() {
     gate.restart();
     assert_eq!(gate.decide(at(5601), &link, &frame(1000, false)), Verdict::Send);
 }
+
+#[test]
+fn what_leads_up_to_the_present_is_as_old_as_the_viewer() {
+    let (mut gate, link) = (gate(), thin());
+    gate.restart();
+    let old = |ms, key| Frame { age: Duration::from_millis(ms), catching_up: true, ..frame(10_000, key) };
+    assert_eq!(gate.decide(at(4500), &link, &old(500, true)), Verdict::Send);
+    assert_eq!(gate.decide(at(4500), &link, &Frame { catching_up: false, ..old(460, false) }), Verdict::Skip(Reason::Late));
+    gate.restart();
+    assert_eq!(gate.decide(at(4500), &link, &old(500, true)), Verdict::Send);
+    assert_eq!(gate.decide(at(4800), &link, &old(760, false)), Verdict::Send);
+    assert_eq!(gate.decide(at(4850), &link, &old(770, false)), Verdict::Send);
+    assert_eq!(gate.decide(at(4900), &link, &old(780, false)), Verdict::Skip(Reason::Late), "it does not catch up");
+}
