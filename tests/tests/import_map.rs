@@ -26,7 +26,9 @@ const WORKER_MAY_USE_OF_PROTO: &str = "ipc";
 /// Feature modules of the server: none may name another. `app` composes them.
 const FEATURES: &[&str] = &[
     "config",
+    "endpoint::hls",
     "endpoint::http",
+    "endpoint::progressive",
     "endpoint::rtsp",
     "endpoint::webrtc",
     "source::rtsp",

@@ -26,6 +26,8 @@ pub enum Start {
     NewestKey,
     /// At the first keyframe that comes from now on.
     NextKey,
+    /// At the oldest keyframe held of the current publisher: for readers that show what has been, too.
+    OldestKey,
 }
 
 /// A reader's place: the position of the unit it takes next, and what it waits for.
@@ -59,8 +61,8 @@ pub struct Found {
 
 /// What a unit takes beside its payload: itself, its place in the ring, and its cached RTP form.
 const UNIT_OVERHEAD: usize = 512;
-/// The same for each piece of its payload (a NAL unit).
-const PIECE_OVERHEAD: usize = 64;
+/// The same for each piece of its payload (a NAL unit), in MP4's form as well.
+const PIECE_OVERHEAD: usize = 128;
 
 struct Entry {
     unit: Arc<AccessUnit>,
@@ -76,12 +78,14 @@ pub struct Ring {
     base: u64,
     bytes: usize,
     newest_key: Option<u64>,
+    /// Where the current publisher began.
+    began: u64,
 }
 
 impl Ring {
     /// An empty ring.
     pub fn new(limits: Limits) -> Self {
-        Self { limits, entries: VecDeque::new(), base: 0, bytes: 0, newest_key: None }
+        Self { limits, entries: VecDeque::new(), base: 0, bytes: 0, newest_key: None, began: 0 }
     }
 
     /// Adds the newest unit and drops what no longer fits.
@@ -117,8 +121,12 @@ impl Ring {
 
     /// A cursor for a new reader.
     pub fn cursor(&self, start: Start) -> Cursor {
-        let held = if start == Start::NewestKey { self.newest_key } else { None };
-        Cursor { next: held.unwrap_or_else(|| self.head()), await_key: held.is_none(), lost_from: None }
+        let (next, await_key) = match start {
+            Start::NewestKey => (self.newest_key.unwrap_or_else(|| self.head()), self.newest_key.is_none()),
+            Start::NextKey => (self.head(), true),
+            Start::OldestKey => (self.base.max(self.began), true),
+        };
+        Cursor { next, await_key, lost_from: None }
     }
 
     /// The unit under the cursor, which moves on; `None` if the reader has seen everything.
@@ -206,6 +214,7 @@ impl Ring {
     /// Forgets the group of pictures held for new readers: decoding must not start in what an earlier publisher left.
     pub fn close_gop(&mut self) {
         self.newest_key = None;
+        self.began = self.head();
     }
 }
 

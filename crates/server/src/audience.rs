@@ -114,7 +114,6 @@ impl Audience {
     ///
     /// # Errors
     /// [`Refused`] as for [`Audience::join`], or because the viewer was sent away.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for HLS, which is on its way"))]
     pub(crate) fn lease(&self, protocol: Protocol, stream: &str, key: &str, now: ClockPair) -> Result<Arc<Seat>, Refused> {
         let shown = Shown::new(stream);
         let key = format!("{}/{}/{key}", protocol.as_str(), shown.camera);

@@ -10,8 +10,8 @@ mod meter;
 pub(crate) use camera::{Camera, Keeper, Order, Origin, Restarts};
 pub(crate) use events::{Event, EventKind, Events};
 
-use hub::{Hub, Stream, StreamOptions};
-use media::{ClockPair, Mono};
+use hub::{Hub, State, Stream, StreamOptions};
+use media::{Catalog, ClockPair, Mono};
 use std::{
     collections::BTreeMap,
     ops::Bound,
@@ -46,6 +46,24 @@ pub(crate) enum CameraError {
         /// The camera.
         name: Arc<str>,
     },
+    /// There is no picture now.
+    #[error("camera {name} has no picture now: {reason}")]
+    NotLive {
+        /// The camera, or the rendition.
+        name: Arc<str>,
+        /// Its state, and why it is so.
+        reason: String,
+    },
+    /// What the camera sends cannot be carried by the protocol asked for.
+    #[error("what camera {name} sends ({tracks}) cannot be carried by {protocol}")]
+    NotCarried {
+        /// The camera, or the rendition.
+        name: Arc<str>,
+        /// Its tracks in words.
+        tracks: String,
+        /// The protocol, or the container.
+        protocol: &'static str,
+    },
     /// The camera waits for publishers.
     #[error("camera {name} has no source of its own that could be started or stopped")]
     NothingToRun {
@@ -55,12 +73,30 @@ pub(crate) enum CameraError {
 }
 
 impl CameraError {
+    /// There is no picture of `stream`, for the reason that its state tells.
+    pub(crate) fn not_live(stream: &Stream) -> Self {
+        let status = stream.status();
+        let reason = match &*status.reason {
+            "" => status.state.as_str().to_owned(),
+            reason => format!("{}, {reason}", status.state.as_str()),
+        };
+        Self::NotLive { name: stream.name().clone(), reason }
+    }
+
+    /// `protocol` cannot carry what `stream` consists of.
+    pub(crate) fn not_carried(stream: &Stream, catalog: &Catalog, protocol: &'static str) -> Self {
+        let tracks: Vec<_> = catalog.tracks.iter().map(|t| t.codec.to_string()).collect();
+        Self::NotCarried { name: stream.name().clone(), tracks: tracks.join(", "), protocol }
+    }
+
     /// The word for programs.
     pub(crate) fn code(&self) -> &'static str {
         match self {
             Self::NotFound { .. } => "camera_not_found",
             Self::NoRendition { .. } => "rendition_not_found",
             Self::NotPublishable { .. } => "camera_not_publishable",
+            Self::NotLive { .. } => "camera_not_live",
+            Self::NotCarried { .. } => "codec_not_supported",
             Self::NothingToRun { .. } => "camera_has_no_source",
         }
     }
@@ -75,6 +111,11 @@ impl CameraError {
             }
             Self::NoRendition { camera, has, .. } => format!("camera {camera} has: {}", has.join(", ")),
             Self::NotPublishable { name } => format!("give camera {name} `source: publish`, or publish to another name"),
+            Self::NotLive { name, .. } => {
+                let camera = name.split('/').next().unwrap_or_default();
+                format!("GET /api/v1/cameras/{camera} tells more; try again in a few seconds")
+            }
+            Self::NotCarried { .. } => "set the camera to H.264 or H.265, with AAC or Opus for sound".to_owned(),
             Self::NothingToRun { .. } => {
                 "it runs while somebody publishes to it; `restart` sends the present publisher away".to_owned()
             }
@@ -149,6 +190,12 @@ impl Cameras {
             true => Ok(camera.stream().clone()),
             false => Err(CameraError::NotPublishable { name: camera.name().clone() }),
         }
+    }
+
+    /// True if nothing will come of waiting for a picture of `stream`: nobody publishes, and nobody will because of that.
+    pub(crate) fn is_idle(&self, stream: &Stream) -> bool {
+        let camera = self.get(stream.name());
+        stream.status().state == State::Offline && !camera.is_ok_and(|camera| camera.origin().on_demand)
     }
 
     /// A camera or a rendition by its name.

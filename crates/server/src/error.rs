@@ -71,8 +71,11 @@ impl From<CameraError> for ApiError {
             CameraError::NotFound { .. } | CameraError::NoRendition { .. } => StatusCode::NOT_FOUND,
             CameraError::NotPublishable { .. } => StatusCode::FORBIDDEN,
             CameraError::NothingToRun { .. } => StatusCode::CONFLICT,
+            CameraError::NotLive { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            CameraError::NotCarried { .. } => StatusCode::NOT_ACCEPTABLE,
         };
-        Self::new(status, error.code(), error.to_string(), error.hint())
+        let answer = Self::new(status, error.code(), error.to_string(), error.hint());
+        if status == StatusCode::SERVICE_UNAVAILABLE { answer.retry_later() } else { answer }
     }
 }
 

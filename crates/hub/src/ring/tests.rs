@@ -48,7 +48,7 @@ fn a_new_reader_begins_at_the_newest_keyframe_or_waits_for_one() {
 
 #[test]
 fn a_reader_that_falls_out_goes_on_at_the_newest_keyframe_and_is_told_how_much_it_lost() {
-    let mut ring = ring(20 * 1576, 100 * SECOND);
+    let mut ring = ring(20 * 1640, 100 * SECOND);
     fill(&mut ring, 0..12, 10);
     let mut cursor = ring.cursor(Start::NewestKey);
     assert_eq!(positions(&ring, &mut cursor, FOREVER).len(), 2);
@@ -58,7 +58,7 @@ fn a_reader_that_falls_out_goes_on_at_the_newest_keyframe_and_is_told_how_much_i
 
 #[test]
 fn one_that_falls_out_when_no_keyframe_is_held_waits_for_one_and_counts_all() {
-    let mut ring = ring(5 * 1576, 100 * SECOND);
+    let mut ring = ring(5 * 1640, 100 * SECOND);
     fill(&mut ring, 0..1, 100);
     let mut cursor = ring.cursor(Start::NewestKey);
     assert_eq!(positions(&ring, &mut cursor, FOREVER), [(0, 0)]);
@@ -124,6 +124,23 @@ fn what_an_earlier_publisher_left_ages_away_and_nobody_starts_in_it() {
     assert!(ring.cursor(Start::NewestKey).await_key);
     ring.push(unit(0, 60_000, false, 10), video());
     assert_eq!(ring.entries.len(), 1);
+}
+
+#[test]
+fn history_begins_at_the_oldest_keyframe_of_the_publisher_of_now() {
+    let mut ring = ring(1 << 20, 10 * SECOND);
+    let first = |ring: &Ring| {
+        let mut cursor = ring.cursor(Start::OldestKey);
+        ring.read(&mut cursor, FOREVER).map(|found| found.position)
+    };
+    assert_eq!(first(&ring), None);
+    ring.push(unit(0, 0, false, 10), video());
+    fill(&mut ring, 0..30, 10);
+    assert_eq!(first(&ring), Some(1), "not at a frame that nobody can decode");
+    ring.close_gop();
+    assert_eq!(first(&ring), None, "what an earlier publisher left is no history");
+    fill(&mut ring, 30..60, 10);
+    assert_eq!(first(&ring), Some(31));
 }
 
 #[derive(Clone, Debug)]

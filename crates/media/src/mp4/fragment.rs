@@ -71,6 +71,11 @@ impl Admitted {
         self.placed.times.dts
     }
 
+    /// Its presentation time in the file, in ticks of its track.
+    pub fn pts(&self) -> i64 {
+        self.placed.times.pts
+    }
+
     /// How long it lasts, in ticks of its track: of sound exactly, of pictures as long as usual.
     pub fn length(&self) -> i64 {
         self.placed.length

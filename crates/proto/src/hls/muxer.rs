@@ -200,10 +200,7 @@ impl Muxer {
             if leading.len() < RATE_KNOWN {
                 return;
             }
-            let frame = match current.tracks.iter().any(|t| t.codec.kind() == MediaKind::Video) {
-                true => (leading[leading.len() - 1].dts() - leading[0].dts()) / (leading.len() as i64 - 1),
-                false => leading[0].length(),
-            };
+            let frame = if current.init.size.is_some() { usual_gap(&leading) } else { leading[0].length() };
             self.part_target = Some(part_target(self.options.part, frame.max(1), current.timescale));
             self.rate_known = true;
         }
@@ -282,6 +279,7 @@ impl Muxer {
         if current.fragmenter.held() == 0 {
             return;
         }
+        let pictures = current.init.size.map_or(0, |_| current.fragmenter.held() as u64);
         let Some(fragment) = current.fragmenter.cut(next, most) else { return };
         let (begin, end) = fragment.span;
         if open.parts.is_empty() {
@@ -289,8 +287,8 @@ impl Muxer {
         }
         let duration = micros(end.saturating_sub(begin), current.timescale);
         open.duration += duration;
-        let part = Part { number: self.next_part, duration, independent: fragment.independent, bytes: fragment.concat() };
-        open.parts.push(Arc::new(part));
+        let (independent, bytes) = (fragment.independent, fragment.concat());
+        open.parts.push(Arc::new(Part { number: self.next_part, duration, independent, frames: pictures, bytes }));
         self.next_part += 1;
     }
 
@@ -329,6 +327,15 @@ impl Muxer {
         let most = self.part_target.unwrap_or(Micros::MAX).min(i64::MAX.cast_unsigned());
         rescale(most.cast_signed(), MICROS, timescale).max(1)
     }
+}
+
+/// The median of the distances in the order of presentation: decode times of the first frames may be made up.
+fn usual_gap(frames: &[&Admitted]) -> i64 {
+    let mut shown: Vec<_> = frames.iter().map(|f| f.pts()).collect();
+    shown.sort_unstable();
+    let mut gaps: Vec<_> = shown.windows(2).map(|pair| pair[1].saturating_sub(pair[0])).collect();
+    gaps.sort_unstable();
+    gaps.get(gaps.len() / 2).copied().unwrap_or(1)
 }
 
 /// As many whole frames of `frame` ticks as come nearest to `part`, and some room.

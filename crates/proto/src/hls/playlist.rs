@@ -124,10 +124,10 @@ pub struct Playlist {
 pub enum File {
     /// How to decode what follows.
     Init(Bytes),
-    /// A part.
-    Part(Bytes),
-    /// A whole segment, as the parts it consists of.
-    Segment(Vec<Bytes>),
+    /// A part, and how many pictures are in it.
+    Part(Bytes, u64),
+    /// A whole segment, as the parts it consists of, and how many pictures are in it.
+    Segment(Vec<Bytes>, u64),
     /// The part that comes next: wait for the next playlist.
     Next,
     /// Nothing, or no longer anything.
@@ -150,7 +150,10 @@ impl Playlist {
         }
         if let Some(sequence) = number("seg-", ".m4s") {
             let found = self.complete().find(|s| s.sequence == sequence);
-            return found.map_or(File::None, |s| File::Segment(s.parts.iter().map(|p| p.bytes.clone()).collect()));
+            return found.map_or(File::None, |s| {
+                let pictures = s.parts.iter().map(|p| p.frames).sum();
+                File::Segment(s.parts.iter().map(|p| p.bytes.clone()).collect(), pictures)
+            });
         }
         let wanted = number("init-", ".mp4");
         let found = self.inits().find(|init| Some(init.number) == wanted);
@@ -163,7 +166,7 @@ impl Playlist {
         }
         let found = self.open.as_ref().and_then(|s| s.part(number));
         let found = found.or_else(|| self.complete().find_map(|s| s.part(number)));
-        found.map_or(File::None, |part: &Arc<Part>| File::Part(part.bytes.clone()))
+        found.map_or(File::None, |part: &Arc<Part>| File::Part(part.bytes.clone(), part.frames))
     }
 
     fn complete(&self) -> impl DoubleEndedIterator<Item = &Segment> {

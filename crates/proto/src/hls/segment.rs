@@ -45,6 +45,8 @@ pub struct Part {
     pub(super) duration: Micros,
     /// Decoding can start here.
     pub(super) independent: bool,
+    /// Pictures in it.
+    pub(super) frames: u64,
     pub(super) bytes: Bytes,
 }
 

@@ -56,7 +56,7 @@ impl Playlist {
         let micros: u64 = self.segments.iter().map(|s| s.duration).sum();
         let counted = (micros > 0).then(|| frames as f64 * 1e6 / micros as f64).or(self.newest()?.fps)?;
         let told = self.newest()?.fps.filter(|told| (told - counted).abs() < counted * 0.01);
-        let whole = Some(counted.round()).filter(|whole| (whole - counted).abs() < counted * 0.005);
+        let whole = Some(counted.round()).filter(|whole| (whole - counted).abs() < counted * 0.01);
         told.or(whole).or(Some(counted))
     }
 }

@@ -4,7 +4,9 @@ use super::{House, browsers};
 use crate::{
     config::Config,
     endpoint::{
+        hls,
         http::{self, ConfigState, Http},
+        progressive,
         rtsp::{self, Rtsp},
         webrtc::{self, Webrtc},
     },
@@ -58,7 +60,7 @@ pub(super) async fn start(
         audience: house.audience.clone(),
         stop: house.stop.clone(),
     };
-    let mut router = Router::new().merge(api.router()).merge(metrics.router()).merge(web::router());
+    let mut router = Router::new().merge(api.router()).merge(metrics.router()).merge(web::router()).merge(players(house));
     if let Some(webrtc) = webrtc {
         bound.webrtc = Some(webrtc.local_addr());
         router = router.merge(webrtc.router());
@@ -74,6 +76,24 @@ pub(super) async fn start(
         house.tasks.spawn(rtsp.run(access, house.stop.clone()));
     }
     Ok(bound)
+}
+
+/// What plays over plain HTTP.
+fn players(house: &House) -> Router {
+    let hls = hls::Access {
+        cameras: house.cameras.clone(),
+        clock: house.clock,
+        audience: house.audience.clone(),
+        tasks: house.tasks.clone(),
+        stop: house.stop.clone(),
+    };
+    let progressive = progressive::Access {
+        cameras: house.cameras.clone(),
+        clock: house.clock,
+        audience: house.audience.clone(),
+        stop: house.stop.clone(),
+    };
+    hls::router(hls).merge(progressive::router(progressive))
 }
 
 /// Binds one port. With `any_port`, a taken port is replaced by a free one.

@@ -1,5 +1,7 @@
 //! Whoever opens a connection to us is served here.
 
+pub(crate) mod hls;
 pub(crate) mod http;
+pub(crate) mod progressive;
 pub(crate) mod rtsp;
 pub(crate) mod webrtc;

@@ -1,18 +1,20 @@
 //! Sockets and HTTP/1.1, hardened against peers that are slow, silent or many.
 
 use super::write_deadline::WriteDeadline;
-use axum::Router;
-use hyper::server::conn::http1;
+use axum::{Router, extract::ConnectInfo};
+use hyper::{Request, body::Incoming, server::conn::http1};
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
+use socket2::SockRef;
 use std::{io, net::SocketAddr, pin::pin, sync::Arc, time::Duration};
 use tokio::{
     net::{TcpListener, TcpStream},
     sync::{OwnedSemaphorePermit, Semaphore},
 };
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::ServiceExt;
 
 /// Connections at once; the next is turned away with 503.
 const MAX_CONNECTIONS: usize = 2048;
@@ -26,6 +28,8 @@ const HEAD_WITHIN: Duration = Duration::from_secs(10);
 const READ_WITHIN: Duration = Duration::from_secs(20);
 /// After a failed accept (no file descriptors left, say) trying at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+/// Unsent bytes the kernel may hold for one connection: live pictures that wait there can no longer be skipped.
+const UNSENT: u32 = 128 << 10;
 /// What remains of a connection when the server stops.
 const STOP_WITHIN: Duration = Duration::from_millis(1500);
 const FULL: &[u8] = b"HTTP/1.1 503 Service Unavailable\r\nconnection: close\r\nretry-after: 5\r\ncontent-length: 0\r\n\r\n";
@@ -57,8 +61,8 @@ impl Http {
         let connections = TaskTracker::new();
         while let Some(accepted) = stop.run_until_cancelled(self.listener.accept()).await {
             match accepted {
-                Ok((socket, _)) => match places.clone().try_acquire_owned() {
-                    Ok(place) => drop(connections.spawn(serve(socket, router.clone(), stop.clone(), place))),
+                Ok((socket, peer)) => match places.clone().try_acquire_owned() {
+                    Ok(place) => drop(connections.spawn(serve(socket, peer, router.clone(), stop.clone(), place))),
                     Err(_) => turn_away(socket),
                 },
                 Err(error) => {
@@ -78,15 +82,21 @@ fn turn_away(socket: TcpStream) {
     let _ = socket.try_write(FULL);
 }
 
-async fn serve(socket: TcpStream, router: Router, stop: CancellationToken, _place: OwnedSemaphorePermit) {
+async fn serve(socket: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken, _place: OwnedSemaphorePermit) {
     let _ = socket.set_nodelay(true);
+    let _ = SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT);
+    // Handlers find the peer's address as axum's own server would give it.
+    let service = router.map_request(move |mut request: Request<Incoming>| {
+        request.extensions_mut().insert(ConnectInfo(peer));
+        request
+    });
     let io = TokioIo::new(WriteDeadline::new(socket, READ_WITHIN));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)
         .max_headers(MAX_HEADERS)
         .max_buf_size(MAX_HEAD)
-        .serve_connection(io, TowerToHyperService::new(router))
+        .serve_connection(io, TowerToHyperService::new(service))
         .with_upgrades();
     let mut connection = pin!(connection);
     let served = tokio::select! {

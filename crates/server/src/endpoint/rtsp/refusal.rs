@@ -9,6 +9,8 @@ pub(super) fn camera(error: &CameraError) -> Refusal {
     let status = match error {
         CameraError::NotFound { .. } | CameraError::NoRendition { .. } => StatusCode::NotFound,
         CameraError::NotPublishable { .. } | CameraError::NothingToRun { .. } => StatusCode::MethodNotAllowed,
+        CameraError::NotLive { .. } => StatusCode::ServiceUnavailable,
+        CameraError::NotCarried { .. } => StatusCode::UnsupportedMediaType,
     };
     Refusal::new(status, error.to_string())
 }

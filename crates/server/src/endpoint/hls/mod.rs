@@ -1,0 +1,36 @@
+//! HLS: `/live/CAMERA/index.m3u8` and what it leads to.
+//!
+//! One muxer for a camera, however many watch. It begins with the first request, from what the stream's ring still holds, so
+//! that there is something to play at once, and ends when nobody has asked for anything for a while. What it shows is an
+//! unchanging page, made anew with every part; requests that must wait for a part wait for the next page. A page's texts are
+//! written and compressed once, by whoever asks first, and shared by all.
+
+mod page;
+mod routes;
+mod service;
+mod show;
+
+use crate::{audience::Audience, cameras::Cameras, clock::Clock};
+use axum::Router;
+use service::Service;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+/// What serving HLS needs of the house.
+#[derive(Clone)]
+pub(crate) struct Access {
+    /// Where the streams are found.
+    pub(crate) cameras: Cameras,
+    /// The time.
+    pub(crate) clock: Clock,
+    /// Where viewers have their seats.
+    pub(crate) audience: Audience,
+    /// Where muxers run.
+    pub(crate) tasks: TaskTracker,
+    /// Ends them.
+    pub(crate) stop: CancellationToken,
+}
+
+/// The routes of HLS.
+pub(crate) fn router(access: Access) -> Router {
+    routes::router(Service::new(access))
+}
