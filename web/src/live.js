@@ -17,10 +17,11 @@ import { ClockOffset } from './latency.js';
  * @property {Track[]} [tracks]
  * @property {number} [fps]
  * @property {number} [bitrate] bit/s
- * @property {number} [viewers]
+ * @property {number} [viewers] those of renditions included
  * @property {number} [restarts]
  * @property {{ age_ms: number, cause: string } | null} [last_restart]
  * @property {string} [capture_clock] how the capture time is known: sensor, sender_report or arrival
+ * @property {Omit<Camera, 'renditions' | 'heard'>[]} [renditions] the same picture in other sizes; no cameras of their own
  * @property {number} heard local time at which the server said this
  *
  * @typedef {object} Link the state of the connection to the server
