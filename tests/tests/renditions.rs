@@ -76,6 +76,10 @@ fn both_are_listed_and_played_by_every_protocol() {
         assert!(server.metric(&format!("neverblink_camera_frames_total{{camera=\"front\"{own}}}")).unwrap() > 20.0);
     }
     assert_eq!(server.metric(r#"neverblink_viewers{camera="front",rendition="sd",protocol="webrtc"}"#).unwrap(), 1.0);
+    let answers = ["front", "front/sd"].map(|stream| http::get(server.http(), &format!("/live/{stream}/index.m3u8")).unwrap());
+    for (answer, size) in answers.iter().zip(["RESOLUTION=640x360", "RESOLUTION=320x180"]) {
+        assert!(answer.status == 200 && answer.text().contains(size), "{} {}", answer.status, answer.text());
+    }
 }
 
 #[test]
