@@ -53,6 +53,15 @@ pub struct Chroma {
     pub chroma_depth: u8,
 }
 
+/// How samples become colours (§E.2.1).
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Colour {
+    /// Luma goes from 0 to 255 instead of 16 to 235.
+    pub full_range: bool,
+    /// `matrix_coefficients` of table E-5, if the stream says: 1 is BT.709, 5 and 6 are BT.601.
+    pub matrix: Option<u8>,
+}
+
 /// Why parameter sets are unusable.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -94,6 +103,15 @@ impl ParameterSets {
             luma_depth: depth(chroma.bit_depth_luma_minus8),
             chroma_depth: depth(chroma.bit_depth_chroma_minus8),
         })
+    }
+
+    /// How samples become colours, as far as the stream says; parses the set again.
+    pub fn colour(&self) -> Colour {
+        let parsed = SeqParameterSet::from_bits(BitReader::new(&bits::rbsp(&self.sps, 1)[..])).ok();
+        let signal = parsed.and_then(|sps| sps.vui_parameters?.video_signal_type);
+        let matrix = signal.as_ref().and_then(|s| s.colour_description.as_ref()).map(|c| c.matrix_coefficients);
+        // 2 is the word for not saying.
+        Colour { full_range: signal.is_some_and(|s| s.video_full_range_flag), matrix: matrix.filter(|m| *m != 2) }
     }
 
     /// `profile_idc`, constraint flags and `level_idc`: the six hex digits of `profile-level-id` (RFC 6184 §8.1).

@@ -15,10 +15,12 @@ pub mod h265;
 pub mod mp4;
 pub mod opus;
 mod rtp_form;
+mod thin;
 pub mod time;
 pub mod ts;
 
 pub use access_unit::{AccessUnit, CaptureClock, Captured, Payload, Timing};
 pub use catalog::{Aac, Catalog, Codec, G711Law, MediaKind, Track, TrackId, VideoParams};
 pub use rtp_form::{RtpFragment, RtpFragments};
+pub use thin::Thin;
 pub use time::{ClockPair, Mono, Wall};

@@ -1,16 +1,21 @@
 //! The process where pixels live.
 //!
 //! The server re-executes its own binary as `neverblink worker`, and [`main`] takes over. A worker draws or captures, encodes, and
-//! sends access units over a socket; raw pictures never reach the server, and whatever goes wrong with them stays here.
+//! sends access units over a socket; or it decodes a camera's stream and sends JPEGs; raw pictures never reach the server, and whatever goes wrong with them stays here.
 
 pub mod clock;
+mod colour;
+pub mod decoder;
 pub mod encoder;
+pub mod jpeg;
 mod link;
 pub mod pace;
 pub mod picture;
+mod pictures;
 mod process;
 mod report;
 pub mod sandbox;
+mod scale;
 mod test_picture;
 
 pub use process::main;

@@ -3,7 +3,7 @@
 use crate::{
     clock,
     link::{Closed, Link},
-    sandbox,
+    pictures, sandbox,
     test_picture::{self, Fault},
 };
 use nix::sys::{prctl, socket::getsockopt, socket::sockopt::PeerCredentials};
@@ -85,8 +85,12 @@ fn work(link: &mut Link) -> Result<(), Fault> {
     }
     match first_job(link)? {
         Some(Job::TestPicture(job)) => {
-            call_it(&job.name);
+            call_it("nb:", &job.name);
             test_picture::run(link, &job)
+        }
+        Some(Job::Pictures { name }) => {
+            call_it("nbjpeg:", &name);
+            Ok(pictures::run(link)?)
         }
         None => Ok(()),
     }
@@ -100,15 +104,16 @@ fn first_job(link: &mut Link) -> Result<Option<Job>, Closed> {
         match link.receive()? {
             Some(ToWorker::Start(job)) => return Ok(Some(job)),
             Some(ToWorker::Stop) => break,
-            Some(ToWorker::ForceKeyframe | ToWorker::SetBitrate(_)) | None => {}
+            // Nothing that makes sense before it.
+            Some(_) | None => {}
         }
     }
     Ok(None)
 }
 
 /// Shows the camera's name in `ps` and `top`, cut to the 15 bytes the kernel keeps.
-fn call_it(name: &str) {
-    if let Ok(name) = CString::new(format!("nb:{name}")) {
+fn call_it(what: &str, name: &str) {
+    if let Ok(name) = CString::new(format!("{what}{name}")) {
         let _ = prctl::set_name(&name);
     }
 }

@@ -50,6 +50,12 @@ impl Report {
         self.sums.bytes += payload.iter().map(|unit| unit.len() as u64).sum::<u64>();
     }
 
+    /// Counts a frame that was decoded.
+    pub(crate) fn decoded(&mut self, captured: Mono) {
+        self.progress.frames += 1;
+        self.progress.newest = Some(captured);
+    }
+
     pub(crate) fn send_if_due(&mut self, link: &mut Link, skipped: u64) -> Result<(), Closed> {
         let now = crate::clock::mono();
         if now < self.due {

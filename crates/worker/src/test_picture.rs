@@ -6,10 +6,11 @@ use crate::{
     link::{Closed, Link},
     pace::Pacer,
     picture::{self, Picture},
+    pictures,
     report::Report,
 };
 use media::{Catalog, ClockPair, Codec, Mono, TrackId, h264, time::rescale};
-use proto::ipc::{Frame, Job, TestPicture, ToServer, ToWorker};
+use proto::ipc::{Frame, TestPicture, ToServer, ToWorker};
 use std::sync::Arc;
 
 const TRACK: TrackId = TrackId(0);
@@ -22,6 +23,8 @@ pub(crate) enum Fault {
     Closed(#[from] Closed),
     #[error(transparent)]
     Encoder(#[from] encoder::Error),
+    #[error(transparent)]
+    Pictures(#[from] pictures::Fault),
     #[error("a keyframe without usable parameter sets")]
     ParameterSets,
 }
@@ -36,7 +39,7 @@ pub(crate) fn run(link: &mut Link, job: &TestPicture) -> Result<(), Fault> {
                 ToWorker::Stop => return Ok(()),
                 ToWorker::ForceKeyframe => work.encoder.force_keyframe(),
                 ToWorker::SetBitrate(bps) => work.encoder.set_bitrate(bps)?,
-                ToWorker::Start(Job::TestPicture(_)) => {}
+                ToWorker::Start(_) | ToWorker::Want(_) | ToWorker::Decode(_) => {}
             }
         }
         let now = clock::now();

@@ -9,7 +9,7 @@ use nix::{
     sys::socket::{AddressFamily, SockFlag, SockType, socket},
     unistd::Pid,
 };
-use proto::ipc::{Frame, Incoming, Job, Outgoing, TestPicture, ToServer, ToWorker};
+use proto::ipc::{Coded, Frame, Incoming, Job, Outgoing, Picture, TestPicture, ToServer, ToWorker, Want};
 use std::{
     io::{BufRead, BufReader, Read, Write},
     os::{fd::OwnedFd, unix::net::UnixStream},
@@ -26,8 +26,12 @@ fn main() -> ExitCode {
         Some("server") => return doomed_server(),
         _ => {}
     }
-    let tests: [(&str, fn()); 7] = [
+    let tests: [(&str, fn()); 8] = [
         ("frames_flow_and_wishes_are_heard", frames_flow_and_wishes_are_heard),
+        (
+            "pictures_are_made_of_the_newest_frame_for_whoever_wants_some",
+            pictures_are_made_of_the_newest_frame_for_whoever_wants_some,
+        ),
         ("the_sandbox_holds", the_sandbox_holds),
         ("the_end_of_the_socket_ends_the_worker", the_end_of_the_socket_ends_the_worker),
         ("a_killed_server_takes_its_worker_with_it", a_killed_server_takes_its_worker_with_it),
@@ -58,11 +62,15 @@ struct Worker {
 
 impl Worker {
     fn start(job: TestPicture) -> Self {
+        Self::begin(Job::TestPicture(job))
+    }
+
+    fn begin(job: Job) -> Self {
         let (ours, theirs) = UnixStream::pair().unwrap();
         let child = itself("worker").stdin(OwnedFd::from(theirs)).spawn().unwrap();
         ours.set_read_timeout(Some(PATIENCE)).unwrap();
         let mut worker = Self { child, socket: ours, incoming: Incoming::default() };
-        worker.tell(&ToWorker::Start(Job::TestPicture(job)));
+        worker.tell(&ToWorker::Start(job));
         worker
     }
 
@@ -88,6 +96,16 @@ impl Worker {
         loop {
             if let ToServer::Frame(frame) = self.hear() {
                 return frame;
+            }
+        }
+    }
+
+    fn picture(&mut self) -> Picture {
+        loop {
+            match self.hear() {
+                ToServer::Picture(picture) => return picture,
+                ToServer::Failed(text) => panic!("{text}"),
+                _ => {}
             }
         }
     }
@@ -136,6 +154,37 @@ fn frames_flow_and_wishes_are_heard() {
     let progress =
         std::iter::repeat_with(|| worker.hear()).find_map(|m| if let ToServer::Heartbeat(p) = m { Some(p) } else { None });
     assert!(progress.is_some_and(|p| p.frames > 0 && p.newest.is_some()));
+    worker.tell(&ToWorker::Stop);
+    assert_eq!(worker.exit().code(), Some(0));
+}
+
+fn pictures_are_made_of_the_newest_frame_for_whoever_wants_some() {
+    let mut camera = Worker::start(job());
+    let mut worker = Worker::begin(Job::Pictures { name: "desk".into() });
+    let want = |id, width, quality, interval_us| Want { id, width, quality, interval_us };
+    worker.tell(&ToWorker::Want(vec![want(1, 0, 80, 0), want(2, 160, 80, 0), want(3, 160, 20, 0), want(4, 0, 50, 60_000_000)]));
+    let mut feed = |worker: &mut Worker, show| {
+        let Frame { pts, key, captured, encoded: received, payload, .. } = camera.frame();
+        worker.tell(&ToWorker::Decode(Coded { pts, key, show, captured, received, payload }));
+        captured
+    };
+    for _ in 0..5 {
+        feed(&mut worker, false);
+    }
+    let newest = feed(&mut worker, true);
+    let pictures: Vec<_> = (0..4).map(|_| worker.picture()).collect();
+    assert!(pictures.iter().all(|p| p.captured == newest), "of the newest only");
+    assert!(pictures.iter().all(|p| p.captured <= p.received && p.received <= p.decoded && p.decoded <= p.encoded));
+    let of = |id| pictures.iter().find(|p| p.want == id).unwrap();
+    assert_eq!([1, 2, 3, 4].map(|id| (of(id).width, of(id).height)), [(320, 180), (160, 90), (160, 90), (320, 180)]);
+    assert!(of(3).jpeg.len() < of(2).jpeg.len() && of(2).jpeg.starts_with(&[0xff, 0xd8]));
+    let next = feed(&mut worker, true);
+    let pictures: Vec<_> = (0..3).map(|_| worker.picture()).collect();
+    assert!(pictures.iter().all(|p| p.captured == next && p.want != 4), "one a minute was enough for the fourth");
+    // Who comes later gets the picture that is there.
+    worker.tell(&ToWorker::Want(vec![want(9, 64, 80, 0)]));
+    let held = worker.picture();
+    assert_eq!((held.want, held.captured, held.width), (9, next, 64));
     worker.tell(&ToWorker::Stop);
     assert_eq!(worker.exit().code(), Some(0));
 }

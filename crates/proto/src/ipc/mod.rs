@@ -1,7 +1,8 @@
 //! The conversation between the server and its worker processes, over a Unix stream socket.
 //!
 //! Every message is a 4-byte length (little-endian, of what follows), one byte that names its kind, and a body.
-//! The worker speaks first, with [`ToServer::Hello`]; then the server gives it a [`Job`] and frames flow.
+//! The worker speaks first, with [`ToServer::Hello`]; then the server gives it a [`Job`] and frames flow:
+//! from a worker that makes a camera's stream, or to one that makes pictures of it.
 //!
 //! Nothing here reads or writes a socket: [`Incoming`] is given bytes as they come, in pieces of any size, and yields whole messages;
 //! [`Outgoing`] is given messages and yields bytes. A worker handles pixels and codecs, so the server trusts no byte of what it
@@ -11,18 +12,20 @@
 //! handed on by reference.
 
 mod catalog;
+mod pictures;
 mod stream;
 mod to_server;
 mod to_worker;
 mod wire;
 
+pub use pictures::{Coded, MAX_WANTS, Picture, Want};
 pub use stream::{Incoming, Message, Outgoing};
 pub use to_server::{Frame, Level, Progress, Stats, ToServer};
 pub use to_worker::{Job, TestPicture, ToWorker};
 pub use wire::{Reader, Writer};
 
 /// Version of this conversation. Both ends are the same binary, so a difference means a broken installation.
-pub const VERSION: u16 = 1;
+pub const VERSION: u16 = 2;
 
 /// Longest message, counted behind its length field. A 4K keyframe at the lowest quantiser stays below it.
 pub const MAX_MESSAGE: usize = 16 << 20;

@@ -36,6 +36,18 @@ fn frame() -> impl Strategy<Value = ToServer> {
     })
 }
 
+fn coded() -> impl Strategy<Value = Coded> {
+    let units = prop::collection::vec(prop::collection::vec(any::<u8>(), 1..300), 1..5);
+    (any::<(i64, bool, bool, u64, u64)>(), units).prop_map(|((pts, key, show, captured, received), units)| Coded {
+        pts,
+        key,
+        show,
+        captured: Mono::from_nanos(captured),
+        received: Mono::from_nanos(received),
+        payload: units.into_iter().map(Bytes::from).collect(),
+    })
+}
+
 fn to_server() -> impl Strategy<Value = ToServer> {
     let progress = any::<(u64, u64, Option<u64>)>();
     let progress =
@@ -51,6 +63,16 @@ fn to_server() -> impl Strategy<Value = ToServer> {
         any::<u32>().prop_map(|pid| ToServer::Hello { pid }),
         Just(ToServer::Tracks(catalog())),
         frame(),
+        (coded(), any::<[u16; 3]>()).prop_map(|(c, [want, width, height])| ToServer::Picture(Picture {
+            want,
+            width,
+            height,
+            captured: c.captured,
+            received: c.received,
+            decoded: c.received,
+            encoded: c.captured,
+            jpeg: c.payload[0].clone(),
+        })),
         ".{0,50}".prop_map(|s| ToServer::Log(Level::Warn, s)),
         ".{0,50}".prop_map(ToServer::Failed),
         progress.prop_map(ToServer::Heartbeat),
@@ -73,6 +95,12 @@ fn to_worker() -> impl Strategy<Value = ToWorker> {
         job.prop_map(|job| ToWorker::Start(Job::TestPicture(job))),
         Just(ToWorker::ForceKeyframe),
         any::<u32>().prop_map(ToWorker::SetBitrate),
+        "[a-z]{0,63}".prop_map(|name| ToWorker::Start(Job::Pictures { name })),
+        prop::collection::vec(any::<(u16, u16, u8, u32)>(), 0..=MAX_WANTS).prop_map(|wants| {
+            let want = |(id, width, quality, interval_us)| Want { id, width, quality, interval_us };
+            ToWorker::Want(wants.into_iter().map(want).collect())
+        }),
+        coded().prop_map(ToWorker::Decode),
         Just(ToWorker::Stop),
     ]
 }

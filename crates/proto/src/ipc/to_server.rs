@@ -1,7 +1,6 @@
 //! What a worker tells the server.
 
-use super::{Error, Message, Reader, VERSION, Writer, catalog};
-use bytes::Bytes;
+use super::{Error, Message, Picture, Reader, VERSION, Writer, catalog};
 use media::{AccessUnit, CaptureClock, Captured, Catalog, Mono, Payload, Timing, TrackId};
 
 /// A message from a worker to the server.
@@ -16,6 +15,8 @@ pub enum ToServer {
     Tracks(Catalog),
     /// A frame.
     Frame(Frame),
+    /// A picture of the stream that the server sends.
+    Picture(Picture),
     /// A line for the log.
     Log(Level, String),
     /// Why the worker is about to exit.
@@ -66,9 +67,9 @@ pub enum Level {
 /// What a worker has achieved since it started.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Progress {
-    /// Frames sent.
+    /// Frames made, or decoded.
     pub frames: u64,
-    /// Frames not made, because the machine or the server was too slow for them.
+    /// Frames not made, because the machine or the server was too slow for them; or not decodable.
     pub skipped: u64,
     /// When the newest frame was captured.
     pub newest: Option<Mono>,
@@ -97,10 +98,8 @@ mod kind {
     pub(super) const FAILED: u8 = 5;
     pub(super) const HEARTBEAT: u8 = 6;
     pub(super) const STATS: u8 = 7;
+    pub(super) const PICTURE: u8 = 8;
 }
-
-/// Most NAL units a frame may have.
-const MAX_UNITS: usize = 1024;
 
 impl Message for ToServer {
     fn write(&self, body: &mut Writer) -> u8 {
@@ -113,6 +112,10 @@ impl Message for ToServer {
             Self::Frame(frame) => {
                 frame.write(body);
                 kind::FRAME
+            }
+            Self::Picture(picture) => {
+                picture.write(body);
+                kind::PICTURE
             }
             Self::Log(level, text) => {
                 body.u8(*level as u8);
@@ -139,6 +142,7 @@ impl Message for ToServer {
             kind::HELLO => read_hello(&mut body)?,
             kind::TRACKS => Self::Tracks(catalog::read(&mut body)?),
             kind::FRAME => Self::Frame(Frame::read(&mut body)?),
+            kind::PICTURE => Self::Picture(Picture::read(&mut body)?),
             kind::LOG => Self::Log(Level::read(&mut body)?, body.text("log text")?),
             kind::FAILED => Self::Failed(body.text("error text")?),
             kind::HEARTBEAT => Self::Heartbeat(Progress::read(&mut body)?),
@@ -170,13 +174,7 @@ impl Frame {
         body.i64(self.pts);
         body.u64(self.captured.as_nanos());
         body.u64(self.encoded.as_nanos());
-        let units = &self.payload[..self.payload.len().min(MAX_UNITS)];
-        body.u16(units.len() as u16);
-        for unit in units {
-            // A unit beyond 4 GiB makes the message too long anyway, which is refused when it is sent.
-            body.u32(u32::try_from(unit.len()).unwrap_or(u32::MAX));
-            body.tail.push(unit.clone());
-        }
+        body.units(&self.payload);
     }
 
     fn read(body: &mut Reader) -> Result<Self, Error> {
@@ -185,21 +183,8 @@ impl Frame {
         let pts = body.i64()?;
         let captured = Mono::from_nanos(body.u64()?);
         let encoded = Mono::from_nanos(body.u64()?);
-        Ok(Self { track, pts, key, captured, encoded, payload: read_units(body)? })
+        Ok(Self { track, pts, key, captured, encoded, payload: body.units()? })
     }
-}
-
-fn read_units(body: &mut Reader) -> Result<Payload, Error> {
-    let count = usize::from(body.u16()?);
-    if count == 0 || count > MAX_UNITS {
-        return body.bad("number of units");
-    }
-    let lengths = body.bytes(count * 4)?;
-    let mut unit = |length: &[u8]| -> Result<Bytes, Error> {
-        let length = length.iter().rev().fold(0usize, |n, b| n << 8 | usize::from(*b));
-        if length == 0 { body.bad("length of a unit") } else { body.bytes(length) }
-    };
-    lengths.chunks_exact(4).map(&mut unit).collect()
 }
 
 impl Level {

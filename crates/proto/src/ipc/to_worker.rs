@@ -1,6 +1,9 @@
 //! What the server tells a worker.
 
-use super::{Error, Message, Reader, Writer};
+use super::{
+    Coded, Error, Message, Reader, Want, Writer,
+    pictures::{read_wants, write_wants},
+};
 
 /// A message from the server to a worker.
 #[derive(Clone, PartialEq, Eq, Debug)]
@@ -11,6 +14,10 @@ pub enum ToWorker {
     ForceKeyframe,
     /// From now on aim at this many bits a second.
     SetBitrate(u32),
+    /// The kinds of pictures wanted from now on; at most [`MAX_WANTS`](super::MAX_WANTS).
+    Want(Vec<Want>),
+    /// A frame to make pictures of.
+    Decode(Coded),
     /// Finish and exit.
     Stop,
 }
@@ -20,6 +27,11 @@ pub enum ToWorker {
 pub enum Job {
     /// Draw the moving test picture and encode it.
     TestPicture(TestPicture),
+    /// Make pictures of the H.264 stream that the server sends.
+    Pictures {
+        /// The camera's name.
+        name: String,
+    },
 }
 
 /// How the test picture is to be.
@@ -46,6 +58,9 @@ mod kind {
     pub(super) const FORCE_KEYFRAME: u8 = 2;
     pub(super) const SET_BITRATE: u8 = 3;
     pub(super) const STOP: u8 = 4;
+    pub(super) const START_PICTURES: u8 = 5;
+    pub(super) const WANT: u8 = 6;
+    pub(super) const DECODE: u8 = 7;
 }
 
 impl Message for ToWorker {
@@ -54,6 +69,18 @@ impl Message for ToWorker {
             Self::Start(Job::TestPicture(job)) => {
                 job.write(body);
                 kind::START_TEST_PICTURE
+            }
+            Self::Start(Job::Pictures { name }) => {
+                body.text(name);
+                kind::START_PICTURES
+            }
+            Self::Want(wants) => {
+                write_wants(body, wants);
+                kind::WANT
+            }
+            Self::Decode(coded) => {
+                coded.write(body);
+                kind::DECODE
             }
             Self::ForceKeyframe => kind::FORCE_KEYFRAME,
             Self::SetBitrate(bps) => {
@@ -67,6 +94,9 @@ impl Message for ToWorker {
     fn read(mut body: Reader) -> Result<Self, Error> {
         let message = match body.kind() {
             kind::START_TEST_PICTURE => Self::Start(Job::TestPicture(TestPicture::read(&mut body)?)),
+            kind::START_PICTURES => Self::Start(Job::Pictures { name: body.text("name")? }),
+            kind::WANT => Self::Want(read_wants(&mut body)?),
+            kind::DECODE => Self::Decode(Coded::read(&mut body)?),
             kind::FORCE_KEYFRAME => Self::ForceKeyframe,
             kind::SET_BITRATE => Self::SetBitrate(body.u32()?),
             kind::STOP => Self::Stop,

@@ -2,6 +2,10 @@
 
 use super::{Error, MAX_TEXT};
 use bytes::{Buf, BufMut, Bytes, BytesMut};
+use media::Payload;
+
+/// Most NAL units a frame may have.
+const MAX_UNITS: usize = 1024;
 
 /// Reads the fields of one body. Every method fails instead of reading behind the end.
 pub struct Reader {
@@ -76,6 +80,20 @@ impl Reader {
         }
     }
 
+    /// The units of a frame, none of them empty, sharing the message's memory.
+    pub(super) fn units(&mut self) -> Result<Payload, Error> {
+        let count = usize::from(self.u16()?);
+        if count == 0 || count > MAX_UNITS {
+            return self.bad("number of units");
+        }
+        let lengths = self.bytes(count * 4)?;
+        let mut unit = |length: &[u8]| -> Result<Bytes, Error> {
+            let length = length.iter().rev().fold(0usize, |n, b| n << 8 | usize::from(*b));
+            if length == 0 { self.bad("length of a unit") } else { self.bytes(length) }
+        };
+        lengths.chunks_exact(4).map(&mut unit).collect()
+    }
+
     pub(super) fn end(self) -> Result<(), Error> {
         if self.body.is_empty() { Ok(()) } else { Err(Error::Body(self.kind)) }
     }
@@ -86,7 +104,7 @@ impl Reader {
 pub struct Writer {
     head: BytesMut,
     /// Large parts that follow the head, by reference.
-    pub(super) tail: media::Payload,
+    pub(super) tail: Payload,
 }
 
 impl Writer {
@@ -94,7 +112,7 @@ impl Writer {
         &mut self.head
     }
 
-    pub(super) fn into_parts(self) -> (BytesMut, media::Payload) {
+    pub(super) fn into_parts(self) -> (BytesMut, Payload) {
         (self.head, self.tail)
     }
 
@@ -127,6 +145,17 @@ impl Writer {
         let n = u16::try_from(v.len()).unwrap_or(u16::MAX);
         self.u16(n);
         self.head.put_slice(&v[..n.into()]);
+    }
+
+    /// The units of a frame, by reference.
+    pub(super) fn units(&mut self, units: &[Bytes]) {
+        let units = &units[..units.len().min(MAX_UNITS)];
+        self.u16(units.len() as u16);
+        for unit in units {
+            // A unit beyond 4 GiB makes the message too long anyway, which is refused when it is sent.
+            self.u32(u32::try_from(unit.len()).unwrap_or(u32::MAX));
+            self.tail.push(unit.clone());
+        }
     }
 
     pub(super) fn text(&mut self, v: &str) {

@@ -77,7 +77,7 @@ impl I420 {
     }
 
     /// Each plane with its width and height.
-    fn planes_mut(&mut self) -> [(&mut [u8], usize, usize); 3] {
+    pub(crate) fn planes_mut(&mut self) -> [(&mut [u8], usize, usize); 3] {
         let (w, h) = (self.width, self.height);
         let (y, rest) = self.data.split_at_mut(w * h);
         let (u, v) = rest.split_at_mut(w * h / 4);

@@ -184,7 +184,8 @@ impl Speaker {
             ToServer::Failed(text) => return Err(End::Failed(text)),
             ToServer::Heartbeat(progress) => self.note(progress),
             ToServer::Stats(stats) => tracing::debug!(camera = %self.stream.name(), ?stats, "worker statistics"),
-            ToServer::Hello { .. } => {}
+            // Pictures come from workers with another job.
+            ToServer::Hello { .. } | ToServer::Picture(_) => {}
         }
         Ok(())
     }
