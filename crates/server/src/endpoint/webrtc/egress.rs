@@ -156,12 +156,10 @@ impl Egress {
         marker: bool,
     ) -> Option<u16> {
         let transport = self.transport_sequence;
-        let Some(lane) = (match kind {
+        let lane = match kind {
             MediaKind::Video => self.video.as_mut(),
             MediaKind::Audio => self.audio.as_mut(),
-        }) else {
-            return None;
-        };
+        }?;
         let start = out.len();
         let payload = [&fragment.head[..], &fragment.body];
         let header = write_packet(out, lane.header(stamp, marker), &lane.ids, &stamp.extensions(transport), &payload);
