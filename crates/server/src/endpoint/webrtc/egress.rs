@@ -11,7 +11,7 @@ use proto::{
     rtp::{
         ExtensionIds, Extensions, Header, TRANSPORT_SEQUENCE,
         feedback::{Dlrr, put_dlrr},
-        rtcp::{SenderReport, write_sender_report},
+        rtcp::{SenderReport, put_sender_report},
         write_packet, write_repair,
     },
     srtp::Sender,
@@ -228,7 +228,7 @@ impl Egress {
                 packets: lane.packets,
                 octets: lane.octets,
             };
-            out.extend_from_slice(&write_sender_report(&report, CNAME));
+            put_sender_report(out, &report, CNAME);
         }
         if out.len() > start {
             self.reports.rotate_right(1);

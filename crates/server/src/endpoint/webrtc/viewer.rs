@@ -3,6 +3,8 @@
 mod feedback;
 mod link;
 mod pump;
+#[cfg(test)]
+mod tests;
 
 use super::{
     batch::Route,
