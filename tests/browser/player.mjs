@@ -2,7 +2,7 @@
 
 import { clockBlocks } from "./clock.mjs";
 import { Probe, latencyOf } from "./probe.mjs";
-import { round } from "./summary.mjs";
+import { round, since } from "./summary.mjs";
 
 const TIMEOUT = 20_000;
 
@@ -72,6 +72,12 @@ export class Player {
     const before = await inbound(this.pc);
     const report = await this.probe.measure(seconds);
     return { ...report, stats: difference(before, await inbound(this.pc)), state: this.pc.connectionState };
+  }
+
+  // When each frame since `from`, in ms of the wall clock, was shown, and how old it was then (null if its clock was unreadable).
+  shownSince(from) {
+    const frames = this.probe.frames.filter((f) => f.at >= from);
+    return frames.map(({ at, clock }) => ({ at, latency_ms: clock && since(clock.millis, at) }));
   }
 
   async stop() {

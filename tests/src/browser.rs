@@ -141,6 +141,14 @@ impl Browser {
         self.call_as("frame", json!({ "name": name, "captured": captured, "timeout": limit.as_secs_f64() * 1e3 }))
     }
 
+    /// Every frame shown since `from` (ms of the wall clock).
+    ///
+    /// # Errors
+    /// If the page is gone, or not the test's own.
+    pub fn shown_since(&self, name: &str, from: f64) -> Result<Vec<Shown>> {
+        self.call_as("evaluate", json!({ "name": name, "expression": format!("player.shownSince({from})") }))
+    }
+
     /// The WHEP session of a page started by [`Self::watch`].
     ///
     /// # Errors

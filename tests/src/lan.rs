@@ -33,7 +33,7 @@ pub struct Lan {
 /// # Panics
 /// If `test` does, or the network cannot be set up although permitted.
 pub fn on_a_lan(test: impl FnOnce(&Lan) + Send) {
-    let missing = ["ip", "nft", "unshare", "nsenter"].iter().find(|t| !has_tool(t));
+    let missing = ["ip", "nft", "tc", "unshare", "nsenter"].iter().find(|t| !has_tool(t));
     if let Some(tool) = missing {
         return skip(&format!("no `{tool}`"));
     }
@@ -95,6 +95,21 @@ impl Lan {
         let hook = "type filter hook input priority 0";
         let rules = format!("table inet loss {{\nchain input {{\n{hook};\nmeta l4proto udp {chance} counter drop\n}}\n}}\n");
         self.run_at_viewer("nft", &[&rules])
+    }
+
+    /// Lets no more than this through to the viewer, with the queue that a home router has: 400 ms, and what does not fit is lost.
+    /// 0 ends that. `false`, said loudly, if this machine's kernel cannot do it.
+    ///
+    /// # Errors
+    /// If there is no limit to end.
+    pub fn limit(&self, kbit_per_second: u64) -> Result<bool> {
+        if kbit_per_second == 0 {
+            return run("tc", &["qdisc", "del", "dev", "server", "root"]).map(|()| true);
+        }
+        let rate = format!("{kbit_per_second}kbit");
+        let bucket = ["tbf", "rate", &rate, "burst", "16kb", "latency", "400ms"];
+        let limited = run("tc", &[["qdisc", "replace", "dev", "server", "root"].as_slice(), &bucket].concat());
+        Ok(limited.map_err(|e| skip(&format!("this kernel has no token buckets: {e:#}"))).is_ok())
     }
 
     fn run_at_viewer(&self, program: &str, args: &[&str]) -> Result<()> {

@@ -14,6 +14,7 @@
 //! Handles belong to the thread that made them: a process is killed when its thread ends ([`Process`]).
 #![forbid(unsafe_code)]
 
+pub mod ages;
 mod binary;
 mod browser;
 mod camera;

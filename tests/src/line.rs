@@ -31,13 +31,22 @@ impl Line {
         self.note(what, value, "≥", bound, value >= bound)
     }
 
+    /// `value` is worth knowing; nothing is promised of it.
+    pub fn seen(&mut self, what: &str, value: f64) -> &mut Self {
+        self.write(&format!("{what} {value:.1}"))
+    }
+
     fn note(&mut self, what: &str, value: f64, sign: &str, bound: f64, holds: bool) -> &mut Self {
-        let comma = if self.measured.is_empty() { "" } else { ", " };
         let text = format!("{what} {value:.1} ({sign} {bound})");
-        let _ = write!(self.measured, "{comma}{text}");
         if !holds {
-            self.broken.push(text);
+            self.broken.push(text.clone());
         }
+        self.write(&text)
+    }
+
+    fn write(&mut self, text: &str) -> &mut Self {
+        let comma = if self.measured.is_empty() { "" } else { ", " };
+        let _ = write!(self.measured, "{comma}{text}");
         self
     }
 
@@ -46,6 +55,21 @@ impl Line {
     /// # Panics
     /// If a bound does not hold.
     pub fn finish(&self) {
+        Self::finish_all(std::slice::from_ref(self));
+    }
+
+    /// As [`Self::finish`] for several promises of one test: all are written before it fails.
+    ///
+    /// # Panics
+    /// If a bound does not hold.
+    pub fn finish_all(lines: &[Self]) {
+        lines.iter().for_each(Self::tell);
+        let broken: Vec<_> = lines.iter().filter(|l| !l.broken.is_empty()).collect();
+        let text: Vec<_> = broken.iter().map(|l| format!("{}: {}", l.promise, l.broken.join(", "))).collect();
+        assert!(broken.is_empty(), "{}", text.join("\n"));
+    }
+
+    fn tell(&self) {
         let verdict = if self.broken.is_empty() { "ok" } else { "BROKEN" };
         let line = format!("{verdict}\t{}\t{}\n", self.promise, self.measured);
         eprint!("{line}");
@@ -53,7 +77,6 @@ impl Line {
             let file = OpenOptions::new().create(true).append(true).open(list);
             let _ = file.and_then(|mut f| f.write_all(line.as_bytes()));
         }
-        assert!(self.broken.is_empty(), "{}: {}", self.promise, self.broken.join(", "));
     }
 }
 

@@ -8,12 +8,12 @@ const FPS: u32 = 30;
 
 #[test]
 fn half_way_into_four_seconds() {
-    join_half_way(4, (120.0, 300.0), (250.0, 600.0));
+    join_half_way(4, (100.0, 300.0), (250.0, 600.0));
 }
 
 #[test]
 fn half_way_into_one_second() {
-    join_half_way(1, (60.0, 200.0), (100.0, 400.0));
+    join_half_way(1, (50.0, 200.0), (100.0, 400.0));
 }
 
 /// Bounds come as the promise and what the continuous integration is held to; see `Line`.
