@@ -31,6 +31,7 @@ mod server;
 mod skip;
 mod usage;
 mod wait;
+pub mod websocket;
 
 pub use binary::{binary, repository};
 pub use browser::{Browser, Joined, Measured, Percentiles, Running, Session, Shown};

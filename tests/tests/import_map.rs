@@ -31,6 +31,7 @@ const FEATURES: &[&str] = &[
     "endpoint::progressive",
     "endpoint::rtsp",
     "endpoint::webrtc",
+    "endpoint::ws",
     "source::rtsp",
     "source::worker",
     "supervise",
@@ -39,7 +40,7 @@ const FEATURES: &[&str] = &[
 ];
 
 /// Modules of the server that every feature may name; they name no feature.
-const COMMON: &[&str] = &["audience", "cameras", "clock", "error"];
+const COMMON: &[&str] = &["audience", "cameras", "clock", "connection", "error"];
 
 /// What a feature may name nevertheless, each with its reason.
 const EXCEPTIONS: &[(&str, &str)] = &[

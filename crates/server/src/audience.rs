@@ -140,10 +140,9 @@ impl Audience {
     /// # Errors
     /// [`NoViewer`] if nobody has this id.
     pub(crate) fn end(&self, id: &str) -> Result<(), NoViewer> {
-        let none = || NoViewer(id.chars().take(64).collect());
-        let number = id.rsplit('-').next().and_then(|n| n.parse().ok()).ok_or_else(none)?;
         let mut inner = self.shared.lock();
-        let guest = inner.guests.get(&number).filter(|g| g.id() == id).cloned().ok_or_else(none)?;
+        let guest = inner.guest(id)?;
+        let number = guest.number;
         match &guest.end {
             Some(end) => {
                 drop(inner);
@@ -152,6 +151,14 @@ impl Audience {
             None => inner.end_lease(number),
         }
         Ok(())
+    }
+
+    /// The viewer of this id.
+    ///
+    /// # Errors
+    /// [`NoViewer`] if nobody has it.
+    pub(crate) fn guest(&self, id: &str) -> Result<Arc<Guest>, NoViewer> {
+        self.shared.lock().guest(id)
     }
 
     /// All viewers of now, the oldest first.
@@ -202,6 +209,12 @@ impl Inner {
         let guest = Arc::new(Guest::new(self.last, protocol, shown, end, now));
         self.guests.insert(guest.number, guest.clone());
         Ok(guest)
+    }
+
+    fn guest(&self, id: &str) -> Result<Arc<Guest>, NoViewer> {
+        let number = id.rsplit('-').next().and_then(|n| n.parse::<u64>().ok());
+        let guest = number.and_then(|number| self.guests.get(&number)).filter(|g| g.id() == id);
+        guest.cloned().ok_or_else(|| NoViewer(id.chars().take(64).collect()))
     }
 
     fn leave(&mut self, number: u64) {

@@ -7,6 +7,7 @@ mod cameras;
 mod cli;
 mod clock;
 mod config;
+mod connection;
 mod endpoint;
 mod error;
 mod source;

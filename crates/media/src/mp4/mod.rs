@@ -16,6 +16,7 @@ mod sample_entry;
 pub use codec::codec_string;
 pub use fragment::{Admitted, Fragment, Fragmenter};
 pub use init::init_segment;
+pub use sample_entry::decoder_config;
 
 use crate::{AccessUnit, Catalog, Codec, MediaKind, Track, h264, h265};
 use bytes::{Bytes, BytesMut};

@@ -18,6 +18,19 @@ pub(super) fn put_entry(out: &mut Vec<u8>, track: &Track) {
     }
 }
 
+/// What a decoder is configured with, as browsers want it beside [`codec_string`](super::codec_string): the content of `avcC` or
+/// `hvcC`, or an `AudioSpecificConfig`. `None` for codecs that need none, or whose parameter sets are not known yet.
+pub fn decoder_config(codec: &Codec) -> Option<Bytes> {
+    let mut out = Vec::with_capacity(128);
+    match codec {
+        Codec::H264(Some(sets)) => avc(&mut out, sets),
+        Codec::H265(Some(sets)) => hevc(&mut out, sets),
+        Codec::Aac(aac) => return Some(aac.config.clone()),
+        Codec::H264(None) | Codec::H265(None) | Codec::Opus { .. } | Codec::G711 { .. } => return None,
+    }
+    Some(out.into())
+}
+
 fn visual(out: &mut Vec<u8>, name: [u8; 4], video: VideoParams, config: impl FnOnce(&mut Vec<u8>)) {
     let size = |n: u32| u16::try_from(n).unwrap_or(u16::MAX);
     put(out, name, |out| {

@@ -9,6 +9,7 @@ use crate::{
         progressive,
         rtsp::{self, Rtsp},
         webrtc::{self, Webrtc},
+        ws,
     },
     telemetry::Metrics,
     web,
@@ -78,7 +79,7 @@ pub(super) async fn start(
     Ok(bound)
 }
 
-/// What plays over plain HTTP.
+/// What plays over HTTP and what begins as HTTP.
 fn players(house: &House) -> Router {
     let hls = hls::Access {
         cameras: house.cameras.clone(),
@@ -93,7 +94,14 @@ fn players(house: &House) -> Router {
         audience: house.audience.clone(),
         stop: house.stop.clone(),
     };
-    hls::router(hls).merge(progressive::router(progressive))
+    let ws = ws::Access {
+        cameras: house.cameras.clone(),
+        clock: house.clock,
+        audience: house.audience.clone(),
+        tasks: house.tasks.clone(),
+        stop: house.stop.clone(),
+    };
+    hls::router(hls).merge(progressive::router(progressive)).merge(ws::router(ws))
 }
 
 /// Binds one port. With `any_port`, a taken port is replaced by a free one.

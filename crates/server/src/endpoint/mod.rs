@@ -5,3 +5,4 @@ pub(crate) mod http;
 pub(crate) mod progressive;
 pub(crate) mod rtsp;
 pub(crate) mod webrtc;
+pub(crate) mod ws;

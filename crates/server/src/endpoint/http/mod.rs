@@ -4,6 +4,7 @@ mod api;
 mod feed;
 mod health;
 mod live;
+mod live_socket;
 mod origin;
 mod server;
 mod view;
@@ -20,7 +21,7 @@ use axum::{
     http::{Method, StatusCode, Uri},
     middleware::{self, Next},
     response::{IntoResponse, Response},
-    routing::{delete, get, post},
+    routing::{get, post},
 };
 use std::time::Duration;
 use tokio::sync::watch;
@@ -60,7 +61,7 @@ impl Api {
             .route("/api/v1/cameras/{name}/restart", post(api::restart))
             .route("/api/v1/cameras/{name}/keyframe", post(api::keyframe))
             .route("/api/v1/viewers", get(viewers::list))
-            .route("/api/v1/viewers/{id}", delete(viewers::end))
+            .route("/api/v1/viewers/{id}", get(viewers::one).delete(viewers::end))
             .route("/api/v1/events", get(api::events))
             .route("/api/v1/time", get(api::time))
             .with_state(self)

@@ -16,7 +16,7 @@ use axum::{
 const CONTROL: &str = "/api/";
 /// Response headers that players read (WHEP: `draft-ietf-wish-whep`, §4).
 const EXPOSED: HeaderValue =
-    HeaderValue::from_static("location, etag, link, accept-patch, accept-post, www-authenticate, retry-after");
+    HeaderValue::from_static("location, etag, link, accept-patch, accept-post, www-authenticate, retry-after, x-viewer");
 const METHODS: HeaderValue = HeaderValue::from_static("GET, HEAD, POST, PATCH, DELETE, OPTIONS");
 const PREFLIGHT_SECONDS: HeaderValue = HeaderValue::from_static("7200");
 const ANY: HeaderValue = HeaderValue::from_static("*");

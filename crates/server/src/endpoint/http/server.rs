@@ -1,6 +1,7 @@
 //! Sockets and HTTP/1.1, hardened against peers that are slow, silent or many.
 
-use super::write_deadline::WriteDeadline;
+use super::{live_socket::LiveSocket, write_deadline::WriteDeadline};
+use crate::connection::Connection;
 use axum::{Router, extract::ConnectInfo};
 use hyper::{Request, body::Incoming, server::conn::http1};
 use hyper_util::{
@@ -85,12 +86,15 @@ fn turn_away(socket: TcpStream) {
 async fn serve(socket: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken, _place: OwnedSemaphorePermit) {
     let _ = socket.set_nodelay(true);
     let _ = SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT);
+    let connection = Connection::default();
+    let live = LiveSocket::new(socket, connection.clone());
     // Handlers find the peer's address as axum's own server would give it.
     let service = router.map_request(move |mut request: Request<Incoming>| {
         request.extensions_mut().insert(ConnectInfo(peer));
+        request.extensions_mut().insert(connection.clone());
         request
     });
-    let io = TokioIo::new(WriteDeadline::new(socket, READ_WITHIN));
+    let io = TokioIo::new(WriteDeadline::new(live, READ_WITHIN));
     let connection = http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEAD_WITHIN)

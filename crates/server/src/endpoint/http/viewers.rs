@@ -14,7 +14,7 @@ use std::sync::Arc;
 
 /// All that is shown of a viewer. What a protocol cannot know is null.
 #[derive(Serialize, Debug)]
-struct ViewerView {
+pub(super) struct ViewerView {
     id: String,
     protocol: &'static str,
     transport: Option<&'static str>,
@@ -99,6 +99,12 @@ pub(super) async fn list(State(api): State<Api>, wanted: Result<Query<Wanted>, Q
             && protocol.as_deref().is_none_or(|protocol| protocol == guest.protocol.as_str())
     });
     Ok(Json(json!({ "viewers": guests.iter().map(|guest| ViewerView::new(guest, now)).collect::<Vec<_>>() })))
+}
+
+/// `GET /api/v1/viewers/ID`: one of them.
+pub(super) async fn one(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<ViewerView>, ApiError> {
+    let guest = api.audience.guest(&id)?;
+    Ok(Json(ViewerView::new(&guest, api.clock.now())))
 }
 
 /// `DELETE /api/v1/viewers/ID`: ends one, who is off the list a moment later.

@@ -57,7 +57,7 @@ async fn offer_rendition(
 async fn join(api: &Api, camera: &str, headers: &HeaderMap, body: &[u8]) -> Result<Response, ApiError> {
     let stream = api.cameras.play(camera)?;
     let offer = text(headers, SDP, body)?;
-    let Joined { answer, secret, etag } = api.service.join(stream, offer, host(headers)).await?;
+    let Joined { answer, secret, viewer, etag } = api.service.join(stream, offer, host(headers)).await?;
     // One level for all: the secret alone finds the session.
     let base = camera.split('/').next().unwrap_or(camera);
     let location = format!("/live/{base}/whep/{secret}");
@@ -66,6 +66,7 @@ async fn join(api: &Api, camera: &str, headers: &HeaderMap, body: &[u8]) -> Resu
         (header::LOCATION, location),
         (header::ETAG, quoted(etag)),
         (HeaderName::from_static("accept-patch"), FRAGMENT.to_owned()),
+        (HeaderName::from_static("x-viewer"), viewer),
     ];
     Ok((StatusCode::CREATED, answer_headers, answer).into_response())
 }

@@ -55,6 +55,8 @@ pub(super) enum Refusal {
 pub(super) struct Joined {
     pub(super) answer: String,
     pub(super) secret: Secret,
+    /// By which the API knows it.
+    pub(super) viewer: String,
     pub(super) etag: u64,
 }
 
@@ -122,7 +124,7 @@ impl Service {
         let sources = (Sources::random(), Sources::random());
         let answer = answer::write(&offer, &choice, sources, &session, &self.certificate);
         let plan = Plan::new(&offer, &choice, sources);
-        let id = seat.number();
+        let (id, viewer) = (seat.number(), seat.id());
         let arrival = Box::new(Arrival { session, plan, choice, stream, seat, candidates });
         let shard = usize::try_from(id).unwrap_or_default() % self.shards.len().max(1);
         let secret = secret().map_err(|_| Refusal::Stopping)?;
@@ -134,7 +136,7 @@ impl Service {
             self.forget(id);
             return Err(Refusal::Stopping);
         }
-        Ok(Joined { answer, secret, etag: FIRST_ETAG })
+        Ok(Joined { answer, secret, viewer, etag: FIRST_ETAG })
     }
 
     /// Takes candidates or new credentials. `etag` is `None` where the browser sent `*`.
