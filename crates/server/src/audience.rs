@@ -245,7 +245,6 @@ impl Inner {
 
 impl Seat {
     /// The viewer is sent another rendition from now on; `None` is the camera's own picture. The reason is for people.
-    #[cfg_attr(not(test), allow(dead_code, reason = "for renditions, which are on their way"))]
     pub(crate) fn move_to(&self, rendition: Option<Arc<str>>, reason: &'static str) {
         self.shared.lock().move_to(&self.guest, rendition, reason);
     }

@@ -65,7 +65,7 @@ impl Pacer {
 
     /// When at least a packet may be sent.
     pub(super) fn ready_at(&self) -> Mono {
-        let missing = (1500.0 - self.tokens).max(0.0) / self.pace();
+        let missing = (1600.0 - self.tokens).max(0.0) / self.pace();
         self.at + Duration::from_secs_f64(missing).max(LEAST)
     }
 

@@ -57,7 +57,9 @@ async fn offer_rendition(
 async fn join(api: &Api, camera: &str, headers: &HeaderMap, body: &[u8]) -> Result<Response, ApiError> {
     let stream = api.cameras.play(camera)?;
     let offer = text(headers, SDP, body)?;
-    let Joined { answer, secret, viewer, etag } = api.service.join(stream, offer, host(headers)).await?;
+    // Who asks for a rendition gets that one; who asks for the camera gets what the link carries.
+    let renditions = (!camera.contains('/')).then(|| api.cameras.clone());
+    let Joined { answer, secret, viewer, etag } = api.service.join(stream, renditions, offer, host(headers)).await?;
     // One level for all: the secret alone finds the session.
     let base = camera.split('/').next().unwrap_or(camera);
     let location = format!("/live/{base}/whep/{secret}");

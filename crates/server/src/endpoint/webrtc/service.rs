@@ -13,6 +13,7 @@ use super::{
 };
 use crate::{
     audience::{Audience, Ender, Protocol, Refused, Visit},
+    cameras::Cameras,
     clock::Clock,
 };
 use hub::Stream;
@@ -111,6 +112,7 @@ impl Service {
     pub(super) async fn join(
         self: &Arc<Self>,
         stream: Arc<Stream>,
+        cameras: Option<Cameras>,
         offer: &str,
         host: Option<IpAddr>,
     ) -> Result<Joined, Refusal> {
@@ -125,7 +127,7 @@ impl Service {
         let answer = answer::write(&offer, &choice, sources, &session, &self.certificate);
         let plan = Plan::new(&offer, &choice, sources);
         let (id, viewer) = (seat.number(), seat.id());
-        let arrival = Box::new(Arrival { session, plan, choice, stream, seat, candidates });
+        let arrival = Box::new(Arrival { session, plan, choice, stream, seat, cameras, candidates });
         let shard = usize::try_from(id).unwrap_or_default() % self.shards.len().max(1);
         let secret = secret().map_err(|_| Refusal::Stopping)?;
         let (remote, section) = (offer.remote.credentials.ufrag, fragment::first_section(&answer));

@@ -216,21 +216,51 @@ impl Shard {
 
     fn join(&mut self, id: ViewerId, arrival: Arrival) {
         let camera = arrival.stream.name().clone();
-        if !self.feeds.contains_key(&camera) {
-            self.turns += 1;
-            let key = FeedKey { camera: camera.clone(), turn: self.turns };
-            self.new_waits.push(wait(key, arrival.stream.changes()));
-            let feed = Feed::new(arrival.stream.clone(), self.stats.camera(&camera));
-            self.feeds.insert(camera.clone(), Watched { feed, turn: self.turns, viewers: Vec::new() });
-        }
-        if let Some(watched) = self.feeds.get_mut(&camera) {
-            watched.viewers.push(id);
-        }
+        self.watch(id, &arrival.stream);
         let viewer = Viewer::new(self.clock, self.clock.now(), arrival);
         let ufrag = viewer.local_ufrag();
         self.by_ufrag.insert(ufrag.clone(), id);
         self.viewers.insert(id, Entry { camera, ufrag, wake: None, viewer });
         self.with_viewer(id, |viewer, cx| viewer.handle_timeout(cx));
+    }
+
+    /// Lets a viewer be woken for a stream.
+    fn watch(&mut self, id: ViewerId, stream: &Arc<hub::Stream>) {
+        let name = stream.name();
+        if !self.feeds.contains_key(name) {
+            self.turns += 1;
+            let key = FeedKey { camera: name.clone(), turn: self.turns };
+            self.new_waits.push(wait(key, stream.changes()));
+            let feed = Feed::new(stream.clone(), self.stats.camera(name));
+            self.feeds.insert(name.clone(), Watched { feed, turn: self.turns, viewers: Vec::new() });
+        }
+        if let Some(watched) = self.feeds.get_mut(name)
+            && !watched.viewers.contains(&id)
+        {
+            watched.viewers.push(id);
+        }
+    }
+
+    fn unwatch(&mut self, id: ViewerId, name: &str) {
+        let Some(watched) = self.feeds.get_mut(name) else { return };
+        watched.viewers.retain(|of| *of != id);
+        if watched.viewers.is_empty() {
+            self.feeds.remove(name);
+        }
+    }
+
+    /// Follows a viewer that moves, or is about to move, to another rendition.
+    fn follow(&mut self, id: ViewerId) {
+        let Some(entry) = self.viewers.get_mut(&id) else { return };
+        if let Some(stream) = entry.viewer.take_unwatched() {
+            self.watch(id, &stream);
+        }
+        let Some(entry) = self.viewers.get_mut(&id) else { return };
+        let shown = entry.viewer.stream().name();
+        if !Arc::ptr_eq(shown, &entry.camera) {
+            let left = std::mem::replace(&mut entry.camera, shown.clone());
+            self.unwatch(id, &left);
+        }
     }
 
     /// `None` if the viewer is no more.
@@ -256,7 +286,10 @@ impl Shard {
         }
         match entry.viewer.ended().cloned() {
             Some(end) => self.remove(id, end),
-            None => self.reschedule(id),
+            None => {
+                self.follow(id);
+                self.reschedule(id);
+            }
         }
     }
 
@@ -271,11 +304,12 @@ impl Shard {
             if end != End::Panicked {
                 entry.viewer.close(&mut cx, end.clone());
             }
-            watched.viewers.retain(|of| *of != id);
-            if watched.viewers.is_empty() {
-                self.feeds.remove(&entry.camera);
-            }
         }
+        // It may wait for a rendition, too.
+        self.feeds.retain(|_, watched| {
+            watched.viewers.retain(|of| *of != id);
+            !watched.viewers.is_empty()
+        });
         tracing::info!(camera = %entry.camera, viewer = id, reason = %end, "viewer left");
         // The other side is gone only when the server stops.
         let _ = self.gone.send(id);

@@ -1,6 +1,6 @@
 //! RTP timestamps of one track to one viewer, and frames whose order a browser cannot show.
 
-use media::{AccessUnit, Codec, h264, h265};
+use media::{AccessUnit, Codec, Mono, h264, h265};
 
 /// Ticks that a frame is put behind its predecessor when its own time would put it before: about a millisecond of video.
 const STEP: i64 = 90;
@@ -9,19 +9,43 @@ const STEP: i64 = 90;
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timeline {
     offset: u32,
-    last: Option<i64>,
+    last: Option<Last>,
+    /// What is added to a stream's own times, after a change of streams.
+    shift: i64,
+    /// The next frame is of another stream, whose times have another beginning.
+    switched: bool,
+}
+
+/// The last frame.
+#[derive(Clone, Copy, Debug)]
+struct Last {
+    time: i64,
+    published: Mono,
 }
 
 impl Timeline {
     /// Begins at a random offset (RFC 3550 §5.1).
     pub(super) const fn new(offset: u32) -> Self {
-        Self { offset, last: None }
+        Self { offset, last: None, shift: 0, switched: false }
     }
 
-    /// The timestamp of the next frame, whose own presentation time is `pts`.
-    pub(super) fn next(&mut self, pts: i64) -> u32 {
-        let time = self.last.map_or(pts, |last| pts.max(last + STEP));
-        self.last = Some(time);
+    /// What follows is of another stream: its first frame comes as long behind the last one as it was published.
+    pub(super) const fn switch(&mut self) {
+        self.switched = true;
+    }
+
+    /// The timestamp of the next frame, of a track with this clock rate in Hz.
+    pub(super) fn next(&mut self, unit: &AccessUnit, clock: u32) -> u32 {
+        let published = unit.timing.published;
+        if std::mem::take(&mut self.switched)
+            && let Some(last) = self.last
+        {
+            let passed = i128::from(published.signed_since(last.published)) * i128::from(clock) / 1_000_000_000;
+            self.shift = last.time + passed as i64 - unit.pts;
+        }
+        let own = unit.pts + self.shift;
+        let time = self.last.map_or(own, |last| own.max(last.time + STEP));
+        self.last = Some(Last { time, published });
         (time as u32).wrapping_add(self.offset)
     }
 }
@@ -78,9 +102,25 @@ mod tests {
     #[test]
     fn a_replayed_group_goes_on_behind_what_was_sent() {
         let mut t = Timeline::new(u32::MAX - 10);
-        let sent: Vec<u32> = [0, 3000, 6000, 0, 3000, 6000, 9000, 12_000].map(|pts| t.next(pts)).to_vec();
+        let sent: Vec<u32> = [0, 3000, 6000, 0, 3000, 6000, 9000, 12_000].map(|pts| t.next(&unit(pts, 0x41), 90_000)).to_vec();
         let steps: Vec<u32> = sent.windows(2).map(|w| w[1].wrapping_sub(w[0])).collect();
         assert_eq!(steps, [3000, 3000, 90, 90, 90, 2730, 3000]);
+    }
+
+    #[test]
+    fn another_stream_goes_on_where_the_last_one_was() {
+        let at = |pts, ms: u64| {
+            let mut unit = unit(pts, 0x65);
+            unit.timing.published = Mono::from_nanos(ms * 1_000_000);
+            unit
+        };
+        let mut t = Timeline::new(0);
+        t.next(&at(90_000, 1000), 90_000);
+        t.switch();
+        assert_eq!(t.next(&at(7, 1040), 90_000), 90_000 + 3600);
+        assert_eq!(t.next(&at(7 + 3000, 1073), 90_000), 90_000 + 6600);
+        t.switch();
+        assert_eq!(t.next(&at(5, 1000), 90_000), 90_000 + 6600 + 90, "never back");
     }
 
     #[test]

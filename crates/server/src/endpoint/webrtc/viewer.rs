@@ -1,5 +1,6 @@
 //! One viewer: its place in the stream, its connection, and the policies between them.
 
+mod climb;
 mod feedback;
 mod link;
 mod pump;
@@ -20,8 +21,10 @@ use super::{
 };
 use crate::{
     audience::{Guest, Seat, Transport},
+    cameras::Cameras,
     clock::Clock,
 };
+use climb::Climb;
 use hub::{ReaderOptions, Start, Subscriber};
 use link::Link;
 use media::{Catalog, ClockPair, Mono};
@@ -67,6 +70,8 @@ pub(super) struct Arrival {
     pub(super) choice: Choice,
     pub(super) stream: Arc<hub::Stream>,
     pub(super) seat: Seat,
+    /// Where the camera's renditions are, for a viewer who did not ask for one.
+    pub(super) cameras: Option<Cameras>,
     /// Candidates that came with the offer.
     pub(super) candidates: Vec<String>,
 }
@@ -140,6 +145,7 @@ pub(super) struct Viewer {
     playout: Playout,
     /// If the browser tells what arrives.
     link: Option<Box<Link>>,
+    climb: Option<Climb>,
     history: History,
     resends: ResendBudget,
     echoes: Echoes,
@@ -152,7 +158,7 @@ pub(super) struct Viewer {
 
 impl Viewer {
     pub(super) fn new(clock: Clock, now: Mono, arrival: Arrival) -> Self {
-        let Arrival { session, plan, choice, stream, seat, candidates } = arrival;
+        let Arrival { session, plan, choice, stream, seat, cameras, candidates } = arrival;
         Self {
             session,
             plan: Some(plan),
@@ -181,6 +187,7 @@ impl Viewer {
             paced_until: None,
             playout: Playout::default(),
             link: None,
+            climb: cameras.map(|cameras| Climb::new(cameras, now)),
             history: History::default(),
             resends: ResendBudget::new(now),
             echoes: Echoes::default(),

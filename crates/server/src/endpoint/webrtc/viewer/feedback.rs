@@ -1,6 +1,9 @@
 //! What the browser says of what it got, and what is done about it.
 
-use super::{Context, Phase, REPLAY_INTERVAL, Viewer, account, link::Link};
+use super::{
+    Context, Phase, REPLAY_INTERVAL, Viewer, account,
+    link::{Link, PACKET_OVERHEAD},
+};
 use crate::endpoint::webrtc::history::Lost;
 use media::RtpFragments;
 use proto::rtp::{
@@ -75,9 +78,10 @@ impl Viewer {
     /// For the list of viewers, the metrics and the page.
     fn tell_of_link(&mut self, cx: &Context<'_>) {
         let Some(link) = &self.link else { return };
-        self.seat.facts.estimate.update(link.carries());
-        self.seat.facts.needed.update(link.needs());
         let limited = link.is_limited(cx.now);
+        // Of a link that carries more than the stream nothing certain is known.
+        self.seat.facts.estimate.update(link.carries().filter(|_| limited));
+        self.seat.facts.needed.update(link.needs());
         self.set_limited(cx, limited);
     }
 
@@ -114,7 +118,10 @@ impl Viewer {
         self.pacer.handle_loss(cx.now);
         self.playout.handle_loss(cx.now);
         if self.repair(cx, &lost) {
-            self.echoes.add(cx.now, lost.sequence, self.loss);
+            // On a link that is full, a repair that is not needed costs a frame.
+            if self.link.as_ref().and_then(|link| link.pace(cx.now)).is_none() {
+                self.echoes.add(cx.now, lost.sequence, self.loss);
+            }
             self.seat.retransmitted(1);
         } else {
             cx.feed.stats.retransmits_refused.fetch_add(1, Relaxed);
@@ -140,6 +147,7 @@ impl Viewer {
         let stamp = self.stamp(cx, &unit, lost.timestamp);
         let (Some(egress), Some(route)) = (&mut self.egress, self.route) else { return false };
         let account = account(cx.feed, &self.seat);
+        self.pacer.sent(fragment.len() + PACKET_OVERHEAD);
         let link = &mut self.link;
         cx.out.write(route, account, |out| {
             let start = out.len();

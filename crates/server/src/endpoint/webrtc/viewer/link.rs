@@ -2,14 +2,14 @@
 
 use media::{AccessUnit, Mono};
 use proto::{
-    congestion::{Estimator, Frame, Gate, Verdict},
+    congestion::{Condition, Estimator, Frame, Gate, Verdict},
     rtp::twcc,
 };
 
 /// What UDP and IP add to a packet, in bytes.
 const DATAGRAM_OVERHEAD: usize = 28;
 /// And RTP, its extensions and the encryption on top of that.
-const PACKET_OVERHEAD: usize = 52 + DATAGRAM_OVERHEAD;
+pub(super) const PACKET_OVERHEAD: usize = 52 + DATAGRAM_OVERHEAD;
 /// What a packet carries of a frame, nearly.
 const PAYLOAD: usize = 1150;
 
@@ -75,5 +75,10 @@ impl Link {
     /// True while frames are left out because the link carries too little, and shortly after.
     pub(super) fn is_limited(&self, now: Mono) -> bool {
         self.gate.is_limited(now)
+    }
+
+    /// For the choice between renditions.
+    pub(super) fn condition(&self, now: Mono) -> Condition {
+        Condition { carries: self.carries(), skipping: self.gate.is_skipping(now) }
     }
 }

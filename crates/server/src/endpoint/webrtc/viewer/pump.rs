@@ -1,6 +1,10 @@
 //! From the stream to the connection: which units a viewer gets, when, and with which timestamps.
 
-use super::{Context, End, Phase, REPLAY_INTERVAL, Viewer, account, link::Link};
+use super::{
+    Context, End, Phase, REPLAY_INTERVAL, Viewer, account,
+    climb::Climb,
+    link::{Link, PACKET_OVERHEAD},
+};
 use crate::endpoint::webrtc::{egress::Stamp, history::Sent, timeline::is_disposable};
 use hub::Event;
 use media::{AccessUnit, Catalog, MediaKind, Mono, RtpFragments};
@@ -25,6 +29,8 @@ impl Viewer {
         self.paced_until = None;
         self.driven = cx.now;
         if self.phase == Phase::Playing {
+            self.fill(cx);
+            self.climb(cx);
             self.fill(cx);
             self.report(cx);
         }
@@ -55,8 +61,8 @@ impl Viewer {
         // It was cut when it was taken.
         let fragments = &unit.rtp_fragments(|_| RtpFragments::default()).fragments;
         let (first, sequence, mut bytes) = (*next, egress.next_sequence(*kind), 0);
-        while let Some(fragment) = fragments.get(*next).filter(|f| bytes + f.len() <= budget) {
-            bytes += fragment.len();
+        while let Some(fragment) = fragments.get(*next).filter(|f| bytes + f.len() + PACKET_OVERHEAD <= budget) {
+            bytes += fragment.len() + PACKET_OVERHEAD;
             *next += 1;
             let marker = *next == fragments.len() && *kind == MediaKind::Video;
             cx.out.write(route, account(cx.feed, &self.seat), |out| {
@@ -114,7 +120,12 @@ impl Viewer {
                 Some(Event::Catalog(catalog)) => self.adopt(catalog),
                 Some(Event::Skipped { units }) => self.seat.skipped(units),
                 Some(Event::Status(_)) => {}
-                Some(Event::Ended(reason)) => self.end = Some(End::CameraGone(reason)),
+                Some(Event::Ended(reason)) => {
+                    if !self.climb.as_mut().is_some_and(Climb::handle_end) {
+                        self.end = Some(End::CameraGone(reason));
+                    }
+                    return false;
+                }
                 None => {
                     self.catching_up = false;
                     if !self.started {
@@ -142,7 +153,7 @@ impl Viewer {
     }
 
     /// Decides whether and how a unit is sent.
-    fn begin(&mut self, cx: &mut Context<'_>, unit: &Arc<AccessUnit>, position: u64) -> Option<Sending> {
+    pub(super) fn begin(&mut self, cx: &mut Context<'_>, unit: &Arc<AccessUnit>, position: u64) -> Option<Sending> {
         let catalog = self.catalog.clone()?;
         let codec = &catalog.track(unit.track)?.codec;
         let kind = codec.kind();
@@ -164,7 +175,7 @@ impl Viewer {
             MediaKind::Video => &mut self.video,
             MediaKind::Audio => &mut self.audio,
         };
-        let timestamp = timeline.next(unit.pts);
+        let timestamp = timeline.next(unit, catalog.track(unit.track)?.timescale);
         // Cut by the first viewer, for all.
         proto::rtp::send::fragments(unit, codec);
         Some(Sending { stamp: self.stamp(cx, unit, timestamp), unit: unit.clone(), position, next: 0, kind })

@@ -80,7 +80,7 @@ impl Lab {
         let plan = Plan::new(&offer, &choice, sources);
         let visit = Visit { protocol: Protocol::WebRtc, stream: "front", end: Arc::new(|_| {}) };
         let seat = Audience::default().join(visit, clock.pair()).unwrap();
-        let arrival = Arrival { session, plan, choice, stream: stream.clone(), seat, candidates: Vec::new() };
+        let arrival = Arrival { session, plan, choice, stream: stream.clone(), seat, cameras: None, candidates: Vec::new() };
         Self {
             clock,
             now,
