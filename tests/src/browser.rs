@@ -1,7 +1,8 @@
 //! Chromium, driven by `tests/browser/driver.mjs`.
 
-use crate::{DEADLINE, Log, Process, has_tool, process, repository, skip_without};
+use crate::{DEADLINE, Log, Process, has_tool, process, repository, skip_without, usage};
 use anyhow::{Context, Result, bail};
+use nix::unistd::Pid;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use std::{
@@ -219,6 +220,17 @@ impl Browser {
     /// If that does not work.
     pub fn loopback(&self, name: &str) -> Result<()> {
         self.call("loopback", json!({ "name": name })).map(drop)
+    }
+
+    /// All processes of Chromium, without the driver.
+    pub fn processes(&self) -> Vec<Pid> {
+        let mut found = usage::children(self.process.pid());
+        let mut at = 0;
+        while let Some(pid) = found.get(at) {
+            found.extend(usage::children(*pid));
+            at += 1;
+        }
+        found
     }
 
     /// What the pages wrote on their consoles.

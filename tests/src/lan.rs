@@ -112,6 +112,17 @@ impl Lan {
         Ok(limited.map_err(|e| skip(&format!("this kernel has no token buckets: {e:#}"))).is_ok())
     }
 
+    /// Drops all UDP packets that the viewer sends or is sent, as a strict firewall would.
+    ///
+    /// # Errors
+    /// If the firewall refuses.
+    pub fn block_udp(&self) -> Result<()> {
+        let chain =
+            |name: &str| format!("chain {name} {{\ntype filter hook {name} priority 0;\nmeta l4proto udp counter drop\n}}\n");
+        self.run_at_viewer("nft", &["flush", "ruleset"])?;
+        self.run_at_viewer("nft", &[&format!("table inet firewall {{\n{}{}}}\n", chain("input"), chain("output"))])
+    }
+
     fn run_at_viewer(&self, program: &str, args: &[&str]) -> Result<()> {
         complete(&mut self.at_viewer(program, args))
     }

@@ -77,7 +77,8 @@ fn stat(name: &str) -> String {
 fn abuse(server: &Server, cycles: usize) {
     let (http, rtsp, webrtc) = (server.http(), server.rtsp(), server.webrtc());
     thread::scope(|scope| {
-        for port in [http, rtsp] {
+        // Media has a TCP port, too.
+        for port in [http, rtsp, webrtc] {
             scope.spawn(move || connect_and_go(port, cycles));
             scope.spawn(move || talk_nonsense(port));
             scope.spawn(move || stay_half_open(port));

@@ -91,8 +91,9 @@ impl Agent {
 
     /// Refused are only addresses that no packet comes from, and those known already.
     fn add_local(&mut self, transport: Transport, address: SocketAddr) {
+        let candidate = candidate(transport, address, self.locals.len());
         self.locals.push((transport, address));
-        if let Some(candidate) = candidate(transport, address) {
+        if let Some(candidate) = candidate {
             self.agent.add_local_candidate(candidate);
         }
     }
@@ -171,15 +172,25 @@ impl Agent {
     }
 }
 
-fn candidate(transport: Transport, address: SocketAddr) -> Option<Candidate> {
+/// `number` tells those of one session apart.
+fn candidate(transport: Transport, address: SocketAddr, number: usize) -> Option<Candidate> {
     match transport {
         Transport::Udp => Candidate::host(address, Protocol::Udp).ok(),
         Transport::Tcp => {
-            let (ip, port) = (address.ip(), address.port());
-            // The priority is computed anew by the agent.
-            Candidate::from_sdp_string(&format!("candidate:1 1 tcp 1 {ip} {port} typ host tcptype passive")).ok()
+            let (ip, port, priority) = (address.ip(), address.port(), tcp_priority(address, number));
+            Candidate::from_sdp_string(&format!("candidate:t{number} 1 tcp {priority} {ip} {port} typ host tcptype passive")).ok()
         }
     }
+}
+
+/// Of a passive host candidate (RFC 6544 §4.2): below all of UDP, as browsers rank their own, and falling with `number`.
+fn tcp_priority(address: SocketAddr, number: usize) -> u32 {
+    const TYPE: u32 = 90;
+    const PASSIVE: u32 = 4;
+    const COMPONENT: u32 = 1;
+    let number = u32::try_from(number).unwrap_or(u32::MAX).min(4000);
+    let other = 8191 - 2 * number - u32::from(address.is_ipv4());
+    TYPE << 24 | (PASSIVE << 13 | other) << 8 | (256 - COMPONENT)
 }
 
 /// HMAC-SHA1 of STUN (RFC 8489 §14.5).
@@ -194,5 +205,25 @@ impl Sha1HmacProvider for Hmac {
         let mut out = [0; 20];
         out.iter_mut().zip(context.sign().as_ref()).for_each(|(to, from)| *to = *from);
         out
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tcp_is_offered_after_udp_and_ranked_below_it() {
+        let at = |transport, last| (transport, SocketAddr::from(([192, 0, 2, last], 8189)));
+        let locals = [at(Transport::Udp, 1), at(Transport::Udp, 2), at(Transport::Tcp, 1), at(Transport::Tcp, 2)];
+        let remote = Credentials { ufrag: "abcd".into(), password: "abcdefghijklmnopqrstuvwx".into() };
+        let lines = Agent::new(&locals, &remote).candidates();
+        let word = |line: &String, n: usize| line.split(' ').nth(n).unwrap().to_owned();
+        assert_eq!(lines.iter().map(|l| word(l, 2)).collect::<Vec<_>>(), ["udp", "udp", "tcp", "tcp"]);
+        let priorities: Vec<u32> = lines.iter().map(|l| word(l, 3).parse().unwrap()).collect();
+        assert!(priorities.is_sorted_by(|a, b| a > b), "{lines:?}");
+        // Type preference 90, direction preference 4 (RFC 6544 §4.2).
+        assert!(priorities[2..].iter().all(|p| p >> 24 == 90 && (p >> 21) & 7 == 4), "{lines:?}");
+        assert!(lines[2].ends_with(" 192.0.2.1 8189 typ host tcptype passive") && word(&lines[2], 0) != word(&lines[3], 0));
     }
 }

@@ -6,9 +6,11 @@
 //! so here `now` is one.
 
 mod dtls;
+mod framing;
 mod ice;
 mod session;
 
 pub use dtls::{Certificate, CertificateError, Fingerprint};
+pub use framing::{Deframer, MAX_FRAME, TooLong, write_frame};
 pub use ice::{Credentials, Path, Transport};
 pub use session::{Datagram, Event, Handled, Output, Remote, Session, SessionError};

@@ -14,6 +14,9 @@ use std::{
 /// Something is always due within this time.
 const IDLE: Duration = Duration::from_secs(3);
 
+/// Ways of the browser that are remembered: it checks some at once, UDP and TCP.
+const MAX_HEARD: usize = 8;
+
 /// Why a session has ended.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error(transparent)]
@@ -81,8 +84,8 @@ pub struct Session {
     dtls: Handshake,
     /// Nominated by the browser.
     path: Option<Path>,
-    /// Where the last authentic packet came from: the way back before anything is nominated.
-    heard: Option<Path>,
+    /// Where authentic packets came from, the last first: the way back before anything is nominated.
+    heard: VecDeque<Path>,
     sender: Option<srtp::Sender>,
     receiver: Option<srtp::Receiver>,
     events: VecDeque<Event>,
@@ -98,7 +101,7 @@ impl Session {
             ice: Agent::new(locals, &remote.credentials),
             dtls: Handshake::new(now, certificate, remote.fingerprint.clone()),
             path: None,
-            heard: None,
+            heard: VecDeque::new(),
             sender: None,
             receiver: None,
             events: VecDeque::new(),
@@ -136,7 +139,7 @@ impl Session {
         // RFC 7983 §7: the first byte tells the protocols apart.
         match data.first() {
             Some(0..=3) if self.ice.handle_packet(now, path, data) => {
-                self.heard = Some(path);
+                self.hear(path);
                 Ok(Handled::Taken)
             }
             Some(20..=63) if self.knows(path) => {
@@ -149,9 +152,17 @@ impl Session {
         }
     }
 
+    fn hear(&mut self, path: Path) {
+        if self.heard.front() != Some(&path) {
+            self.heard.retain(|known| *known != path);
+            self.heard.push_front(path);
+            self.heard.truncate(MAX_HEARD);
+        }
+    }
+
     fn knows(&self, path: Path) -> bool {
-        let is = |known: Option<Path>| known.is_some_and(|p| p.remote == path.remote && p.transport == path.transport);
-        is(self.path) || is(self.heard)
+        let is = |known: &Path| known.remote == path.remote && known.transport == path.transport;
+        self.path.as_ref().is_some_and(is) || self.heard.iter().any(is)
     }
 
     /// Whoever cannot encrypt is not heard; media is not expected.
@@ -224,7 +235,7 @@ impl Session {
 
     /// Where media is sent.
     pub fn path(&self) -> Option<Path> {
-        self.path.or(self.heard)
+        self.path.or(self.heard.front().copied())
     }
 
     /// The keys to send with, once.

@@ -25,6 +25,12 @@ pub(super) fn collector(stats: Arc<Stats>, cameras: Cameras) -> Collector {
                 out.sample(&labels(camera), value(stats).load(Relaxed) as f64);
             }
         }
+        out.family(
+            "neverblink_webrtc_tcp_refused_total",
+            Kind::Counter,
+            "TCP connections ended: strangers, or silent for too long.",
+        );
+        out.sample(&[], stats.tcp_refused.load(Relaxed) as f64);
         ingest_to_send(out, &all);
     })
 }

@@ -41,7 +41,7 @@ pub(super) async fn start(
     let http = bind("http", config.listen.http, any_port, Http::bind).await?;
     let rtsp = bind("rtsp", config.listen.rtsp, any_port, Rtsp::bind).await?;
 
-    let options = webrtc::Options { hosts: config.webrtc.hosts.clone() };
+    let options = webrtc::Options { tcp: config.webrtc.tcp, hosts: config.webrtc.hosts.clone() };
     let bind_webrtc = |addr| Webrtc::bind(addr, house.cameras.clone(), house.audience.clone(), house.clock, options.clone());
     let webrtc = bind("webrtc", config.listen.webrtc, any_port, bind_webrtc).await?;
 

@@ -52,8 +52,10 @@ pub(crate) struct Listen {
 }
 
 /// The `webrtc` section.
-#[derive(Clone, PartialEq, Eq, Default, Debug)]
+#[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct WebRtc {
+    /// Media may go over TCP where a browser's network blocks UDP.
+    pub(crate) tcp: bool,
     /// Addresses to offer beside those of this machine.
     pub(crate) hosts: Vec<IpAddr>,
 }
@@ -85,6 +87,12 @@ pub(crate) struct Input {
     pub(crate) on_demand: bool,
     /// Without a frame for this long the stream is stalled.
     pub(crate) stall_after: Duration,
+}
+
+impl Default for WebRtc {
+    fn default() -> Self {
+        Self { tcp: true, hosts: Vec::new() }
+    }
 }
 
 impl Default for Limits {
@@ -209,9 +217,10 @@ fn clash(a: Option<SocketAddr>, b: Option<SocketAddr>) -> bool {
 
 impl WebRtc {
     fn read(mut section: Section<'_>) -> Self {
+        let tcp = section.value("tcp", values::switch).unwrap_or(Self::default().tcp);
         let hosts = section.list("hosts", values::ip).unwrap_or_default();
         section.finish();
-        Self { hosts }
+        Self { tcp, hosts }
     }
 }
 

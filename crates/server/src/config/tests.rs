@@ -16,6 +16,7 @@ listen:
   http: 127.0.0.1:1
   rtsp: off
 webrtc:
+  tcp: off
   hosts: [203.0.113.7, '2001:db8::7']
 limits:
   viewers: 300
@@ -38,7 +39,7 @@ fn everything_is_read() {
     assert_eq!(config.listen.http, Some("127.0.0.1:1".parse().unwrap()));
     assert_eq!(config.listen.rtsp, None);
     assert_eq!(config.listen.webrtc, Listen::default().webrtc);
-    assert_eq!(config.webrtc.hosts.len(), 2);
+    assert_eq!((config.webrtc.tcp, config.webrtc.hosts.len()), (false, 2));
     let front = &config.cameras["front"];
     let Source::Rtsp(rtsp) = &front.input.source else { panic!("{front:?}") };
     assert_eq!(rtsp.url.as_str(), "rtsp://192.0.2.10/stream1");

@@ -1,7 +1,7 @@
 //! Gathers the packets of one viewer into runs that the kernel can cut apart again (UDP GSO): equally long ones to one
 //! destination, of which the last may be shorter.
 
-use proto::webrtc::Path;
+use proto::webrtc::{Path, Transport};
 use std::net::{IpAddr, SocketAddr};
 
 /// The kernel takes at most this many segments a call (`UDP_MAX_SEGMENTS`).
@@ -12,6 +12,7 @@ const MAX_BYTES: usize = 65_535 - 48;
 /// Where a packet goes, and from which of our addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Route {
+    pub(super) transport: Transport,
     pub(super) destination: SocketAddr,
     pub(super) source: IpAddr,
 }
@@ -19,7 +20,7 @@ pub(super) struct Route {
 impl Route {
     /// Along a path that ICE found.
     pub(super) fn of(path: Path) -> Self {
-        Self { destination: path.remote, source: path.local.ip() }
+        Self { transport: path.transport, destination: path.remote, source: path.local.ip() }
     }
 }
 
@@ -116,7 +117,7 @@ mod tests {
     use proptest::prelude::*;
 
     fn route(port: u16) -> Route {
-        Route { destination: ([127, 0, 0, 1], port).into(), source: [127, 0, 0, 1].into() }
+        Route { transport: Transport::Udp, destination: ([127, 0, 0, 1], port).into(), source: [127, 0, 0, 1].into() }
     }
 
     /// Lengths of the packets of each run.

@@ -1,6 +1,7 @@
 //! WebRTC play (WHEP): browsers watch cameras with the least delay the network allows.
 //!
-//! HTTP ([`routes`], [`service`]) answers offers; a media thread ([`shard`]) owns one UDP socket and its [`viewer`]s, wakes
+//! HTTP ([`routes`], [`service`]) answers offers; a media thread ([`shard`]) owns one UDP socket (and, for networks that block UDP,
+//! connections to the [`tcp`] port of the same number) and its [`viewer`]s, wakes
 //! once for each published frame and sends each viewer its packets in as few calls as the kernel allows ([`batch`],
 //! [`socket`]). A viewer reads the hub by a cursor of its own, so a slow one loses only its own frames. Policies are small
 //! and pure: [`pacing`] (how fast), [`playout`] (how long browsers hold back), [`resend`] (how much is repaired). A frame passes
@@ -25,6 +26,7 @@ mod service;
 mod shard;
 mod socket;
 pub(crate) mod stats;
+mod tcp;
 mod text;
 mod timeline;
 mod viewer;
@@ -41,15 +43,21 @@ use std::{
     net::{IpAddr, SocketAddr},
     sync::Arc,
 };
+use tcp::Tcp;
 use tokio::sync::mpsc;
 use tokio_util::sync::CancellationToken;
 
 /// Commands that may wait for a media thread; one that is this far behind is not helped by more.
 const COMMANDS: usize = 256;
 
+/// Port numbers tried until one is free for both UDP and TCP.
+const PAIRS: usize = 16;
+
 /// How WebRTC is served.
 #[derive(Clone, Default, Debug)]
 pub(crate) struct Options {
+    /// Browsers may come by TCP as well.
+    pub(crate) tcp: bool,
     /// Addresses to offer beside this machine's own.
     pub(crate) hosts: Vec<IpAddr>,
 }
@@ -59,13 +67,13 @@ pub(crate) struct Webrtc {
     clock: Clock,
     cameras: Cameras,
     local: SocketAddr,
-    socket: std::net::UdpSocket,
+    sockets: Sockets,
     service: Arc<Service>,
     commands: mpsc::Receiver<Command>,
 }
 
 impl Webrtc {
-    /// Binds the UDP port. Port 0 takes any that is free.
+    /// Binds the UDP port, and the TCP port of the same number if wanted. Port 0 takes any that is free.
     ///
     /// # Errors
     /// If the port is taken or not allowed, or the machine has no random numbers for a certificate.
@@ -76,11 +84,11 @@ impl Webrtc {
         clock: Clock,
         options: Options,
     ) -> io::Result<Self> {
-        let socket = std::net::UdpSocket::bind(addr)?;
-        let local = socket.local_addr()?;
+        let sockets = Sockets::bind(addr, options.tcp)?;
+        let local = sockets.udp.local_addr()?;
         let (sender, commands) = mpsc::channel(COMMANDS);
-        let service = Arc::new(Service::new(clock, local, options.hosts, audience, vec![sender])?);
-        Ok(Self { clock, cameras, local, socket, service, commands })
+        let service = Arc::new(Service::new(clock, local, options, audience, vec![sender])?);
+        Ok(Self { clock, cameras, local, sockets, service, commands })
     }
 
     /// The address really bound.
@@ -100,10 +108,10 @@ impl Webrtc {
 
     /// Serves viewers until cancelled, then says goodbye to them.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let Self { clock, socket, service, commands, .. } = self;
+        let Self { clock, sockets, service, commands, .. } = self;
         let (gone, mut left) = mpsc::unbounded_channel();
         let stats = service.stats.clone();
-        let work = move || media_thread(socket, |socket| Shard::new(clock, stats, socket, gone).run(commands, stop));
+        let work = move || media_thread(clock, sockets, |sockets| Shard::new(clock, stats, sockets, gone).run(commands, stop));
         if let Err(e) = std::thread::Builder::new().name("webrtc-media".into()).spawn(work) {
             tracing::error!(error = %e, "the WebRTC media thread cannot be started");
             return;
@@ -115,16 +123,58 @@ impl Webrtc {
     }
 }
 
+/// Bound to ports of the same number.
+struct Sockets {
+    udp: std::net::UdpSocket,
+    tcp: Option<std::net::TcpListener>,
+}
+
+impl Sockets {
+    fn bind(addr: SocketAddr, with_tcp: bool) -> io::Result<Self> {
+        let mut tries = if addr.port() == 0 { PAIRS } else { 1 };
+        loop {
+            let udp = std::net::UdpSocket::bind(addr)?;
+            let local = udp.local_addr()?;
+            match with_tcp.then(|| std::net::TcpListener::bind(local)).transpose() {
+                Ok(tcp) => return Ok(Self { udp, tcp }),
+                Err(e) if e.kind() == io::ErrorKind::AddrInUse && tries > 1 => tries -= 1,
+                Err(e) => {
+                    let hint = "for browsers whose network blocks UDP; choose another port, or set webrtc.tcp to false";
+                    return Err(io::Error::new(e.kind(), format!("TCP port {}, {hint}: {e}", local.port())));
+                }
+            }
+        }
+    }
+}
+
 /// Runs a shard on a runtime of its own, so that no other work delays a frame.
-fn media_thread<F: Future<Output = ()>>(socket: std::net::UdpSocket, shard: impl FnOnce(Socket) -> F) {
+fn media_thread<F: Future<Output = ()>>(clock: Clock, sockets: Sockets, shard: impl FnOnce((Socket, Tcp)) -> F) {
     let run = || -> io::Result<()> {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         runtime.block_on(async {
-            shard(Socket::new(socket)?).await;
+            shard((Socket::new(sockets.udp)?, Tcp::new(clock, sockets.tcp)?)).await;
             Ok(())
         })
     };
     if let Err(e) = run() {
         tracing::error!(error = %e, "the WebRTC media thread has failed");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn both_ports_have_one_number_and_a_taken_one_is_told() {
+        let any = SocketAddr::from(([127, 0, 0, 1], 0));
+        let pair = Sockets::bind(any, true).unwrap();
+        let local = pair.udp.local_addr().unwrap();
+        assert_eq!(pair.tcp.as_ref().unwrap().local_addr().unwrap(), local);
+        drop(pair.udp);
+        let error = Sockets::bind(local, true).err().unwrap();
+        assert_eq!(error.kind(), io::ErrorKind::AddrInUse);
+        assert!(error.to_string().contains("webrtc.tcp"), "{error}");
+        assert!(Sockets::bind(local, false).unwrap().tcp.is_none());
     }
 }

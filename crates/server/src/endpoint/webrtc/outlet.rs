@@ -1,16 +1,19 @@
-//! The way out of a shard: packets into runs, runs into the socket, results into counters.
+//! The way out of a shard: packets into runs, runs into the socket or a connection, results into counters.
 
 use super::{
     batch::{Batch, Route},
     socket::{Sent, Socket},
     stats::CameraStats,
+    tcp::Tcp,
 };
 use crate::audience::Guest;
+use proto::webrtc::Transport;
 use std::sync::atomic::Ordering::Relaxed;
 
-/// A socket with its batch.
+/// The sockets with their batch.
 pub(super) struct Outlet {
     pub(super) socket: Socket,
+    pub(super) tcp: Tcp,
     batch: Batch,
 }
 
@@ -22,8 +25,8 @@ pub(super) struct Account<'a> {
 }
 
 impl Outlet {
-    pub(super) fn new(socket: Socket) -> Self {
-        Self { socket, batch: Batch::default() }
+    pub(super) fn new(socket: Socket, tcp: Tcp) -> Self {
+        Self { socket, tcp, batch: Batch::default() }
     }
 
     /// Adds a packet to the run, or begins a new one.
@@ -45,10 +48,24 @@ impl Outlet {
         }
     }
 
+    /// Bytes that may be sent along `route` at once. A connection over TCP that does not get rid of what it has takes none: the rest
+    /// had better wait in the stream, where it can be passed over.
+    pub(super) fn room(&mut self, route: Route, account: Account<'_>) -> usize {
+        if route.transport == Transport::Udp {
+            return usize::MAX;
+        }
+        self.flush(account);
+        self.tcp.room(route)
+    }
+
     fn send(&mut self, account: Account<'_>) {
         let Some(run) = self.batch.run() else { return };
         let Account { camera, viewer } = account;
-        match self.socket.send(&run) {
+        let sent = match run.route.transport {
+            Transport::Udp => self.socket.send(&run),
+            Transport::Tcp => self.tcp.send(&run),
+        };
+        match sent {
             Sent::All { calls } => {
                 camera.sends.fetch_add(calls.into(), Relaxed);
                 viewer.sent_bytes(run.bytes.len());

@@ -1,7 +1,7 @@
 //! Between HTTP and the media threads: who may join, and which session is whose.
 
 use super::{
-    addresses,
+    Options, addresses,
     answer::{self, Sources},
     choice::{Choice, NoCommonCodec},
     egress::Plan,
@@ -71,7 +71,7 @@ pub(super) struct Service {
     clock: Clock,
     certificate: Certificate,
     local: SocketAddr,
-    hosts: Vec<IpAddr>,
+    options: Options,
     audience: Audience,
     shards: Vec<mpsc::Sender<Command>>,
     sessions: Mutex<Sessions>,
@@ -100,12 +100,12 @@ impl Service {
     pub(super) fn new(
         clock: Clock,
         local: SocketAddr,
-        hosts: Vec<IpAddr>,
+        options: Options,
         audience: Audience,
         shards: Vec<mpsc::Sender<Command>>,
     ) -> io::Result<Self> {
         let certificate = Certificate::generate().map_err(io::Error::other)?;
-        Ok(Self { clock, certificate, local, hosts, audience, shards, sessions: Mutex::default(), stats: Arc::default() })
+        Ok(Self { clock, certificate, local, options, audience, shards, sessions: Mutex::default(), stats: Arc::default() })
     }
 
     /// Answers an offer. `host` is the address by which the browser reached us, if it used one.
@@ -197,9 +197,11 @@ impl Service {
     }
 
     fn addresses(&self, host: Option<IpAddr>) -> Vec<(Transport, SocketAddr)> {
-        let extra: Vec<IpAddr> = self.hosts.iter().copied().chain(host.filter(|_| self.local.ip().is_unspecified())).collect();
+        let extra: Vec<IpAddr> =
+            self.options.hosts.iter().copied().chain(host.filter(|_| self.local.ip().is_unspecified())).collect();
         let offered = addresses::to_offer(self.local, &addresses::of_interfaces(), &extra);
-        offered.into_iter().map(|address| (Transport::Udp, address)).collect()
+        let transports = [Transport::Udp].into_iter().chain(self.options.tcp.then_some(Transport::Tcp));
+        transports.flat_map(|transport| offered.iter().map(move |address| (transport, *address))).collect()
     }
 
     fn sessions(&self) -> MutexGuard<'_, Sessions> {

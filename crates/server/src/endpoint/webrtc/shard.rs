@@ -1,13 +1,16 @@
-//! A media thread: one socket, and all viewers that were given to it.
+//! A media thread: one UDP socket, the TCP connections of browsers that cannot use it, and all viewers that were given to it.
 //!
 //! It wakes once for a new frame of a camera and walks that camera's viewers; once for what has come in; and once for
 //! timers, which wait for each other. Nothing here waits for a viewer.
+
+mod streams;
 
 use super::{
     feed::Feed,
     outlet::Outlet,
     socket::{Inbox, Socket},
     stats::Stats,
+    tcp::{self, Tcp},
     viewer::{Arrival, Context, End, Viewer},
     wheel::Wheel,
 };
@@ -90,11 +93,11 @@ struct Entry {
 }
 
 impl Shard {
-    pub(super) fn new(clock: Clock, stats: Arc<Stats>, socket: Socket, gone: mpsc::UnboundedSender<ViewerId>) -> Self {
+    pub(super) fn new(clock: Clock, stats: Arc<Stats>, sockets: (Socket, Tcp), gone: mpsc::UnboundedSender<ViewerId>) -> Self {
         Self {
             clock,
             stats,
-            out: Outlet::new(socket),
+            out: Outlet::new(sockets.0, sockets.1),
             viewers: HashMap::new(),
             feeds: HashMap::new(),
             by_ufrag: HashMap::new(),
@@ -110,9 +113,11 @@ impl Shard {
     /// Works until cancelled, then says goodbye to all viewers.
     pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, stop: CancellationToken) {
         let mut waits: FuturesUnordered<Wait> = FuturesUnordered::new();
+        let mut streams: FuturesUnordered<tcp::Wait> = FuturesUnordered::new();
         let mut inbox = Inbox::new();
         loop {
             waits.extend(self.new_waits.drain(..));
+            streams.extend(self.out.tcp.new_waits());
             let wake = self.wheel.next().unwrap_or_else(|| self.clock.now() + IDLE);
             let deadline = tokio::time::Instant::from_std(self.clock.instant(wake));
             tokio::select! {
@@ -125,6 +130,8 @@ impl Shard {
                         break;
                     }
                 },
+                accepted = self.out.tcp.accept() => self.handle_accepted(accepted),
+                Some(ready) = streams.next(), if !streams.is_empty() => self.handle_stream(&ready),
                 command = commands.recv() => match command {
                     Some(command) => self.handle_command(command),
                     None => break,
@@ -310,6 +317,7 @@ impl Shard {
             watched.viewers.retain(|of| *of != id);
             !watched.viewers.is_empty()
         });
+        self.out.tcp.leave(id);
         tracing::info!(camera = %entry.camera, viewer = id, reason = %end, "viewer left");
         // The other side is gone only when the server stops.
         let _ = self.gone.send(id);

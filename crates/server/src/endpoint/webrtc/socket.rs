@@ -23,7 +23,7 @@ const MAX_PLAIN: usize = 4096;
 pub(super) enum Sent {
     /// All of it was given to the kernel in `calls` calls.
     All { calls: u32 },
-    /// The kernel's buffer is full; `packets` were dropped.
+    /// The kernel's buffer, or the connection's, is full; `packets` were dropped.
     Full { packets: usize },
     /// The network refused it: no route, or nobody there.
     Refused,
@@ -183,6 +183,7 @@ fn map_ip(ip: IpAddr) -> IpAddr {
 mod tests {
     use super::*;
     use crate::endpoint::webrtc::batch::{Batch, MAX_SEGMENTS};
+    use proto::webrtc::Transport;
     use std::time::Duration;
 
     fn bound(address: &str) -> Socket {
@@ -206,7 +207,7 @@ mod tests {
     #[tokio::test]
     async fn a_run_arrives_whole_with_and_without_gso() {
         let far = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let route = Route { destination: far.local_addr().unwrap(), source: [127, 0, 0, 1].into() };
+        let route = Route { transport: Transport::Udp, destination: far.local_addr().unwrap(), source: [127, 0, 0, 1].into() };
         let expected: Vec<_> = (0..64).map(|i| (i, if i == 63 { 100 } else { 900 })).collect();
         for plain in [false, true] {
             let mut socket = bound("0.0.0.0:0");
@@ -223,7 +224,8 @@ mod tests {
             let Ok(socket) = std::net::UdpSocket::bind(address) else { continue };
             let receiver = Socket::new(socket).unwrap();
             let destination = SocketAddr::from(([127, 0, 0, 1], receiver.local.port()));
-            sender.send(&frame(Route { destination, source: [127, 0, 0, 1].into() }).run().unwrap());
+            let route = Route { transport: Transport::Udp, destination, source: [127, 0, 0, 1].into() };
+            sender.send(&frame(route).run().unwrap());
             let (mut got, mut inbox) = (Vec::new(), Inbox::new());
             while got.len() < MAX_SEGMENTS {
                 tokio::time::timeout(Duration::from_secs(5), receiver.readable()).await.unwrap().unwrap();

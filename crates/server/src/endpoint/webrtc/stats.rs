@@ -15,6 +15,8 @@ pub(crate) const BUCKETS: [u64; 12] = [50, 100, 200, 500, 1000, 2000, 5000, 10_0
 /// Everything counted about WebRTC viewers.
 #[derive(Default)]
 pub(crate) struct Stats {
+    /// TCP connections ended by this side: strangers, and browsers that fell silent.
+    pub(crate) tcp_refused: AtomicU64,
     cameras: Mutex<BTreeMap<Arc<str>, Arc<CameraStats>>>,
 }
 
@@ -31,7 +33,7 @@ pub(crate) struct CameraStats {
     pub(crate) b_frames: AtomicU64,
     /// The camera sends B-frames.
     pub(crate) has_b_frames: AtomicBool,
-    /// Packets dropped because the kernel's send buffer was full.
+    /// Packets dropped because the send buffer was full.
     pub(crate) packets_dropped: AtomicU64,
     /// Calls into the kernel for sending.
     pub(crate) sends: AtomicU64,

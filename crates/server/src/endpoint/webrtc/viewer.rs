@@ -85,7 +85,7 @@ pub(super) enum End {
     Deleted,
     #[error("the server stops")]
     ServerStops,
-    #[error("the browser never connected; is UDP to this server blocked?")]
+    #[error("the browser never connected; is this server's WebRTC port blocked?")]
     NeverConnected,
     #[error("nothing was heard from the browser for {} s", SILENT.as_secs())]
     Silent,

@@ -13,6 +13,9 @@ use std::{sync::Arc, time::Duration};
 /// Sound older than this is not worth catching up with.
 const STALE_SOUND: Duration = Duration::from_millis(100);
 
+/// A connection over TCP that has no room tells when it has; until then it is asked now and then, for another may take its place.
+const ASK_FOR_ROOM: Duration = Duration::from_millis(50);
+
 /// A frame partly sent.
 pub(super) struct Sending {
     unit: Arc<AccessUnit>,
@@ -45,7 +48,12 @@ impl Viewer {
     fn fill(&mut self, cx: &mut Context<'_>) {
         while self.end.is_none() && (self.sending.is_some() || self.take_next(cx)) {
             self.pacer.set_limit(self.link.as_ref().and_then(|link| link.pace(cx.now)));
-            let budget = self.pacer.budget(cx.now);
+            let room = self.route.map_or(usize::MAX, |route| cx.out.room(route, account(cx.feed, &self.seat)));
+            if room == 0 {
+                self.paced_until = Some(cx.now + ASK_FOR_ROOM);
+                return;
+            }
+            let budget = self.pacer.budget(cx.now).min(room);
             if !self.send_some(cx, budget) {
                 self.paced_until = Some(self.pacer.ready_at());
                 return;

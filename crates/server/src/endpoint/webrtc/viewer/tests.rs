@@ -5,7 +5,9 @@ use super::{super::*, *};
 use crate::{
     audience::{Audience, Protocol, Visit},
     clock::Clock,
-    endpoint::webrtc::{answer::Sources, batch::Batch, offer::Offer, outlet::Outlet, socket::Socket, stats::CameraStats},
+    endpoint::webrtc::{
+        answer::Sources, batch::Batch, offer::Offer, outlet::Outlet, socket::Socket, stats::CameraStats, tcp::Tcp,
+    },
 };
 use allocation_counter::measure;
 use bytes::Bytes;
@@ -88,7 +90,7 @@ impl Lab {
             frames: 0,
             viewer: Viewer::new(clock, now, arrival),
             feed: Feed::new(stream, Arc::new(CameraStats::default())),
-            out: Outlet::new(Socket::new(near).unwrap()),
+            out: Outlet::new(Socket::new(near).unwrap(), Tcp::new(clock, None).unwrap()),
             local,
             far,
             client,
@@ -288,7 +290,7 @@ async fn a_frame_is_sent_without_allocating() {
 
 #[test]
 fn batches_keep_their_buffer() {
-    let route = Route { destination: ([127, 0, 0, 1], 9).into(), source: [127, 0, 0, 1].into() };
+    let route = Route { transport: Way::Udp, destination: ([127, 0, 0, 1], 9).into(), source: [127, 0, 0, 1].into() };
     let mut batch = Batch::default();
     let mut frame = || {
         assert!((0..64).all(|_| batch.write(route, |out| out.extend_from_slice(&[7; 1000]))));
