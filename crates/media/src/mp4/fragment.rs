@@ -129,8 +129,10 @@ impl Fragmenter {
             }
         }
         let lane = &mut self.lanes[index];
-        let before = times.dts < lane.origin;
-        (!before && lane.held.len() < MAX_FRAMES).then(|| Admitted { lane: index, placed: lane.place(unit, times) })
+        if times.dts < lane.origin || lane.held.len() >= MAX_FRAMES {
+            return None;
+        }
+        Some(Admitted { lane: index, placed: lane.place(unit, times)? })
     }
 
     fn begin(&mut self, first: Times) {

@@ -103,17 +103,21 @@ impl Lane {
         }
     }
 
-    /// Gives a frame its place in the file; sound follows on the sound before it unless it is off by half a frame.
-    pub(super) fn place(&mut self, unit: &Arc<AccessUnit>, times: Times) -> Placed {
+    /// Gives a frame its place in the file. Sound follows on the sound before it unless it is off by half a frame; `None` if it
+    /// belongs where other sound is already: its sender has moved it back, to where its picture is.
+    pub(super) fn place(&mut self, unit: &Arc<AccessUnit>, times: Times) -> Option<Placed> {
         let mut times = Times { dts: times.dts.saturating_sub(self.origin), pts: times.pts.saturating_sub(self.origin) };
         let length = self.length(unit);
         if self.is_sound() {
-            let seamless = self.expected.filter(|e| times.dts.saturating_sub(*e).saturating_abs() <= length / 2);
-            let dts = seamless.unwrap_or_else(|| self.expected.map_or(times.dts, |e| times.dts.max(e)));
+            let dts = match self.expected {
+                Some(expected) if times.dts.saturating_sub(expected) < -length / 2 => return None,
+                Some(expected) if times.dts.saturating_sub(expected) <= length / 2 => expected,
+                _ => times.dts,
+            };
             times = Times { dts, pts: dts };
             self.expected = Some(dts.saturating_add(length));
         }
-        Placed { unit: unit.clone(), times, length }
+        Some(Placed { unit: unit.clone(), times, length })
     }
 
     /// The pause, in ticks, that is a gap.

@@ -86,7 +86,7 @@ impl Muxer {
         if self.awaits_key && !(leads && unit.key) {
             return;
         }
-        let times = self.lanes[index].times(unit);
+        let Some(times) = self.lanes[index].times(unit) else { return };
         let origin = *self.origin.get_or_insert(times.dts.saturating_sub(START));
         let times = Times { dts: times.dts.saturating_sub(origin), pts: times.pts.saturating_sub(origin) };
         if times.dts < 0 {
@@ -140,15 +140,17 @@ impl TrackLane {
         self.track.codec.kind() == MediaKind::Video
     }
 
-    /// In ticks of [`CLOCK`], strictly rising.
-    fn times(&mut self, unit: &AccessUnit) -> Times {
+    /// In ticks of [`CLOCK`], strictly rising; `None` for sound that belongs where other sound is already.
+    fn times(&mut self, unit: &AccessUnit) -> Option<Times> {
         let pts = rescale(unit.pts, self.track.timescale, CLOCK);
         if self.is_video() {
-            return self.times.next(pts);
+            return Some(self.times.next(pts));
         }
-        let dts = self.last.map_or(pts, |last| pts.max(last.saturating_add(1)));
-        self.last = Some(dts);
-        Times { dts, pts: dts }
+        if self.last.is_some_and(|last| pts <= last) {
+            return None;
+        }
+        self.last = Some(pts);
+        Some(Times { dts: pts, pts })
     }
 }
 

@@ -2,7 +2,8 @@
 //!
 //! A [`TrackReceiver`] takes one track's packets as they come and gives back access units in decoding order, whole, with
 //! their time of capture. Inside, each step is a machine of its own: `order` undoes what the network did, the depacketisers
-//! (`video`, `audio`) collect frames, `timeline` and `capture` tell when they were taken.
+//! (`video`, `audio`) collect frames, `timeline` and `capture` tell when they were taken,
+//! `together` keeps sound beside its picture.
 
 mod audio;
 mod capture;
@@ -12,10 +13,12 @@ mod order;
 mod parameters;
 mod statistics;
 mod timeline;
+mod together;
 mod track;
 mod video;
 
 pub use statistics::Stats;
+pub use together::Together;
 pub use track::{Received, TrackReceiver, Transport};
 
 use media::{Mono, Payload};

@@ -47,6 +47,12 @@ impl Timeline {
         (place, broken)
     }
 
+    /// Moves this track, from the next frame on, by so many ticks.
+    pub(super) fn move_by(&mut self, ticks: i64) {
+        self.shift = self.shift.map(|shift| shift.saturating_add(ticks));
+        self.last = self.last.map(|(place, at)| (place.saturating_add(ticks), at));
+    }
+
     fn jumped(&self, place: i64, arrival: Mono) -> bool {
         let Some((last, at)) = self.last else { return false };
         let advance = rescale(place - last, self.clock_rate, NANOS);

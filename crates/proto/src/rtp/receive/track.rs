@@ -1,8 +1,15 @@
 //! The machine that callers see.
 
 use super::{
-    Counters, Frame, Stats, audio::AudioReceiver, capture::CaptureMap, h264, h265, order::Order, statistics::Reception,
-    timeline::Timeline, video::VideoReceiver,
+    Counters, Frame, Stats,
+    audio::AudioReceiver,
+    capture::CaptureMap,
+    h264, h265,
+    order::Order,
+    statistics::Reception,
+    timeline::Timeline,
+    together::{Place, SenderClock, Together},
+    video::VideoReceiver,
 };
 use crate::{
     rtp::{Packet, rtcp},
@@ -61,6 +68,9 @@ pub struct TrackReceiver {
     /// How many restarts came before it, and the reception of the current sender.
     reception: Option<(u64, Reception)>,
     capture: CaptureMap,
+    /// The sender's clock by its last report, and the other tracks on that clock.
+    sender_clock: Option<SenderClock>,
+    together: Together,
     timeline: Timeline,
     /// The SSRC of frames being delivered.
     ssrc: u32,
@@ -90,6 +100,8 @@ impl TrackReceiver {
             depacketizer: Depacketizer::new(format),
             reception: None,
             capture: CaptureMap::new(format.clock_rate),
+            sender_clock: None,
+            together: Together::default(),
             timeline: Timeline::new(format.clock_rate),
             ssrc: 0,
             concealing: false,
@@ -103,6 +115,11 @@ impl TrackReceiver {
     /// Believes nothing of what the sender's reports say of the time of capture: it is known to be wrong.
     pub fn disbelieve_clock(&mut self) {
         self.capture.disbelieve();
+    }
+
+    /// Keeps sound where its picture is: every track of one sender is given the same.
+    pub fn keep_together(&mut self, together: &Together) {
+        self.together = together.clone();
     }
 
     /// Takes what came on the track's RTP flow, with the time it came at. Anything else than a packet of this track is counted
@@ -132,6 +149,7 @@ impl TrackReceiver {
     pub fn handle_rtcp(&mut self, now: Mono, clocks: &ClockPair, bytes: &[u8]) {
         for report in rtcp::sender_reports(bytes) {
             self.capture.handle_report(now, clocks, &report);
+            self.sender_clock = SenderClock::new(&report).or(self.sender_clock);
             if let Some((_, reception)) = self.reception.as_mut().filter(|(_, r)| r.ssrc() == report.ssrc) {
                 reception.handle_report(now, &report);
             }
@@ -223,10 +241,24 @@ impl TrackReceiver {
         }
     }
 
+    /// Where a frame belongs beside the sender's other tracks: pictures tell, sound follows.
+    fn keep_with_picture(&mut self, timestamp: u32, pts: i64) -> i64 {
+        let Some(clock) = &self.sender_clock else { return pts };
+        let place = Place { ssrc: self.ssrc, timestamp, clock_rate: self.clock_rate, pts };
+        if self.depacketizer.is_video() {
+            self.together.lead(clock, place);
+            return pts;
+        }
+        let correction = self.together.correction(clock, place);
+        self.timeline.move_by(correction);
+        pts.saturating_add(correction)
+    }
+
     fn access_unit(&mut self, frame: Frame) -> AccessUnit {
         let taken = frame.timestamp.wrapping_add(frame.ticks as u32);
         let captured = self.capture.captured(self.ssrc, taken, frame.first_at);
         let (pts, broken) = self.timeline.place(frame.timestamp, frame.ticks, captured.at, frame.first_at);
+        let pts = self.keep_with_picture(taken, pts);
         self.concealing = (self.concealing || frame.after_loss) && !(frame.key && self.depacketizer.is_video());
         self.stats.frames += 1;
         self.stats.frames_after_loss += u64::from(self.concealing);

@@ -5,7 +5,7 @@ use bytes::Bytes;
 use hub::{PublishError, Publisher, Stream};
 use media::{Catalog, ClockPair, Mono, TrackId};
 use proto::{
-    rtp::receive::{Received, TrackReceiver, Transport},
+    rtp::receive::{Received, Together, TrackReceiver, Transport},
     rtsp::{MAX_TRACKS, Refusal, StatusCode},
     sdp,
 };
@@ -23,6 +23,7 @@ pub(super) struct Recorder {
     catalog: Catalog,
     formats: Vec<sdp::Format>,
     clock_is_wrong: bool,
+    together: Together,
     tracks: Vec<RecordTrack>,
     ssrc: u32,
 }
@@ -74,13 +75,22 @@ impl Recorder {
         let catalog = Catalog::new(formats.iter().map(|f| (f.codec.clone(), f.clock_rate)));
         let publisher = stream.publish(now, by, catalog.clone()).map_err(|e| refusal::publish(&e))?;
         let clock_is_wrong = announced.clock_is_wrong;
-        Ok(Self { publisher, catalog, formats, clock_is_wrong, tracks: Vec::new(), ssrc: fastrand::u32(1..) })
+        Ok(Self {
+            publisher,
+            catalog,
+            formats,
+            clock_is_wrong,
+            together: Together::default(),
+            tracks: Vec::new(),
+            ssrc: fastrand::u32(1..),
+        })
     }
 
     /// Prepares to receive a track.
     pub(super) fn set_up(&mut self, index: usize, transport: Transport) {
         let Some(format) = self.formats.get(index) else { return };
         let mut receiver = TrackReceiver::new(TrackId(index as u8), format, transport);
+        receiver.keep_together(&self.together);
         if self.clock_is_wrong {
             receiver.disbelieve_clock();
         }

@@ -11,7 +11,7 @@ use futures::StreamExt;
 use hub::Publisher;
 use media::{Catalog, MediaKind, TrackId};
 use proto::{
-    rtp::receive::{Received, TrackReceiver, Transport},
+    rtp::receive::{Received, Together, TrackReceiver, Transport},
     sdp::{self, Format},
 };
 use retina::client::{
@@ -140,9 +140,11 @@ impl Plan {
 
     fn opened(self, session: Session<Playing>, transport: &'static str) -> Opened {
         let mut lanes: Vec<_> = std::iter::repeat_with(|| None).take(self.streams).collect();
+        let together = Together::default();
         for (track, (stream, format)) in self.tracks.iter().enumerate() {
             // The library has put packets into order, over UDP too, or dropped them.
-            let receiver = TrackReceiver::new(TrackId(track as u8), format, Transport::Ordered);
+            let mut receiver = TrackReceiver::new(TrackId(track as u8), format, Transport::Ordered);
+            receiver.keep_together(&together);
             lanes[*stream] = Some(Lane { track, receiver });
         }
         let catalog = Catalog::new(self.tracks.into_iter().map(|(_, format)| (format.codec, format.clock_rate)));

@@ -84,6 +84,36 @@ fn a_report_before_the_first_packet_counts() {
 }
 
 #[test]
+fn sound_is_moved_to_where_the_reports_say_its_picture_is() {
+    let sound = Format::new(96, 48_000, Codec::Opus { channels: 2 });
+    let (mut video, mut audio) = (receiver(&h264(), Transport::Ordered), receiver(&sound, Transport::Ordered));
+    let together = Together::default();
+    [&mut video, &mut audio].into_iter().for_each(|r| {
+        r.disbelieve_clock();
+        r.keep_together(&together);
+    });
+    // The picture's encoder takes 150 ms, that of the sound 20 ms; their timestamps begin anywhere.
+    let report = |timestamp| {
+        let ntp = clocks(1000, 3_600_000_000).wall.to_ntp();
+        rtcp::write_sender_report(&rtcp::SenderReport { ssrc: 7, ntp, timestamp, packets: 0, octets: 0 }, "c")
+    };
+    let mut apart = Vec::new();
+    for i in 0..100u32 {
+        let at = 1000 + 20 * u64::from(i);
+        if i == 50 {
+            video.handle_rtcp(ms(at), &clocks(at, 0), &report(500_000));
+            audio.handle_rtcp(ms(at), &clocks(at, 0), &report(4_000_000_000));
+        }
+        video.handle_rtp(ms(at + 150), packet(i as u16, 500_000 + i * 1800, true, SLICE));
+        audio.handle_rtp(ms(at + 20), packet(i as u16, 4_000_000_000 + i * 960, true, &[0xfc, 1]));
+        let (picture, heard) = (&units(&mut video)[0], &units(&mut audio)[0]);
+        apart.push(picture.pts / 90 - heard.pts / 48);
+    }
+    assert_eq!((apart[0], apart[49]), (130, 130), "as they arrived");
+    assert!(apart[50..].iter().all(|ms| *ms == 0), "{apart:?}");
+}
+
+#[test]
 fn receiver_reports_tell_loss_and_the_last_sender_report() {
     let mut r = receiver(&h264(), Transport::Unordered);
     assert_eq!(r.receiver_report(ms(0), 1, "me")[..2], [0x80, 201], "nothing to report on yet");
