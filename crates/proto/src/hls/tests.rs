@@ -147,6 +147,10 @@ fn an_even_stream_is_three_frames_a_part() {
     assert_eq!(now.segments[0].date.as_deref(), Some("2023-11-14T22:13:20.033Z"));
     assert!(now.independent && now.segments[1].parts[0].independent && !now.segments[1].parts[1].independent);
     assert_eq!(now.hint, "part-r-21.m4s");
+    assert_eq!(now.control["PART-HOLD-BACK"], "0.315000", "three parts with sound");
+    bench.catalog = Catalog::new([(video(1), 90_000)]);
+    bench.run(30 * 20, 30);
+    assert_eq!(bench.seen.unwrap().control["PART-HOLD-BACK"], "0.210000", "two without");
 }
 
 #[test]
