@@ -22,6 +22,8 @@ const SHARE: f64 = 0.6;
 const RECOVERY: f64 = 5.0;
 /// How long it is watched from then on, in seconds.
 const AFTERWARDS: f64 = 10.0;
+/// A move that lasts this long was no such try, in ms.
+const A_TRY: f64 = 3e3;
 /// What a picture's age is on a link that carries all, in ms.
 const NORMAL: f64 = 40.0;
 
@@ -58,7 +60,6 @@ fn sixty_percent_of_the_stream() {
 }
 
 #[test]
-#[ignore = "must-show"]
 fn a_smaller_picture_while_the_link_is_thin() {
     lan::on_a_lan(|lan| {
         if Browser::unavailable() {
@@ -67,21 +68,26 @@ fn a_smaller_picture_while_the_link_is_thin() {
         let watched = Watched::start(lan, CAMERA_IN_TWO_SIZES);
         let kbit = watched.settled_bitrate() / 1e3;
         let session = watched.session();
+        // Meanwhile the server may try whether the link carries the larger picture again.
+        let tries = if in_ci() { 10.0 } else { 30.0 };
         assert_eq!(watched.viewer()["rendition"], Value::Null);
         if !lan.limit((SHARE * kbit) as u64).expect("a limit") {
             return;
         }
-        let (down, small) = watched.after_a_move_to(&"sd".into(), 640);
+        let (sd, own) = ("sd".into(), Value::Null);
+        let down = watched.moved_to(&sd, 640);
+        let small = watched.watch(tries, &sd);
         assert_eq!(watched.viewer_at(lan::SERVER)["rendition"], Value::Null, "the other viewer keeps its picture");
         lan.limit(0).expect("no limit");
-        let (up, large) = watched.after_a_move_to(&Value::Null, 1280);
+        let up = watched.moved_to(&own, 1280);
+        let large = watched.watch(AFTERWARDS, &own);
         assert_eq!(watched.session(), session, "the same page, the same session");
         eprintln!("{small:#?}\n{large:#?}");
 
         let link = format!("with a rendition that fits, a link of {:.0} of {kbit:.0} kbit/s", SHARE * kbit);
         Line::finish_all(&[
-            judge_move(&format!("{link}: moved down, and {AFTERWARDS} s of it"), down, (10.0, 20.0), &small),
-            judge_move(&format!("{link} gone: moved up, and {AFTERWARDS} s of it"), up, (20.0, 40.0), &large),
+            judge_down(&format!("{link}: moved down, and {tries} s of it"), down, &small),
+            judge_up(&format!("{link} gone: moved up, and {AFTERWARDS} s of it"), up, &large),
         ]);
     });
 }
@@ -169,20 +175,21 @@ impl Watched {
         (self.thin.session("viewer").expect("a session"), self.viewer()["id"].clone())
     }
 
-    /// Waits until the viewer is shown another picture, this many pixels wide, and watches that. Says after how many seconds.
-    fn after_a_move_to(&self, rendition: &Value, width: u32) -> (f64, Stretch) {
-        let from = wall_clock();
-        let there = wait_until("a move", 2 * DEADLINE, || {
+    /// Waits until the viewer is shown another picture, this many pixels wide, and not just for a try. Says after how many seconds.
+    fn moved_to(&self, rendition: &Value, width: u32) -> f64 {
+        let (from, mut since) = (wall_clock(), None);
+        let there = wait_until("a move", 3 * DEADLINE, || {
             thread::sleep(Duration::from_millis(50));
-            Some(self.viewer()).filter(|v| v["rendition"] == *rendition)
+            let viewer = self.viewer();
+            since = since.filter(|_| viewer["rendition"] == *rendition).or((viewer["rendition"] == *rendition).then(wall_clock));
+            since.filter(|since| wall_clock() - since >= A_TRY).map(|since| (viewer, (since - from) / 1e3))
         });
-        let there = there.unwrap_or_else(|e| panic!("{e:#} to {rendition}: {}", self.viewer()));
-        self.thin.wait_for("viewer", &format!("player.video.videoWidth === {width}"), DEADLINE).expect("the other picture");
-        let seconds = (wall_clock() - from) / 1e3;
+        let (there, seconds) = there.unwrap_or_else(|e| panic!("{e:#} to {rendition}: {}", self.viewer()));
         eprintln!("moved to {rendition} after {seconds:.1} s: {there}");
+        self.thin.wait_for("viewer", &format!("player.video.videoWidth === {width}"), DEADLINE).expect("the other picture");
         let reason = there["rendition_reason"].as_str().unwrap_or_default();
         assert!(!reason.is_empty() && reason != "asked for", "{there}");
-        (seconds, self.watch(AFTERWARDS, rendition))
+        seconds
     }
 
     fn viewer_a_second_later(&self) -> Value {
@@ -249,13 +256,22 @@ fn judge_recovery(promise: &str, after: &Measured, recovered: f64) -> Line {
     line
 }
 
-/// `bounds`: seconds that the move may take, as promised and on machines of the continuous integration.
-fn judge_move(promise: &str, seconds: f64, bounds: (f64, f64), then: &Stretch) -> Line {
+fn judge_down(promise: &str, seconds: f64, then: &Stretch) -> Line {
     let mut line = Line::new(promise);
-    line.at_most("after s", seconds, bounds.0, bounds.1).at_least("share of the time it stayed", then.stayed, 1.0, 1.0);
-    line.at_least("fps", then.measured.decoded_fps(), 29.0, 26.0);
+    line.at_most("after s", seconds, 10.0, 20.0).at_least("share of the time on it", then.stayed, 0.8, 0.6);
     line.at_most("p95 ms", then.measured.latency_ms.p95.unwrap_or(f64::INFINITY), 500.0, 700.0);
-    line.seen("p50 ms", then.measured.latency_ms.p50.unwrap_or(f64::INFINITY)).seen("freezes", then.measured.freezes() as f64);
+    // A try costs pictures.
+    line.at_least("fps", then.measured.decoded_fps(), 27.0, 22.0).seen("freezes", then.measured.freezes() as f64);
+    line.seen("p50 ms", then.measured.latency_ms.p50.unwrap_or(f64::INFINITY));
+    line
+}
+
+fn judge_up(promise: &str, seconds: f64, then: &Stretch) -> Line {
+    let mut line = Line::new(promise);
+    line.at_most("after s", seconds, 30.0, 60.0).at_least("share of the time on it", then.stayed, 1.0, 0.8);
+    line.at_least("fps", then.measured.decoded_fps(), 29.0, 26.0);
+    line.at_most("p50 ms", then.measured.latency_ms.p50.unwrap_or(f64::INFINITY), NORMAL, 100.0);
+    line.seen("p95 ms", then.measured.latency_ms.p95.unwrap_or(f64::INFINITY)).seen("freezes", then.measured.freezes() as f64);
     line
 }
 
