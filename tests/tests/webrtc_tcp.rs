@@ -93,6 +93,33 @@ fn a_browser_that_stops_reading_holds_up_nobody_and_nothing() {
     });
 }
 
+/// The network's own retransmissions cannot be told to stop, so pictures get older than by UDP; but not older and older.
+#[test]
+fn a_thin_link_gets_fewer_pictures() {
+    on_a_lan_without_udp(|lan, server| {
+        let browser = browser_at_viewer(lan);
+        browser.watch("viewer", &server.whep_url("cam")).unwrap();
+        browser.measure("viewer", 5.0).unwrap();
+        let needed = server.json("/api/v1/viewers").unwrap()["viewers"][0]["bitrate"].as_f64().unwrap();
+        if !lan.limit((0.6 * needed / 1e3) as u64).unwrap() {
+            return;
+        }
+        browser.measure("viewer", 3.0).unwrap();
+        let thin = browser.measure("viewer", 20.0).unwrap();
+        lan.limit(0).unwrap();
+        browser.measure("viewer", 5.0).unwrap();
+        let after = browser.measure("viewer", 5.0).unwrap();
+        eprintln!("{thin:#?} {after:#?}");
+        let mut line = Line::new(&format!("by TCP, a link of 60 % of {:.0} kbit/s", needed / 1e3));
+        line.at_least("fps", thin.fps, 5.0, 3.0).at_most("p95 ms", thin.latency_ms.p95.unwrap(), 1000.0, 1500.0);
+        line.seen("p50 ms", thin.latency_ms.p50.unwrap()).seen("longest gap ms", thin.longest_gap_ms);
+        line.at_least("fps 5 s after that", after.decoded_fps(), 29.0, 26.0);
+        line.at_most("p50 ms then", after.latency_ms.p50.unwrap(), 60.0, 120.0);
+        line.at_most("packets dropped", dropped(server), 0.0, 0.0);
+        line.finish();
+    });
+}
+
 #[test]
 fn strangers_leave_nothing_behind() {
     let server = Server::with_cameras(CAMERA).unwrap();
