@@ -144,10 +144,10 @@ const commands = {
     await (await newPage(name)).goto(url);
   },
 
-  // Watches the first <video> for which the expression `video` stands (the first one playing by default).
+  // Watches the first <video> or <img> for which the expression `video` stands (the first one playing by default).
   async probe({ name, video = "document.querySelector('video')", timeout = 20_000 }) {
     const target = page(name);
-    await until(target, `(${video})?.videoWidth > 0`, timeout);
+    await until(target, `((v) => (v?.videoWidth ?? v?.naturalWidth) > 0)(${video})`, timeout);
     await target.evaluate(`{
       const { Probe, since, percentiles } = ${probeScript()};
       globalThis.player = { probe: new Probe(${video}), measure: (s) => player.probe.measure(s), since, percentiles };

@@ -1,4 +1,4 @@
-// Watches a <video> in the page: which frame was shown when, by the clock in the picture.
+// Watches a <video> or an <img> in the page: which frame was shown when, by the clock in the picture.
 
 import { clockRegion, readClock } from "./clock.mjs";
 import { since, summarise } from "./summary.mjs";
@@ -33,7 +33,8 @@ export class Probe {
     this.video = video;
     this.frames = [];
     this.offset = wallOffset();
-    this.#next();
+    if (video instanceof HTMLImageElement) this.#refresh();
+    else this.#next();
   }
 
   #next() {
@@ -41,6 +42,19 @@ export class Probe {
       const now = performance.now();
       this.#next();
       this.#shown(now, meta);
+    });
+  }
+
+  // An image tells nobody of its frames: look at every screen refresh.
+  #refresh() {
+    requestAnimationFrame(() => {
+      this.#refresh();
+      const { naturalWidth: width, naturalHeight: height } = this.video;
+      const clock = this.#clock(width, height);
+      const last = this.frames.at(-1);
+      if (!clock || clock.frame === last?.clock.frame) return;
+      const at = performance.now();
+      this.#keep({ at: at + this.offset, presented: at + this.offset, displayed: at + this.offset, frames: (last?.frames ?? 0) + 1, clock });
     });
   }
 
@@ -52,6 +66,10 @@ export class Probe {
       frames: meta.presentedFrames,
       clock: this.#clock(meta.width, meta.height),
     };
+    this.#keep(frame);
+  }
+
+  #keep(frame) {
     if (this.frames.length === MOST_FRAMES) this.frames.splice(0, MOST_FRAMES / 2);
     this.frames.push(frame);
     this.#waiting = this.#waiting.filter((wait) => !wait(frame));

@@ -166,7 +166,7 @@ impl Browser {
         self.call("open", json!({ "name": name, "url": url })).map(drop)
     }
 
-    /// Watches the `<video>` for which the JavaScript expression `video` stands, so that it can be measured.
+    /// Watches the `<video>` or `<img>` for which the JavaScript expression `video` stands, so that it can be measured.
     ///
     /// # Errors
     /// If it shows nothing in time.

@@ -28,6 +28,7 @@ const FEATURES: &[&str] = &[
     "config",
     "endpoint::hls",
     "endpoint::http",
+    "endpoint::mjpeg",
     "endpoint::progressive",
     "endpoint::rtsp",
     "endpoint::webrtc",
@@ -40,7 +41,7 @@ const FEATURES: &[&str] = &[
 ];
 
 /// Modules of the server that every feature may name; they name no feature.
-const COMMON: &[&str] = &["audience", "cameras", "clock", "connection", "error"];
+const COMMON: &[&str] = &["audience", "cameras", "clock", "connection", "error", "pictures", "workers"];
 
 /// What a feature may name nevertheless, each with its reason.
 const EXCEPTIONS: &[(&str, &str)] = &[

@@ -10,10 +10,12 @@ mod config;
 mod connection;
 mod endpoint;
 mod error;
+mod pictures;
 mod source;
 mod supervise;
 mod telemetry;
 mod web;
+mod workers;
 
 use std::process::ExitCode;
 

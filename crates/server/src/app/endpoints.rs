@@ -1,16 +1,17 @@
 //! The ports, and which module serves which.
 
-use super::{House, browsers};
+use super::{House, browsers, jpegs};
 use crate::{
     config::Config,
     endpoint::{
         hls,
         http::{self, ConfigState, Http},
-        progressive,
+        mjpeg, progressive,
         rtsp::{self, Rtsp},
         webrtc::{self, Webrtc},
         ws,
     },
+    pictures::{self, Pictures},
     telemetry::Metrics,
     web,
 };
@@ -45,6 +46,12 @@ pub(super) async fn start(
     let bind_webrtc = |addr| Webrtc::bind(addr, house.cameras.clone(), house.audience.clone(), house.clock, options.clone());
     let webrtc = bind("webrtc", config.listen.webrtc, any_port, bind_webrtc).await?;
 
+    let pictures = Pictures::new(pictures::House {
+        spawner: house.spawner.clone(),
+        clock: house.clock,
+        tasks: house.tasks.clone(),
+        stop: house.stop.clone(),
+    });
     let browsers = browsers::collector(webrtc.as_ref().map(Webrtc::stats).unwrap_or_default(), house.cameras.clone());
     let metrics = Metrics {
         cameras: house.cameras.clone(),
@@ -52,7 +59,7 @@ pub(super) async fn start(
         clock: house.clock,
         started: house.clock.now(),
         panics: house.telemetry.panics.clone(),
-        collectors: vec![browsers],
+        collectors: vec![browsers, jpegs::collector(pictures.clone())],
     };
     let api = http::Api {
         cameras: house.cameras.clone(),
@@ -61,7 +68,8 @@ pub(super) async fn start(
         audience: house.audience.clone(),
         stop: house.stop.clone(),
     };
-    let mut router = Router::new().merge(api.router()).merge(metrics.router()).merge(web::router()).merge(players(house));
+    let mut router =
+        Router::new().merge(api.router()).merge(metrics.router()).merge(web::router()).merge(players(house, pictures));
     if let Some(webrtc) = webrtc {
         bound.webrtc = Some(webrtc.local_addr());
         router = router.merge(webrtc.router());
@@ -80,7 +88,7 @@ pub(super) async fn start(
 }
 
 /// What plays over HTTP and what begins as HTTP.
-fn players(house: &House) -> Router {
+fn players(house: &House, pictures: Pictures) -> Router {
     let hls = hls::Access {
         cameras: house.cameras.clone(),
         clock: house.clock,
@@ -101,7 +109,14 @@ fn players(house: &House) -> Router {
         tasks: house.tasks.clone(),
         stop: house.stop.clone(),
     };
-    hls::router(hls).merge(progressive::router(progressive)).merge(ws::router(ws))
+    let mjpeg = mjpeg::Access {
+        cameras: house.cameras.clone(),
+        pictures,
+        clock: house.clock,
+        audience: house.audience.clone(),
+        stop: house.stop.clone(),
+    };
+    hls::router(hls).merge(progressive::router(progressive)).merge(ws::router(ws)).merge(mjpeg::router(mjpeg))
 }
 
 /// Binds one port. With `any_port`, a taken port is replaced by a free one.

@@ -2,6 +2,7 @@
 
 mod browsers;
 mod endpoints;
+mod jpegs;
 mod limits;
 mod reload;
 mod signals;
@@ -15,8 +16,8 @@ use crate::{
     clock::Clock,
     config::{Config, Loader},
     endpoint::http::ConfigState,
-    source::worker::Spawner,
     telemetry::{LogArgs, Telemetry},
+    workers::Spawner,
 };
 use anyhow::Context;
 use reload::Reload;

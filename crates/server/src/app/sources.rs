@@ -4,11 +4,9 @@ use super::House;
 use crate::{
     cameras::{Keeper, Order, Origin, Restarts},
     config::{Input, RtspSource, Source, TestSource},
-    source::{
-        rtsp::Pull,
-        worker::{Spawner, WorkerSource},
-    },
+    source::{rtsp::Pull, worker::WorkerSource},
     supervise::{Command, Policy, Remote, Supervisor, supervise},
+    workers::Spawner,
 };
 use futures::future::join_all;
 use hub::{Stream, StreamOptions};

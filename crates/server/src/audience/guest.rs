@@ -34,7 +34,7 @@ pub(crate) enum Protocol {
 
 impl Protocol {
     /// Those that this version serves.
-    pub(crate) const SERVED: [Self; 5] = [Self::WebRtc, Self::Rtsp, Self::Hls, Self::WebSocket, Self::Http];
+    pub(crate) const SERVED: [Self; 6] = [Self::WebRtc, Self::Rtsp, Self::Hls, Self::WebSocket, Self::Mjpeg, Self::Http];
 
     /// The word for programs, labels and ids.
     pub(crate) fn as_str(self) -> &'static str {

@@ -10,9 +10,10 @@ use crate::{
     app,
     clock::Clock,
     config,
-    source::{rtsp::Observer, worker::Spawner},
+    source::rtsp::Observer,
     supervise::{Context, Exit, Source},
     telemetry::LogArgs,
+    workers::Spawner,
 };
 use anyhow::Context as _;
 use hub::{ReaderOptions, Stream, StreamOptions};

@@ -2,6 +2,7 @@
 
 pub(crate) mod hls;
 pub(crate) mod http;
+pub(crate) mod mjpeg;
 pub(crate) mod progressive;
 pub(crate) mod rtsp;
 pub(crate) mod webrtc;

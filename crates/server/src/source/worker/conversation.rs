@@ -1,16 +1,15 @@
 //! What the server and a worker say to each other during one run.
 
-use crate::{clock::Clock, supervise::Context};
-use bytes::Buf;
+use crate::{
+    clock::Clock,
+    supervise::Context,
+    workers::{HungUp, Line},
+};
 use hub::{Demand, PublishError, Publisher, Stream};
 use media::{Catalog, Mono};
-use proto::ipc::{self, Frame, Incoming, Job, Level, Outgoing, Progress, ToServer, ToWorker};
-use std::{
-    io::{self, IoSlice},
-    sync::Arc,
-    time::Duration,
-};
-use tokio::{io::Interest, net::UnixStream, sync::watch, time::Instant};
+use proto::ipc::{self, Frame, Job, Level, Progress, ToServer, ToWorker};
+use std::{sync::Arc, time::Duration};
+use tokio::{net::UnixStream, sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
 
 /// A worker says something every second; one that misses this many hangs.
@@ -43,6 +42,12 @@ impl From<ipc::Error> for End {
     }
 }
 
+impl From<HungUp> for End {
+    fn from(_: HungUp) -> Self {
+        Self::HungUp
+    }
+}
+
 impl From<PublishError> for End {
     fn from(e: PublishError) -> Self {
         Self::Publishing(e)
@@ -51,9 +56,8 @@ impl From<PublishError> for End {
 
 /// One run's conversation, and the publishing that comes of it.
 pub(super) struct Conversation {
-    socket: UnixStream,
+    line: Line,
     stop: CancellationToken,
-    wishes: Outgoing,
     speaker: Speaker,
 }
 
@@ -61,7 +65,6 @@ impl Conversation {
     pub(super) fn new(socket: UnixStream, ctx: &Context, by: Arc<str>) -> Self {
         let demand = ctx.stream.demand();
         let speaker = Speaker {
-            incoming: Incoming::default(),
             stream: ctx.stream.clone(),
             clock: ctx.clock,
             by,
@@ -72,7 +75,7 @@ impl Conversation {
             log_lines: 0,
             seen: Progress::default(),
         };
-        Self { socket, stop: ctx.stop.clone(), wishes: Outgoing::default(), speaker }
+        Self { line: Line::new(socket), stop: ctx.stop.clone(), speaker }
     }
 
     /// Gives the job and listens until the end, and asks the worker to stop if that is the end.
@@ -80,13 +83,12 @@ impl Conversation {
         self.tell(&ToWorker::Start(job.clone()));
         let mut deadline = Instant::now() + SILENCE;
         loop {
-            let interest = if self.wishes.has_remaining() { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
             tokio::select! {
                 () = self.stop.cancelled() => {
                     self.tell(&ToWorker::Stop);
                     return End::Stopped;
                 }
-                _ = self.socket.ready(interest) => match self.exchange() {
+                () = self.line.ready() => match self.exchange() {
                     Ok(true) => deadline = Instant::now() + SILENCE,
                     Ok(false) => {}
                     Err(end) => return end,
@@ -103,13 +105,14 @@ impl Conversation {
 
     /// Moves what can be moved without waiting; true if the worker has said something.
     fn exchange(&mut self) -> Result<bool, End> {
-        self.flush();
-        match self.socket.try_read_buf(self.speaker.incoming.buffer()) {
-            Ok(0) => Err(End::HungUp),
-            Ok(_) => self.speaker.listen().map(|()| true),
-            Err(e) if e.kind() == io::ErrorKind::WouldBlock => Ok(false),
-            Err(_) => Err(End::HungUp),
+        if !self.line.exchange()? {
+            return Ok(false);
         }
+        let now = self.speaker.clock.now();
+        while let Some(message) = self.line.poll()? {
+            self.speaker.take(now, message)?;
+        }
+        Ok(true)
     }
 
     /// Ends publishing, for this reason.
@@ -121,29 +124,15 @@ impl Conversation {
 
     /// Never waits: a worker that does not listen must not keep the server from listening to it.
     fn tell(&mut self, message: &ToWorker) {
-        // Messages to workers are far shorter than the bound, so pushing them cannot fail.
-        if self.wishes.remaining() < MAX_WISHES && self.wishes.push(message).is_ok() {
-            self.flush();
-        }
-    }
-
-    fn flush(&mut self) {
-        while self.wishes.has_remaining() {
-            let mut parts = [IoSlice::new(&[]); 8];
-            let n = self.wishes.chunks_vectored(&mut parts);
-            match self.socket.try_write_vectored(&parts[..n]) {
-                Ok(written) => self.wishes.advance(written),
-                Err(e) if e.kind() == io::ErrorKind::WouldBlock => return,
-                // The worker is gone, which reading will find out.
-                Err(_) => self.wishes.advance(usize::MAX),
-            }
+        if self.line.unsent() < MAX_WISHES {
+            // Wishes are far shorter than the bound of messages, so this cannot fail.
+            let _ = self.line.tell(message);
         }
     }
 }
 
 /// What the worker says, and what becomes of it.
 struct Speaker {
-    incoming: Incoming<ToServer>,
     stream: Arc<Stream>,
     clock: Clock,
     by: Arc<str>,
@@ -158,15 +147,6 @@ struct Speaker {
 }
 
 impl Speaker {
-    /// Takes all whole messages that have come.
-    fn listen(&mut self) -> Result<(), End> {
-        let now = self.clock.now();
-        while let Some(message) = self.incoming.poll()? {
-            self.take(now, message)?;
-        }
-        Ok(())
-    }
-
     fn take(&mut self, now: Mono, message: ToServer) -> Result<(), End> {
         if let ToServer::Hello { pid } = message {
             tracing::debug!(camera = %self.stream.name(), pid, "worker started");

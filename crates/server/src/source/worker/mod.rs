@@ -4,14 +4,12 @@
 //! started anew is the supervisor's business. Nothing the worker says is trusted: the first violation of the protocol ends it.
 
 mod conversation;
-mod process;
-mod stderr;
 
-pub(crate) use process::Spawner;
-
-use crate::supervise::{Context, Exit, Fault, Source};
+use crate::{
+    supervise::{Context, Exit, Fault, Source},
+    workers::{Process, Spawner},
+};
 use conversation::{Conversation, End};
-use process::Process;
 use proto::ipc::{Job, TestPicture};
 use std::sync::Arc;
 

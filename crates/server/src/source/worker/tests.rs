@@ -1,7 +1,7 @@
 //! Shell scripts play workers that go wrong; the real one is met by the black-box tests.
 
-use super::{process::Program, *};
-use crate::clock::Clock;
+use super::*;
+use crate::{clock::Clock, workers::Program};
 use hub::{Stream, StreamOptions};
 use std::time::Duration;
 use tokio_util::sync::CancellationToken;

@@ -39,9 +39,11 @@ struct Request {
 }
 
 /// What is executed as a worker.
-pub(super) struct Program {
-    pub(super) path: OsString,
-    pub(super) arguments: Vec<OsString>,
+pub(crate) struct Program {
+    /// The file.
+    pub(crate) path: OsString,
+    /// What is given to it.
+    pub(crate) arguments: Vec<OsString>,
 }
 
 impl Program {
@@ -60,7 +62,11 @@ impl Spawner {
         Self::of(Program::itself())
     }
 
-    pub(super) fn of(program: Program) -> io::Result<Self> {
+    /// Workers that are another program.
+    ///
+    /// # Errors
+    /// If no thread can be started.
+    pub(crate) fn of(program: Program) -> io::Result<Self> {
         let (requests, inbox) = mpsc::channel::<Request>();
         let serve = move || {
             for Request { runtime, socket, answer } in inbox {
@@ -74,7 +80,10 @@ impl Spawner {
     }
 
     /// Starts a worker; returns it with the server's end of its socket.
-    pub(super) async fn spawn(&self) -> io::Result<(Process, UnixStream)> {
+    ///
+    /// # Errors
+    /// Those of making a socket and a process.
+    pub(crate) async fn spawn(&self) -> io::Result<(Process, UnixStream)> {
         let (ours, theirs) = StdUnixStream::pair()?;
         ours.set_nonblocking(true)?;
         let (answer, child) = oneshot::channel();
@@ -98,14 +107,14 @@ fn command(program: &Program, socket: OwnedFd) -> Command {
 }
 
 /// A running worker process. Dropping it kills it.
-pub(super) struct Process {
+pub(crate) struct Process {
     child: Child,
     stderr: Tail,
 }
 
 impl Process {
     /// Waits for its end, and brings it about if that takes too long. `None`: it had to be killed.
-    pub(super) async fn wait_or_kill(&mut self) -> Option<ExitStatus> {
+    pub(crate) async fn wait_or_kill(&mut self) -> Option<ExitStatus> {
         if let Ok(Ok(status)) = tokio::time::timeout(GRACE, self.child.wait()).await {
             return Some(status);
         }
@@ -114,13 +123,13 @@ impl Process {
     }
 
     /// Kills it and waits for its end.
-    pub(super) async fn kill(&mut self) {
+    pub(crate) async fn kill(&mut self) {
         // Fails only if it is gone already.
         let _ = self.child.kill().await;
     }
 
     /// Why a process that has closed its socket is gone: its end in words, and its last words.
-    pub(super) async fn cause(&mut self) -> String {
+    pub(crate) async fn cause(&mut self) -> String {
         let end = match self.wait_or_kill().await {
             Some(status) => in_words(status),
             None => "closed its connection, did not exit and was killed".to_owned(),

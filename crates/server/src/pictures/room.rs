@@ -1,0 +1,240 @@
+//! The task of one stream's pictures: keeps a worker while somebody wants some, and gives it what it needs.
+
+use super::{
+    Pictures,
+    board::{Board, Trouble},
+    lock,
+    tally::Tally,
+    worker::{End, Worker},
+};
+use hub::{Event, ReaderOptions, Start, State, Stream, Subscriber};
+use media::{AccessUnit, Catalog, Codec, TrackId};
+use proto::ipc::Coded;
+use std::{sync::Arc, time::Duration};
+use tokio::time::{Instant, sleep_until};
+
+/// The worker goes on for this long after the last visitor: snapshots are often asked for every second or two.
+const LINGER: Duration = Duration::from_secs(5);
+/// A worker further behind than this goes on at the newest keyframe.
+const MAX_LAG: Duration = Duration::from_millis(500);
+/// What is so little behind the newest frame is worth a picture, should the worker have time for it.
+const NEW: Duration = Duration::from_millis(50);
+/// A worker that lived this long was well, whatever ended it.
+const WELL: Duration = Duration::from_secs(10);
+/// The first delay before a worker that ended again soon is replaced; each further one doubles it.
+const FIRST_DELAY: Duration = Duration::from_millis(100);
+const MOST_DELAY: Duration = Duration::from_secs(5);
+
+pub(super) struct Room {
+    pictures: Pictures,
+    stream: Arc<Stream>,
+    board: Arc<Board>,
+    tally: Arc<Tally>,
+    subscriber: Subscriber,
+    /// The track that can be decoded.
+    video: Option<TrackId>,
+    worker: Option<Worker>,
+    retry: Retry,
+    /// Since when nobody is here.
+    empty: Option<Instant>,
+}
+
+/// When the next worker may start.
+struct Retry {
+    at: Instant,
+    /// Workers that have ended soon, one after another.
+    tries: u32,
+}
+
+/// What woke the task.
+enum Woken {
+    Stop,
+    Stream(Event),
+    Wishes,
+    Worker,
+    Time,
+}
+
+impl Room {
+    pub(super) fn new(pictures: Pictures, stream: Arc<Stream>, board: Arc<Board>, tally: Arc<Tally>) -> Self {
+        let subscriber = stream.subscribe(ReaderOptions { start: Start::NewestKey, max_lag: MAX_LAG });
+        let retry = Retry { at: Instant::now(), tries: 0 };
+        Self { pictures, stream, board, tally, subscriber, video: None, worker: None, retry, empty: None }
+    }
+
+    /// Runs until nobody wants a picture any more, the stream is gone, or the server stops.
+    pub(super) async fn run(mut self) {
+        let mut wishes = self.board.changed.subscribe();
+        // Whoever opened this room may be gone already.
+        wishes.mark_changed();
+        let stop = self.pictures.house().stop.clone();
+        loop {
+            self.hire().await;
+            let (hungry, deadline) = (self.worker.as_ref().is_none_or(Worker::takes_more), self.deadline());
+            let woken = tokio::select! {
+                () = stop.cancelled() => Woken::Stop,
+                event = self.subscriber.next(), if hungry => Woken::Stream(event),
+                Ok(()) = wishes.changed() => Woken::Wishes,
+                () = heard(self.worker.as_ref()) => Woken::Worker,
+                () = sleep_until(deadline) => Woken::Time,
+            };
+            if !self.handle(woken) {
+                break;
+            }
+        }
+        self.dismiss();
+    }
+
+    /// False if this is the end.
+    fn handle(&mut self, woken: Woken) -> bool {
+        match woken {
+            Woken::Stop | Woken::Stream(Event::Ended(_)) => return false,
+            Woken::Stream(event) => self.follow(event),
+            Woken::Wishes => {
+                let now = Instant::now();
+                self.empty = self.board.is_empty().then(|| self.empty.unwrap_or(now));
+                self.tell_wishes();
+            }
+            Woken::Worker => {
+                let clock = self.pictures.house().clock;
+                let heard = self.worker.as_mut().map(|worker| worker.listen(clock.now(), &self.board, &self.tally));
+                if let Some(Err(end)) = heard {
+                    self.lose(end);
+                }
+            }
+            Woken::Time => {
+                if self.worker.as_ref().is_some_and(|w| w.deadline <= Instant::now()) {
+                    self.lose(End::Silent);
+                }
+                let over = self.empty.is_some_and(|since| since.elapsed() >= LINGER);
+                return !(over && self.pictures.close(self.stream.name(), &self.board));
+            }
+        }
+        true
+    }
+
+    /// When something is to be done though nothing happens.
+    fn deadline(&self) -> Instant {
+        let retry = (self.worker.is_none() && self.retry.at > Instant::now()).then_some(self.retry.at);
+        let all = [self.empty.map(|since| since + LINGER), self.worker.as_ref().map(|w| w.deadline), retry];
+        all.into_iter().flatten().min().unwrap_or_else(|| Instant::now() + LINGER)
+    }
+
+    fn follow(&mut self, event: Event) {
+        match event {
+            Event::Catalog(catalog) => self.choose(&catalog),
+            Event::Unit(unit, _) if self.video == Some(unit.track) => self.feed(&unit),
+            Event::Status(status) if status.state == State::Offline => {
+                // What comes next is another run, of which nothing is to be mixed with this one.
+                self.dismiss();
+                self.board.clear();
+            }
+            Event::Unit(..) | Event::Status(_) | Event::Skipped { .. } | Event::Ended(_) => {}
+        }
+    }
+
+    fn choose(&mut self, catalog: &Arc<Catalog>) {
+        let video = catalog.video().filter(|track| matches!(track.codec, Codec::H264(_)));
+        self.video = video.map(|track| track.id);
+        if self.video.is_none() {
+            self.dismiss();
+            self.board.clear();
+        }
+        self.board.trouble.send_replace(self.video.is_none().then(|| Trouble::Codec(catalog.clone())));
+    }
+
+    fn feed(&mut self, unit: &AccessUnit) {
+        let Some(worker) = &mut self.worker else { return };
+        worker.decode(Coded {
+            pts: unit.pts,
+            key: unit.key,
+            show: self.subscriber.lag() <= NEW,
+            captured: unit.timing.captured.at,
+            received: unit.timing.received,
+            payload: unit.payload.clone(),
+        });
+    }
+
+    fn tell_wishes(&mut self) {
+        if let Some(worker) = &mut self.worker {
+            worker.want(self.board.wants());
+        }
+    }
+
+    /// Starts a worker if one is needed and would have something to do.
+    async fn hire(&mut self) {
+        let useful = self.video.is_some() && self.stream.publisher().is_some() && self.empty.is_none();
+        if self.worker.is_some() || !useful || self.retry.at > Instant::now() {
+            return;
+        }
+        match Worker::start(&self.pictures.house().spawner, self.stream.name()).await {
+            Ok(worker) => {
+                self.worker = Some(worker);
+                self.tally.set_working(true);
+                self.tell_wishes();
+                // It begins with the newest keyframe, whatever was read before.
+                self.subscriber.restart();
+            }
+            Err(e) => {
+                self.retry.after(Duration::ZERO);
+                tracing::error!(camera = %self.stream.name(), "cannot start a worker process for pictures: {e}");
+            }
+        }
+    }
+
+    /// The worker has ended by itself, or must be ended.
+    fn lose(&mut self, end: End) {
+        let Some(worker) = self.worker.take() else { return };
+        self.tally.set_working(false);
+        self.tally.restarted();
+        self.retry.after(worker.since.elapsed());
+        let (camera, house) = (self.stream.name().clone(), self.pictures.house());
+        house.tasks.spawn(async move {
+            let cause = worker.bury(end).await;
+            tracing::warn!(%camera, "the worker process for pictures {cause}; it is replaced");
+        });
+    }
+
+    /// Sends the worker home.
+    fn dismiss(&mut self) {
+        if let Some(worker) = self.worker.take() {
+            self.tally.set_working(false);
+            self.pictures.house().tasks.spawn(worker.stop());
+        }
+    }
+}
+
+/// A panic must not leave a room that nobody serves.
+impl Drop for Room {
+    fn drop(&mut self) {
+        let mut rooms = lock(&self.pictures.shared.rooms);
+        let ours = rooms.get(self.stream.name()).is_some_and(|board| Arc::ptr_eq(board, &self.board));
+        if ours {
+            rooms.remove(self.stream.name());
+        }
+        drop(rooms);
+        self.tally.set_working(false);
+        self.board.trouble.send_replace(Some(Trouble::Ended));
+    }
+}
+
+impl Retry {
+    /// After a worker that lived for `lived`.
+    fn after(&mut self, lived: Duration) {
+        self.tries = if lived >= WELL { 1 } else { self.tries.saturating_add(1) };
+        let delay = match self.tries.checked_sub(2) {
+            // Once may be chance.
+            None => Duration::ZERO,
+            Some(n) => FIRST_DELAY.saturating_mul(1 << n.min(10)).min(MOST_DELAY),
+        };
+        self.at = Instant::now() + delay;
+    }
+}
+
+/// Waits until the worker has something to say, or takes more.
+async fn heard(worker: Option<&Worker>) {
+    match worker {
+        Some(worker) => worker.ready().await,
+        None => std::future::pending().await,
+    }
+}
