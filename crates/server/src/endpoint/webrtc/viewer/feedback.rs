@@ -65,7 +65,7 @@ impl Viewer {
         let measured = egress.round_trip(cx.now, report.last_report, report.since_last_report);
         if let Some(rtt) = measured.or_else(|| self.session.rtt()) {
             self.rtt = rtt;
-            self.playout.set_rtt(rtt);
+            self.playout.set_rtt(cx.now, rtt);
             self.seat.facts.rtt.set_time(rtt);
         }
         self.loss = f32::from(report.fraction_lost) / 256.0;
@@ -79,6 +79,9 @@ impl Viewer {
     fn tell_of_link(&mut self, cx: &Context<'_>) {
         let Some(link) = &self.link else { return };
         let limited = link.is_limited(cx.now);
+        if limited && !link.condition(cx.now).skipping {
+            self.playout.forget();
+        }
         // Of a link that carries more than the stream nothing certain is known.
         self.seat.facts.estimate.update(link.carries().filter(|_| limited));
         self.seat.facts.needed.update(link.needs());
