@@ -126,7 +126,8 @@ impl Feed {
 
     fn unit(&self, unit: &AccessUnit, track: &Track) -> Bytes {
         let kind = if track.codec.kind() == MediaKind::Video { Kind::Picture } else { Kind::Sound };
-        let header = Header { pts: micros(unit.pts, track), ..Header::of(kind, unit, self.clock.pair()) };
+        let behind = self.subscriber.lag() > Duration::ZERO;
+        let header = Header { pts: micros(unit.pts, track), behind, ..Header::of(kind, unit, self.clock.pair()) };
         header.message(&[mp4::sample(unit, &track.codec)])
     }
 
@@ -138,10 +139,12 @@ impl Feed {
         let (pts, length) = (frame.pts(), frame.length());
         fragmenter.add(frame);
         let fragment = fragmenter.cut(None, i64::MAX)?;
+        let behind = self.subscriber.lag() > Duration::ZERO;
         let duration = u32::try_from(micros(length, track)).unwrap_or(0);
         // A frame that came late is decoded where the one before it ended, and cannot be shown before that.
         let shown = if fragmenter.leading().id == track.id { pts.max(fragment.span.0) } else { pts };
-        let header = Header { pts: micros(shown, track), duration, ..Header::of(Kind::Fragment, unit, self.clock.pair()) };
+        let header =
+            Header { pts: micros(shown, track), duration, behind, ..Header::of(Kind::Fragment, unit, self.clock.pair()) };
         Some(header.message(&[std::slice::from_ref(&fragment.head), &fragment.body]))
     }
 }

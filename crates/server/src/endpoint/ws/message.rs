@@ -135,6 +135,8 @@ pub(super) struct Header {
     pub(super) key: bool,
     /// The first frame after a gap.
     pub(super) discontinuity: bool,
+    /// Newer frames are on their way already: it need not be shown, only decoded.
+    pub(super) behind: bool,
     pub(super) track: TrackId,
     /// In microseconds; 0 where it is not known.
     pub(super) duration: u32,
@@ -153,13 +155,13 @@ impl Header {
         let captured = unit.timing.captured;
         let captured = Some((now.wall_at(captured.at).as_micros(), captured.clock));
         let (key, discontinuity) = (unit.key, unit.discontinuity);
-        Self { kind, key, discontinuity, track: unit.track, duration: 0, pts: 0, captured }
+        Self { kind, key, discontinuity, behind: false, track: unit.track, duration: 0, pts: 0, captured }
     }
 
     /// The header of an init segment.
     pub(super) fn init() -> Self {
         let (kind, track) = (Kind::Init, TrackId(0));
-        Self { kind, key: true, discontinuity: false, track, duration: 0, pts: 0, captured: None }
+        Self { kind, key: true, discontinuity: false, behind: false, track, duration: 0, pts: 0, captured: None }
     }
 
     /// The whole message.
@@ -184,7 +186,7 @@ impl Header {
             Some((_, CaptureClock::SenderReport)) => 2,
             Some((_, CaptureClock::Arrival)) => 3,
         };
-        u8::from(self.key) | u8::from(self.discontinuity) << 1 | clock << 4
+        u8::from(self.key) | u8::from(self.discontinuity) << 1 | u8::from(self.behind) << 2 | clock << 4
     }
 }
 

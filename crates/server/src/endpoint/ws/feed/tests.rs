@@ -87,7 +87,7 @@ fn units_begin_with_the_newest_keyframe_and_what_a_decoder_must_know() {
     assert_eq!(tracks["tracks"][0]["codec"], "avc1.64001f");
     assert!(tracks["tracks"][0]["description"].as_str().unwrap().starts_with("AWQAH"), "{tracks}");
     let Some(Output::Media(key, true)) = feed.next().now_or_never() else { panic!("no picture") };
-    assert_eq!((key[0], key[1], key[2]), (1, 1 | 3 << 4, 24), "a key, by arrival");
+    assert_eq!((key[0], key[1], key[2]), (1, 1 | 4 | 3 << 4, 24), "a key, overtaken already, by arrival");
     assert_eq!(number(&key, 8), 66_000);
     let wall = camera.clock.pair().wall_at(camera.begun + Duration::from_millis(66)).as_micros();
     assert!((number(&key, 16) - wall).abs() < 1000);
@@ -144,6 +144,23 @@ fn other_parameters_and_other_states_are_told_in_between() {
     stream.end(clock.now(), "removed");
     // It says so for ever.
     assert_eq!([(); 2].map(|()| word(&feed.next().now_or_never().unwrap())), ["ended", "end"]);
+}
+
+#[test]
+fn frames_that_are_overtaken_say_so() {
+    let camera = Camera::new(catalog());
+    (0..6).for_each(|i| camera.push(i * 33, i == 0));
+    let mut feed = camera.watch(Format::Units, false);
+    let mut behind = Vec::new();
+    while let Some(output) = feed.next().now_or_never() {
+        if let Output::Media(unit, _) = output {
+            behind.push(unit[1] & 4 != 0);
+        }
+    }
+    assert_eq!(behind, [true, true, true, true, true, false], "only the newest is worth showing");
+    camera.push(200, false);
+    let Some(Output::Media(unit, _)) = feed.next().now_or_never() else { panic!("no picture") };
+    assert_eq!(unit[1] & 4, 0);
 }
 
 #[test]
