@@ -90,7 +90,7 @@ async function until(page, expression, timeout) {
 function probeScript() {
   const sources = ["clock.mjs", "summary.mjs", "probe.mjs"].map((f) => readFileSync(new URL(f, import.meta.url), "utf8"));
   const code = sources.join("\n").replace(/^import .*$/gm, "").replace(/^export /gm, "");
-  return `(() => { ${code}\n return { Probe, since, percentiles }; })()`;
+  return `(() => { ${code}\n return { Probe, tellByPlayer, latencyOf, since, percentiles }; })()`;
 }
 
 const commands = {
@@ -139,9 +139,11 @@ const commands = {
   state: ({ name }) =>
     page(name).evaluate(() => ({ state: player.pc.connectionState, session: player.session, timing: player.timing() })),
 
-  // Opens a page as a person would.
-  async open({ name, url }) {
-    await (await newPage(name)).goto(url);
+  // Opens a page as a person would. `script` runs before anything of the page does.
+  async open({ name, url, script }) {
+    const page = await newPage(name);
+    if (script) await page.addInitScript(script);
+    await page.goto(url);
   },
 
   // Watches the first <video> or <img> for which the expression `video` stands (the first one playing by default).
@@ -151,6 +153,17 @@ const commands = {
     await target.evaluate(`{
       const { Probe, since, percentiles } = ${probeScript()};
       globalThis.player = { probe: new Probe(${video}), measure: (s) => player.probe.measure(s), since, percentiles };
+    }`);
+  },
+
+  // Watches the player for which the expression `player` stands, which shows its pictures somewhere in `stage`.
+  async probePlayer({ name, player, stage, timeout = 20_000 }) {
+    const target = page(name);
+    await until(target, `(${player})?.hasPicture`, timeout);
+    await target.evaluate(`{
+      const { Probe, tellByPlayer, latencyOf, since, percentiles } = ${probeScript()};
+      const probe = new Probe(null, tellByPlayer(${player}, ${stage}));
+      globalThis.player = { probe, measure: (s) => probe.measure(s), latencyOf, since, percentiles };
     }`);
   },
 

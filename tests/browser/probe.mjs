@@ -1,4 +1,5 @@
-// Watches a <video> or an <img> in the page: which frame was shown when, by the clock in the picture.
+// Watches a <video>, an <img>, or a player of the page, whatever it shows its pictures on: which frame was shown when, by the
+// clock in the picture.
 
 import { clockRegion, readClock } from "./clock.mjs";
 import { since, summarise } from "./summary.mjs";
@@ -29,11 +30,12 @@ export class Probe {
   #context = this.#canvas.getContext("2d", { willReadFrequently: true });
   #waiting = [];
 
-  constructor(video) {
+  constructor(video, tell) {
     this.video = video;
     this.frames = [];
     this.offset = wallOffset();
-    if (video instanceof HTMLImageElement) this.#refresh();
+    if (tell) tell((now, meta, element) => this.#shown(now, meta, element));
+    else if (video instanceof HTMLImageElement) this.#refresh();
     else this.#next();
   }
 
@@ -50,7 +52,7 @@ export class Probe {
     requestAnimationFrame(() => {
       this.#refresh();
       const { naturalWidth: width, naturalHeight: height } = this.video;
-      const clock = this.#clock(width, height);
+      const clock = this.#clock(this.video, width, height);
       const last = this.frames.at(-1);
       if (!clock || clock.frame === last?.clock.frame) return;
       const at = performance.now();
@@ -58,13 +60,13 @@ export class Probe {
     });
   }
 
-  #shown(now, meta) {
+  #shown(now, meta, element = this.video) {
     const frame = {
       at: now + this.offset,
       presented: meta.presentationTime + this.offset,
       displayed: Math.max(meta.expectedDisplayTime, meta.presentationTime) + this.offset,
       frames: meta.presentedFrames,
-      clock: this.#clock(meta.width, meta.height),
+      clock: this.#clock(element, meta.width, meta.height),
     };
     this.#keep(frame);
   }
@@ -75,12 +77,12 @@ export class Probe {
     this.#waiting = this.#waiting.filter((wait) => !wait(frame));
   }
 
-  #clock(width, height) {
+  #clock(element, width, height) {
     const region = clockRegion(width, height);
     if (this.#canvas.width !== region.w || this.#canvas.height !== region.h) {
       Object.assign(this.#canvas, { width: region.w, height: region.h });
     }
-    this.#context.drawImage(this.video, region.x, region.y, region.w, region.h, 0, 0, region.w, region.h);
+    this.#context.drawImage(element, region.x, region.y, region.w, region.h, 0, 0, region.w, region.h);
     return readClock(this.#context.getImageData(0, 0, region.w, region.h).data, region, width, height);
   }
 
@@ -105,6 +107,19 @@ export class Probe {
     await new Promise((resolve) => setTimeout(resolve, seconds * 1000));
     return summarise(this.frames.slice(first), (performance.now() - start) / 1000);
   }
+}
+
+// Frames as a player of the page tells them, shown on whatever is not hidden within `stage`.
+export function tellByPlayer(player, stage) {
+  let frames = 0;
+  return (shown) =>
+    player.addEventListener("frame", () => {
+      const now = performance.now();
+      const element = [...stage.querySelectorAll("video, .picture")].find((e) => !e.hidden);
+      const [width, height] = [element.videoWidth ?? element.width, element.videoHeight ?? element.height];
+      frames += 1;
+      if (width > 0) shown(now, { width, height, presentationTime: now, expectedDisplayTime: now, presentedFrames: frames }, element);
+    });
 }
 
 export function latencyOf(frame) {

@@ -166,6 +166,23 @@ impl Browser {
         self.call("open", json!({ "name": name, "url": url })).map(drop)
     }
 
+    /// As [`Self::open`]; `script` runs before anything of the page does.
+    ///
+    /// # Errors
+    /// If the page cannot be loaded.
+    pub fn open_with(&self, name: &str, url: &str, script: &str) -> Result<()> {
+        self.call("open", json!({ "name": name, "url": url, "script": script })).map(drop)
+    }
+
+    /// Watches the player for which the JavaScript expression `player` stands, which shows its pictures within the element
+    /// `stage`, so that it can be measured.
+    ///
+    /// # Errors
+    /// If it shows nothing in time.
+    pub fn probe_player(&self, name: &str, player: &str, stage: &str) -> Result<()> {
+        self.call("probePlayer", json!({ "name": name, "player": player, "stage": stage })).map(drop)
+    }
+
     /// Watches the `<video>` or `<img>` for which the JavaScript expression `video` stands, so that it can be measured.
     ///
     /// # Errors

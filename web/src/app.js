@@ -2,13 +2,14 @@ import { Announcer } from './announcer.js';
 import { write } from './dom.js';
 import { LiveFeed } from './live.js';
 import { Wall } from './wall.js';
+import { wayNamed } from './ways.js';
 import { retryWords } from './words.js';
 
 const HASH = '#camera=';
 
 const feed = new LiveFeed(liveUrl());
 const announcer = new Announcer(element('announcer'));
-const wall = new Wall(element('wall'), feed, { open, close });
+const wall = new Wall(element('wall'), feed, { open, close }, wayNamed(new URLSearchParams(location.search).get('mode')));
 /** Whether the entry before this one in the browser's history is the grid of this page. */
 let openedHere = false;
 
@@ -24,7 +25,11 @@ feed.addEventListener('link', () => {
   render();
 });
 window.addEventListener('hashchange', route);
-window.addEventListener('online', awake);
+window.addEventListener('online', () => {
+  // Another network may let through what the last one did not.
+  wall.learned.forget();
+  awake();
+});
 document.addEventListener('visibilitychange', () => document.hidden || awake());
 window.addEventListener('pagehide', () => {
   for (const { player } of wall.tiles.values()) player.stop();

@@ -1,9 +1,6 @@
 import { make } from './dom.js';
 import { icon } from './icons.js';
 
-/** What browsers take as sound over WebRTC. */
-const PLAYABLE = ['opus', 'pcmu', 'pcma'];
-
 /** The buttons of a large picture. */
 export class Controls {
   #tile;
@@ -16,7 +13,7 @@ export class Controls {
 
   /**
    * @param {HTMLElement} tile
-   * @param {import('./player.js').Player} player
+   * @param {import('./play.js').Player} player
    * @param {object} on
    * @param {() => void} on.close
    * @param {(on: boolean) => void} on.numbers
@@ -43,11 +40,7 @@ export class Controls {
 
   /** @param {import('./live.js').Track[]} tracks of the camera */
   tracks(tracks) {
-    const audio = tracks.find((track) => track.kind === 'audio');
-    const playable = PLAYABLE.includes(audio?.codec ?? '');
-    this.#sound.hidden = !audio;
-    this.#sound.disabled = !playable;
-    this.#sound.title = playable ? 'Sound' : `Browsers cannot play ${audio?.codec ?? 'this'} sound by WebRTC`;
+    this.#sound.hidden = !tracks.some((track) => track.kind === 'audio');
   }
 
   focus() {

@@ -1,9 +1,9 @@
 import { make, write } from './dom.js';
-import { latencyWords, restartWords } from './words.js';
+import { latencyWords, linkWords, restartWords } from './words.js';
 
 /**
  * @typedef {import('./live.js').Camera} Camera
- * @typedef {ReturnType<import('./player.js').Player['stats']>} Stats
+ * @typedef {ReturnType<import('./play.js').Player['stats']>} Stats
  */
 
 /**
@@ -15,23 +15,28 @@ import { latencyWords, restartWords } from './words.js';
 export function rows(camera, stats) {
   const latency = latencyWords(stats.latency, camera.capture_clock);
   const number = (/** @type {number | null | undefined} */ value, unit = '') => (value == null ? 'unknown' : `${Math.round(value)}${unit}`);
+  const known = (/** @type {number | null | undefined} */ value, unit = '') => (value == null ? '' : number(value, unit));
   const video = camera.tracks?.find((track) => track.kind === 'video');
-  return [
+  /** @type {[string, string][]} */
+  const all = [
     ['Capture to screen', latency.text],
+    ['Played by', stats.way],
+    ['Your link', linkWords(stats.link)],
     ['Frames shown', `${stats.fps.toFixed(1)} of ${camera.fps?.toFixed(1) ?? '?'} fps`],
     ['Picture', `${stats.width ?? video?.width ?? '?'} × ${stats.height ?? video?.height ?? '?'}`],
     ['Codec', camera.tracks?.map((track) => track.codec).join(', ') || stats.codec || 'unknown'],
     ['Bitrate', stats.bitrate == null ? 'unknown' : `${(stats.bitrate / 1e6).toFixed(2)} Mbit/s`],
-    ['Packets lost', number(stats.lost)],
-    ['Packets repaired', number(stats.repaired)],
-    ['Repair requests', number(stats.nacks)],
+    ['Packets lost', known(stats.lost)],
+    ['Packets repaired', known(stats.repaired)],
+    ['Repair requests', known(stats.nacks)],
     ['Frames dropped', number(stats.dropped)],
-    ['Freezes', stats.freezes == null ? 'unknown' : `${stats.freezes} (${(stats.frozenFor ?? 0).toFixed(1)} s)`],
-    ['Held back by browser', number(stats.bufferMs, ' ms')],
-    ['Round trip', number(stats.rtt, ' ms')],
+    ['Freezes', stats.freezes == null ? '' : `${stats.freezes} (${(stats.frozenFor ?? 0).toFixed(1)} s)`],
+    ['Held back by browser', known(stats.bufferMs, ' ms')],
+    ['Round trip', known(stats.rtt, ' ms')],
     ['Viewers', number(camera.viewers)],
     ['Camera restarts', number(camera.restarts)],
   ];
+  return all.filter(([, value]) => value !== '');
 }
 
 /** The panel of numbers beside a large picture. */
@@ -55,7 +60,7 @@ export class Details {
    */
   show(camera, stats, state) {
     const shown = rows(camera, stats);
-    if (this.#list.children.length !== shown.length) {
+    if ([...this.#list.children].map((row) => row.firstChild?.textContent).join() !== shown.map(([name]) => name).join()) {
       this.#list.replaceChildren(...shown.map(([name]) => make('div', {}, make('dt', {}, name), make('dd'))));
     }
     shown.forEach(([, value], i) => write(/** @type {HTMLElement} */ (this.#list.children[i].lastChild), value));

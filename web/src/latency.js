@@ -91,7 +91,6 @@ export function captureTime(source, rtpTimestamp, rate = 90_000) {
  * @property {number} error how wrong `ms` can be at most because of the clocks
  * @property {number} captured Unix ms on the server's clock
  * @property {number} shown Unix ms on the server's clock
- * @property {number} rtpTimestamp of the frame
  */
 
 /** The latency of the frames of the last second; the median speaks for them. */
@@ -108,16 +107,14 @@ export class LatencyMeter {
   /**
    * Takes in a frame.
    * @param {number} shown local time at which the frame is on the screen
-   * @param {number} rtpTimestamp of that frame
-   * @param {CaptureSource | undefined} source what the receiver knows
+   * @param {number | null} captured Unix ms on the server's clock
    * @returns {Reading | null} null where the latency is not known
    */
-  frame(shown, rtpTimestamp, source) {
+  frame(shown, captured) {
     const clock = this.#clock.estimate(shown);
-    const captured = source ? captureTime(source, rtpTimestamp) : null;
     if (!clock || captured === null) return null;
     const ms = shown + clock.offset - captured;
-    const reading = { ms, error: clock.error, captured, shown: shown + clock.offset, rtpTimestamp };
+    const reading = { ms, error: clock.error, captured, shown: shown + clock.offset };
     this.#recent = this.#recent.filter((r) => shown - r.at < 1000);
     this.#recent.push({ at: shown, reading });
     return reading;

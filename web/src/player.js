@@ -1,274 +1,294 @@
-import { Backoff } from './backoff.js';
-import { ClockOffset, LatencyMeter } from './latency.js';
-import { WhepSession } from './session.js';
-import { digest, FrameRate, summary } from './stats.js';
-
 /**
- * @typedef {import('./session.js').Failure} Failure
- * @typedef {import('./latency.js').Reading} Reading
+ * `<neverblink-player src="front" controls muted>`: one camera in any page, also of another origin
+ * (docs/guide/embedding.md):
  *
- * @typedef {object} PlayerState
- * @property {'stopped' | 'connecting' | 'connected' | 'waiting' | 'blocked'} phase `waiting` for the next attempt;
- *   `blocked` until the viewer touches the page, because the browser forbids playing by itself
- * @property {Failure | null} failure why the last session ended
- * @property {number | null} retryAt local time of the next attempt, while waiting
+ *     <script type="module" src=".../player.js"></script>
  */
+import { make, mark, write } from './dom.js';
+import { icon } from './icons.js';
+import { LiveFeed } from './live.js';
+import { Player } from './play.js';
+import { Screen } from './screen.js';
+import { Learned, wayNamed } from './ways.js';
+import { describe, latencyWords, linkWords } from './words.js';
 
-/** No frame for this long, although the camera is live: the session is dead, whatever it says of itself. */
-const NO_FRAMES = 4000;
+/** @typedef {import('./live.js').Camera} Camera */
 
-/** Pictures flow while the newest is younger than this. */
-const FLOWING = 1500;
+/** How long a picture that nobody sees goes on before it is stopped to save the link. */
+const LINGER = 15_000;
 
-/**
- * Plays one camera in a `<video>`, and keeps at it for ever: a session that fails is followed by another, sooner or
- * later by back-off, at once after `retry`.
- *
- * A camera that goes away does not end the session: the server keeps it, and the picture goes on when the camera is back.
- *
- * Events: `state` (see `state`), `frame` (CustomEvent with a `Reading` or null), `stats` (see `stats()`).
- */
-export class Player extends EventTarget {
-  /** @type {PlayerState} */
-  state = { phase: 'stopped', failure: null, retryAt: null };
-  /** Whether a frame of the current session has been shown. */
-  hasPicture = false;
+const STYLE = `
+  :host { display: block; position: relative; overflow: hidden; aspect-ratio: 16 / 9; background: #080c0d; color: #eef3f1;
+    font: 0.95rem/1.35 system-ui, sans-serif; }
+  :host([hidden]) { display: none; }
+  .stage, .stage > * { position: absolute; inset: 0; width: 100%; height: 100%; }
+  video, canvas { object-fit: contain; }
+  [hidden] { display: none !important; }
+  .stage:not([data-picture='now']) :is(video, .picture), .stage[data-picture='none'] .still { visibility: hidden; }
+  .stage:not([data-state='live']) :is(video, canvas) { filter: grayscale(0.7) brightness(0.35); }
+  .note { display: flex; flex-direction: column; align-items: center; justify-content: center; padding: 1rem; box-sizing: border-box;
+    text-align: center; text-shadow: 0 1px 3px #000; }
+  .stage[data-state='live'] .note { display: none; }
+  .bar { position: absolute; inset: auto 0 0 0; display: flex; align-items: center; gap: 0.6rem; padding: 0.35rem 0.7rem;
+    background: linear-gradient(transparent, #000b); text-shadow: 0 1px 2px #000; font-variant-numeric: tabular-nums; }
+  .dot { width: 0.6rem; height: 0.6rem; border-radius: 50%; background: #e0b13c; }
+  .bar[data-state='live'] .dot { background: #3ecf8e; }
+  .bar[data-state='offline'] .dot { background: #ef6b5e; }
+  .thin { color: #f2c14e; }
+  .space { flex: 1; }
+  button { display: grid; place-items: center; width: 44px; height: 36px; border: 0; border-radius: 0.4rem; background: none; color: inherit; cursor: pointer; }
+  button:focus-visible { outline: 2px solid #7cc4ff; }
+  svg { width: 22px; height: 22px; fill: none; stroke: currentColor; stroke-width: 2; stroke-linecap: round; stroke-linejoin: round; }
+`;
 
-  #video;
-  #still;
-  #url;
-  #audio = false;
-  #meter;
-  #rate = new FrameRate();
-  #backoff = new Backoff();
-  /** @type {WhepSession | null} */
-  #session = null;
-  /** @type {ReturnType<typeof setTimeout> | undefined} */
-  #retry;
+/** One live connection to each server, whatever the number of players. @type {Map<string, { feed: LiveFeed, users: number, learned: Learned }>} */
+const servers = new Map();
+
+export class NeverblinkPlayer extends HTMLElement {
+  static observedAttributes = ['src', 'controls', 'muted', 'mode'];
+
+  /** @type {Player | null} what plays, for those who want to know more */
+  player = null;
+
+  #video = make('video', { 'aria-hidden': 'true', tabindex: '-1' });
+  #still = make('canvas', { class: 'still', 'aria-hidden': 'true' });
+  #title = make('strong');
+  #detail = make('span');
+  #next = make('span');
+  #stage = make('div', { class: 'stage' }, this.#still, this.#video, make('div', { class: 'note', role: 'status' }, this.#title, this.#detail, this.#next));
+  #state = make('span');
+  #latency = make('span');
+  #thin = make('span', { class: 'thin' });
+  #sound = make('button', { type: 'button', 'aria-label': 'Sound', 'aria-pressed': 'false' }, icon('soundOff'));
+  #full = make('button', { type: 'button', 'aria-label': 'Full screen' }, icon('fullscreen'));
+  #bar = make('div', { class: 'bar' }, make('span', { class: 'dot' }), this.#state, this.#latency, this.#thin, make('span', { class: 'space' }), this.#sound, this.#full);
+  #screen = new Screen(this.#video, this.#still);
+  #observer = new IntersectionObserver((entries) => this.#look(entries.at(-1)?.isIntersecting ?? true), { rootMargin: '10%' });
+  /** @type {URL | null} of the camera, with a slash at its end */
+  #url = null;
+  /** @type {LiveFeed | null} */
+  #feed = null;
+  #inView = true;
+  /** Whether a person has used the button for sound, which then counts more than the attribute. */
+  #chosen = false;
+  #refused = false;
   /** @type {ReturnType<typeof setInterval> | undefined} */
-  #pulse;
-  /** @type {ReturnType<typeof digest> | null} */
-  #digest = null;
-  /** @type {import('./stats.js').Stats | null} */
-  #stats = null;
-  /** Whether the camera delivers frames, as far as the owner of this player knows. */
-  #cameraLive = false;
-  /** ms between two frames of the camera */
-  #interval = 0;
-  /** Local time since which frames are due for decoding; decoding goes on when the page is hidden. */
-  #dueSince = 0;
-  /** Local time since which frames are due on the screen. */
-  #lastShown = 0;
+  #timer;
+  /** @type {ReturnType<typeof setTimeout> | undefined} */
+  #linger;
+  #onCameras = () => this.#update();
+  #onLink = () => {
+    // Back again: whatever waits for its next try need not wait any longer.
+    if (this.#feed?.link.up) this.player?.retryIfStale();
+    this.#render();
+  };
+  #onVisibility = () => this.#look(this.#inView);
 
-  /**
-   * @param {HTMLVideoElement} video
-   * @param {object} options
-   * @param {URL | string} options.url the WHEP endpoint
-   * @param {ClockOffset} [options.clock] the server's clock, for the latency
-   * @param {HTMLCanvasElement} [options.still] gets the last picture when a session ends
-   */
-  constructor(video, { url, clock = new ClockOffset(), still }) {
+  constructor() {
     super();
-    this.#video = video;
-    this.#still = still;
-    this.#url = url;
-    this.#meter = new LatencyMeter(clock);
-    video.muted = true;
-    video.playsInline = true;
-    video.disableRemotePlayback = true;
-    // Being moved, a media key, leaving full screen on a phone: all pause a video, but what is live goes on.
-    video.addEventListener('pause', () => this.#session && this.#play());
+    const root = this.attachShadow({ mode: 'open' });
+    // Pages may forbid style elements, but not these.
+    const sheet = new CSSStyleSheet();
+    sheet.replaceSync(STYLE);
+    root.adoptedStyleSheets = [sheet];
+    root.append(this.#stage, this.#bar);
+    this.#sound.addEventListener('click', () => this.#setSound(!this.player?.audio));
+    this.#full.addEventListener('click', () => (document.fullscreenElement ? document.exitFullscreen() : this.requestFullscreen()));
+    this.#stage.addEventListener('click', () => this.player?.retry());
+    this.#screen.addEventListener('blocked', () => this.#blocked());
   }
 
-  /** Whether sound is asked for. */
-  get audio() {
-    return this.#audio;
+  connectedCallback() {
+    this.#observer.observe(this);
+    document.addEventListener('visibilitychange', this.#onVisibility);
+    this.#timer = setInterval(() => this.#render(), 500);
+    this.#begin();
   }
 
-  /** Plays, now and for ever. Does nothing if it plays already. */
-  start() {
-    if (this.state.phase === 'stopped') this.#connect();
-  }
-
-  /** Ends the session; the last picture stays. */
-  stop() {
-    if (this.state.phase === 'stopped') return;
-    this.#hangUp();
-    this.#say({ phase: 'stopped', failure: null, retryAt: null });
-  }
-
-  /** Tries again at once, if it is waiting; also lets a blocked video play when called from a click. */
-  retry() {
-    if (this.state.phase === 'waiting') this.#connect();
-    if (this.state.phase === 'blocked') this.#play();
+  disconnectedCallback() {
+    this.#observer.disconnect();
+    document.removeEventListener('visibilitychange', this.#onVisibility);
+    clearInterval(this.#timer);
+    this.#end();
   }
 
   /**
-   * Tells what the camera does: while it is live, a session without frames is replaced.
-   * @param {boolean} live
-   * @param {number} [fps] of the camera
+   * @param {string} name
+   * @param {string | null} before
+   * @param {string | null} now
    */
-  expect(live, fps = 0) {
-    this.#cameraLive = live;
-    this.#interval = fps > 0 ? Math.min(1000 / fps, 60_000) : 0;
+  attributeChangedCallback(name, before, now) {
+    if (!this.isConnected || before === now) return;
+    if (name === 'muted') this.#applySound();
+    else if (name !== 'controls') this.#begin();
+    this.#render();
   }
 
-  /** Whether pictures are being shown. */
-  get flowing() {
-    if (!this.hasPicture) return false;
-    const noCallbacks = !this.#video.requestVideoFrameCallback;
-    const last = noCallbacks ? this.#dueSince : this.#lastShown;
-    return performance.now() - last < Math.max(FLOWING, 3 * this.#interval);
+  /** The camera as the server describes it. @returns {Camera | null} */
+  get camera() {
+    const name = cameraOf(this.#url?.pathname ?? '');
+    return this.#feed?.cameras?.find((camera) => camera.name === name) ?? null;
   }
 
-  /** The video comes into view again: frames that were not shown in the meantime are no fault. */
-  forgive() {
-    this.#lastShown = performance.now();
-  }
-
-  /** Tries again at once, or replaces a session that shows nothing without waiting for the watch to notice. */
-  retryIfStale() {
-    const silence = performance.now() - this.#dueSince;
-    if (this.#session && this.#cameraLive && silence > Math.max(FLOWING, 3 * this.#interval)) this.#connect();
-    else this.retry();
-  }
-
-  /**
-   * Turns sound on or off. Begins a new session, because sound is only asked for when it is heard.
-   * @param {boolean} on
-   */
-  setAudio(on) {
-    if (on === this.#audio) return;
-    this.#audio = on;
-    this.#video.muted = !on;
-    if (this.state.phase !== 'stopped') this.#connect();
-  }
-
-  /**
-   * The latency now: the median of the last second.
-   * @returns {Reading | null} null where it is not known
-   */
-  latency() {
-    return this.#meter.current(performance.now());
-  }
-
-  /** Everything measured, for people and tests. */
-  stats() {
-    const { phase, failure } = this.state;
-    return { phase, failure, fps: this.#rate.rate(performance.now()), latency: this.latency(), ...this.#stats };
-  }
-
-  #connect() {
-    this.#hangUp();
-    const session = new WhepSession(this.#url, { audio: this.#audio });
-    this.#session = session;
-    this.#dueSince = performance.now();
-    session.addEventListener('stream', () => this.#attach(session));
-    session.addEventListener('failed', (event) => this.#failed(/** @type {CustomEvent<Failure>} */ (event).detail));
-    this.#pulse = setInterval(() => this.#measure(session), 1000);
-    this.#say({ phase: 'connecting', failure: this.state.failure, retryAt: null });
-    session.start();
-  }
-
-  #hangUp() {
-    clearTimeout(this.#retry);
-    clearInterval(this.#pulse);
-    this.#keepPicture();
-    this.#session?.close();
-    this.#session = this.#digest = this.#stats = null;
-    this.#meter.clear();
-    this.#rate = new FrameRate();
-    this.hasPicture = false;
-  }
-
-  /** @param {Failure} failure */
-  #failed(failure) {
-    this.#hangUp();
-    const delay = Math.max(this.#backoff.next(), Math.min(failure.retryAfter ?? 0, 30_000));
-    this.#retry = setTimeout(() => this.#connect(), delay);
-    this.#say({ phase: 'waiting', failure, retryAt: performance.now() + delay });
-  }
-
-  /** @param {WhepSession} session */
-  #attach(session) {
-    this.#video.srcObject = session.stream;
-    this.#play();
-    this.#watchFrames(session);
-  }
-
-  #play() {
-    this.#video.play().catch((error) => {
-      if (error.name === 'NotAllowedError') this.#say({ phase: 'blocked', failure: null, retryAt: null });
+  #begin() {
+    this.#end();
+    const src = this.getAttribute('src');
+    if (!src) return;
+    this.#url = cameraUrl(src);
+    const server = serverOf(this.#url);
+    this.#feed = server.feed;
+    this.#feed.addEventListener('cameras', this.#onCameras);
+    this.#feed.addEventListener('link', this.#onLink);
+    const mode = wayNamed(this.getAttribute('mode'));
+    this.player = new Player(this.#screen, { url: this.#url, clock: this.#feed.clock, mode, learned: server.learned });
+    this.player.addEventListener('state', () => {
+      this.#render();
+      this.dispatchEvent(new CustomEvent('statechange', { detail: this.player?.state }));
     });
+    this.player.addEventListener('frame', (event) => {
+      this.dispatchEvent(new CustomEvent('frame', { detail: /** @type {CustomEvent} */ (event).detail }));
+    });
+    this.#update();
+    this.#applySound();
+    this.#look(this.#inView);
   }
 
-  /** @param {WhepSession} session */
-  #watchFrames(session) {
-    if (!this.#video.requestVideoFrameCallback) {
-      this.#video.addEventListener('loadeddata', () => this.#firstPicture(), { once: true });
-      return;
+  #end() {
+    clearTimeout(this.#linger);
+    this.player?.stop();
+    this.player = null;
+    this.#feed?.removeEventListener('cameras', this.#onCameras);
+    this.#feed?.removeEventListener('link', this.#onLink);
+    if (this.#url) leave(this.#url);
+    this.#feed = this.#url = null;
+  }
+
+  /** @param {boolean} inView */
+  #look(inView) {
+    this.#inView = inView;
+    clearTimeout(this.#linger);
+    if (!this.player) return;
+    if (inView && (!document.hidden || this.player.audio)) {
+      this.player.start();
+      this.player.forgive();
+    } else {
+      this.#linger = setTimeout(() => this.player?.stop(), LINGER);
     }
-    /** @type {VideoFrameRequestCallback} */
-    const onFrame = (_now, frame) => {
-      if (session !== this.#session) return;
-      this.#video.requestVideoFrameCallback(onFrame);
-      this.#frame(session, frame);
-    };
-    this.#video.requestVideoFrameCallback(onFrame);
   }
 
-  /**
-   * @param {WhepSession} session
-   * @param {VideoFrameCallbackMetadata} frame
-   */
-  #frame(session, frame) {
-    // This moment, and not `expectedDisplayTime`: that is an estimate which, for one and the same stream, lies up to a screen
-    // refresh before or after from one connection to the next.
-    const shown = performance.now();
-    this.#lastShown = shown;
-    this.#rate.mark(shown, frame.presentedFrames);
-    const source = session.receiver.getSynchronizationSources()[0];
-    const reading = frame.rtpTimestamp === undefined ? null : this.#meter.frame(shown, frame.rtpTimestamp, source);
-    if (!this.hasPicture) this.#firstPicture();
-    this.dispatchEvent(new CustomEvent('frame', { detail: reading }));
+  #update() {
+    const camera = this.camera;
+    const sound = camera?.tracks?.find((track) => track.kind === 'audio')?.codec;
+    this.player?.expect(camera?.state === 'live', camera?.fps, sound);
+    this.#applySound();
+    this.#render();
   }
 
-  #firstPicture() {
-    this.hasPicture = true;
-    this.#backoff.reset();
-    this.#say({ phase: 'connected', failure: null, retryAt: null });
+  /** What the attribute says, until a person says otherwise. */
+  #applySound() {
+    const audible = this.camera?.tracks?.some((track) => track.kind === 'audio') ?? false;
+    this.#sound.hidden = !audible;
+    if (!this.#chosen) this.player?.setAudio(audible && !this.hasAttribute('muted') && !this.#refused);
+    this.#showSound();
   }
 
-  /** @param {WhepSession} session */
-  async #measure(session) {
-    const report = await session.stats();
-    if (session !== this.#session) return;
-    const now = digest(report.values(), performance.now());
-    const before = this.#digest;
-    this.#stats = summary(now, before);
-    this.#digest = now;
-    // A hidden page shows no frames but still decodes them.
-    if (now.totals.decoded > (before?.totals.decoded ?? 0) || !this.#cameraLive) this.#dueSince = now.totals.at;
-    if (now.totals.at - this.#dueSince > Math.max(NO_FRAMES, 4 * this.#interval)) {
-      session.close();
-      this.#failed({ kind: 'media', message: 'The camera is live, but its picture does not get through to you.' });
-    }
-    this.dispatchEvent(new Event('stats'));
+  /** @param {boolean} on */
+  #setSound(on) {
+    this.#chosen = true;
+    this.player?.setAudio(on);
+    this.#showSound();
   }
 
-  /** @param {PlayerState} state */
-  #say(state) {
-    this.state = state;
-    this.dispatchEvent(new Event('state'));
+  #showSound() {
+    const on = this.player?.audio ?? false;
+    if (this.#sound.ariaPressed === String(on)) return;
+    this.#sound.ariaPressed = String(on);
+    this.#sound.replaceChildren(icon(on ? 'soundOn' : 'soundOff'));
   }
 
-  /** Draws the picture on the canvas below the video, so that a new session does not begin with a black hole. */
-  #keepPicture() {
-    const { videoWidth: width, videoHeight: height } = this.#video;
-    if (!this.#still || !this.hasPicture || !width) return;
-    const scale = Math.min(1, 960 / width);
-    this.#still.width = width * scale;
-    this.#still.height = height * scale;
-    this.#still.getContext('2d')?.drawImage(this.#video, 0, 0, this.#still.width, this.#still.height);
+  /** Browsers let nothing sound before the page was touched; a silent picture is better than none. */
+  #blocked() {
+    if (!this.player?.audio || this.#chosen) return;
+    this.#refused = true;
+    this.#applySound();
+  }
+
+  #render() {
+    this.#bar.hidden = !this.hasAttribute('controls');
+    const { player } = this;
+    if (!player || !this.#feed) return;
+    const { kind, title, detail, next } = describe(
+      { camera: this.camera ?? unknown(this.#feed), link: this.#feed.link, player: player.state, flowing: player.flowing },
+      performance.now(),
+      Date.now(),
+    );
+    mark(this.#stage, 'state', kind);
+    mark(this.#bar, 'state', kind);
+    mark(this.#stage, 'picture', player.hasPicture ? 'now' : this.#still.width > 1 ? 'old' : 'none');
+    [[this.#title, title], [this.#detail, detail], [this.#next, next]].forEach(([element, text]) => {
+      write(/** @type {HTMLElement} */ (element), /** @type {string} */ (text));
+    });
+    const latency = latencyWords(player.latency(), this.camera?.capture_clock);
+    write(this.#state, kind === 'live' ? 'Live' : kind);
+    write(this.#latency, kind === 'live' ? latency.text : '');
+    this.#latency.title = `${latency.note} Played by ${player.stats().way}`;
+    const link = linkWords(player.link);
+    write(this.#thin, link && `Your link ${link}`);
   }
 }
+
+/**
+ * The address of a camera: `front`, `front/sd`, or an address of one of this or another server.
+ * @param {string} src
+ */
+function cameraUrl(src) {
+  const bare = /^[\w-]+(\/[\w-]+)?$/.test(src);
+  const url = new URL(bare ? `live/${src}/` : src, bare ? import.meta.url : document.baseURI);
+  if (!url.pathname.endsWith('/')) url.pathname += '/';
+  return url;
+}
+
+/** @param {string} path `…/live/CAMERA/` or `…/live/CAMERA/RENDITION/` */
+function cameraOf(path) {
+  return decodeURIComponent(/\/live\/([^/]+)\//.exec(path)?.[1] ?? '');
+}
+
+/** @param {URL} url of a camera */
+function liveUrl(url) {
+  const live = new URL(url.pathname.replace(/live\/.*$/, 'api/v1/live'), url);
+  live.protocol = live.protocol.replace('http', 'ws');
+  return live;
+}
+
+/** @param {URL} url of a camera */
+function serverOf(url) {
+  const live = liveUrl(url);
+  const server = servers.get(live.href) ?? { feed: new LiveFeed(live), users: 0, learned: new Learned() };
+  servers.set(live.href, server);
+  server.users += 1;
+  server.feed.connect();
+  return server;
+}
+
+/** @param {URL} url of a camera */
+function leave(url) {
+  const { href } = liveUrl(url);
+  const server = servers.get(href);
+  if (!server) return;
+  server.users -= 1;
+  if (server.users > 0) return;
+  server.feed.close();
+  servers.delete(href);
+}
+
+/**
+ * Before the server was heard, or if it does not know the camera.
+ * @param {LiveFeed} feed
+ * @returns {Camera}
+ */
+function unknown(feed) {
+  const reason = feed.cameras ? 'the server has no camera of this name' : '';
+  return { name: '', state: feed.cameras ? 'offline' : 'connecting', reason, heard: performance.now() };
+}
+
+customElements.define('neverblink-player', NeverblinkPlayer);

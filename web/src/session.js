@@ -1,19 +1,18 @@
+import { failure, refusal } from './failure.js';
+
 /** The header extension that carries a frame's capture time; browsers know it, but offer it only when asked to. */
 const CAPTURE_TIME = 'http://www.webrtc.org/experiments/rtp-hdrext/abs-capture-time';
 
-/** From POST to a connection that carries media. */
-const CONNECT_WITHIN = 10_000;
+/** From POST to its answer. */
+const ANSWER_WITHIN = 10_000;
+
+/** From the answer to a connection that carries media, over TCP if it must be. A network that lets neither through is not worth waiting for. */
+const CONNECT_WITHIN = 4000;
 
 /** A path that vanishes this long is taken for dead; shorter gaps (a roaming phone) heal by themselves. */
 const HEAL_WITHIN = 2000;
 
-/**
- * @typedef {object} Failure why a session ended, or never began
- * @property {'network' | 'refused' | 'media'} kind the server cannot be reached, it said no, or media does not get
- *   through
- * @property {string} message in words, for people
- * @property {number} [retryAfter] ms, if the server named a time
- */
+/** @typedef {import('./failure.js').Failure} Failure */
 
 /**
  * One WebRTC play session by WHEP (draft-ietf-wish-whep). Lives once: when it fails, make another.
@@ -25,6 +24,10 @@ export class WhepSession extends EventTarget {
   stream = new MediaStream();
   /** @type {RTCRtpReceiver} */
   receiver;
+  /** @type {string | null} by which the server knows this viewer */
+  viewer = null;
+  /** Whether media could come so far. */
+  connected = false;
 
   #pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
   #url;
@@ -52,12 +55,12 @@ export class WhepSession extends EventTarget {
 
   /** Asks the server to play. Never throws: what goes wrong is an event. */
   async start() {
-    this.#failAfter(CONNECT_WITHIN, 'No picture data gets through to you. A firewall may be blocking it.');
     try {
       // Nobody waits for candidates: the server learns this side's address from the first packet it gets.
       await this.#pc.setLocalDescription();
       const answer = await this.#post(this.#pc.localDescription?.sdp ?? '');
       if (this.#closed) return;
+      this.#failAfter(CONNECT_WITHIN, 'No picture data gets through to you. A firewall may be blocking it.', true);
       await this.#pc.setRemoteDescription({ type: 'answer', sdp: answer });
       this.dispatchEvent(new Event('stream'));
     } catch (error) {
@@ -81,12 +84,13 @@ export class WhepSession extends EventTarget {
 
   /** @param {string} offer */
   async #post(offer) {
-    const signal = AbortSignal.timeout(CONNECT_WITHIN);
+    const signal = AbortSignal.timeout(ANSWER_WITHIN);
     const headers = { 'Content-Type': 'application/sdp' };
     const response = await fetch(this.#url, { method: 'POST', headers, body: offer, signal });
     if (!response.ok) throw await refusal(response);
     const location = response.headers.get('Location');
     this.#resource = location && new URL(location, response.url).href;
+    this.viewer = response.headers.get('X-Viewer');
     if (this.#closed) this.#delete();
     return response.text();
   }
@@ -100,7 +104,10 @@ export class WhepSession extends EventTarget {
 
   /** @param {RTCPeerConnectionState} state */
   #connection(state) {
-    if (state === 'connected') clearTimeout(this.#deadline);
+    if (state === 'connected') {
+      this.connected = true;
+      clearTimeout(this.#deadline);
+    }
     const lost = 'The picture data stopped coming through to you.';
     if (state === 'disconnected') this.#failAfter(HEAL_WITHIN, lost);
     if (state === 'failed' || state === 'closed') this.#fail({ kind: 'media', message: lost });
@@ -109,10 +116,11 @@ export class WhepSession extends EventTarget {
   /**
    * @param {number} ms
    * @param {string} message
+   * @param {boolean} [everywhere] it will be the same with every camera
    */
-  #failAfter(ms, message) {
+  #failAfter(ms, message, everywhere = false) {
     clearTimeout(this.#deadline);
-    this.#deadline = setTimeout(() => this.#fail({ kind: 'media', message }), ms);
+    this.#deadline = setTimeout(() => this.#fail({ kind: 'media', message, elsewhere: everywhere, everywhere }), ms);
   }
 
   /** @param {Failure} detail */
@@ -136,33 +144,4 @@ function offerCaptureTime(transceiver) {
     if (extension.uri === CAPTURE_TIME) extension.direction = 'sendrecv';
   }
   negotiable.setHeaderExtensionsToNegotiate?.(extensions);
-}
-
-/** A refusal on its way from `#post` to `start`. */
-class Refused extends Error {
-  /** @type {number | undefined} */
-  retryAfter;
-}
-
-/** @param {Response} response */
-async function refusal(response) {
-  const body = await response.json().catch(() => null);
-  const { message, hint } = body?.error ?? {};
-  const said = [message?.replace(/\.$/, ''), hint].filter(Boolean).join('; ');
-  const refused = new Refused(said || `The server answered ${response.status} ${response.statusText}`.trim());
-  const seconds = Number(response.headers.get('Retry-After') ?? NaN);
-  refused.retryAfter = Number.isFinite(seconds) ? seconds * 1000 : undefined;
-  return refused;
-}
-
-/**
- * @param {unknown} error
- * @returns {Failure}
- */
-function failure(error) {
-  if (error instanceof Refused) return { kind: 'refused', message: error.message, retryAfter: error.retryAfter };
-  if (error instanceof TypeError || (error instanceof DOMException && error.name === 'TimeoutError')) {
-    return { kind: 'network', message: 'The server cannot be reached.' };
-  }
-  return { kind: 'media', message: `The browser cannot play the server's answer: ${error}` };
 }

@@ -20,14 +20,38 @@
  * @property {number | null} width
  * @property {number | null} height
  * @property {number | null} rtt ms
- * @property {number} lost
- * @property {number} repaired
- * @property {number} nacks
+ * @property {number | null} lost null, as those that follow, where there are no packets to count
+ * @property {number | null} repaired
+ * @property {number | null} nacks
  * @property {number} decoded
  * @property {number} dropped
- * @property {number} freezes
- * @property {number} frozenFor
+ * @property {number | null} freezes
+ * @property {number | null} frozenFor
  */
+
+/** @returns {Stats} what a way of playing knows that counts nothing */
+export function noStats() {
+  const unknown = { bitrate: null, bufferMs: null, codec: null, width: null, height: null, rtt: null };
+  return { ...unknown, lost: null, repaired: null, nacks: null, decoded: 0, dropped: 0, freezes: null, frozenFor: null };
+}
+
+/** Bits a second, from one call to the next. */
+export class Throughput {
+  #bytes = 0;
+  #at = 0;
+
+  /**
+   * @param {number} bytes since the beginning
+   * @param {number} at local time
+   * @returns {number | null} null at the first call
+   */
+  rate(bytes, at) {
+    const rate = this.#at > 0 && at > this.#at ? ((bytes - this.#bytes) * 8000) / (at - this.#at) : null;
+    this.#bytes = bytes;
+    this.#at = at;
+    return rate;
+  }
+}
 
 /**
  * Boils a report of `getStats` down to counters and facts.

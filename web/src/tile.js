@@ -1,8 +1,9 @@
 import { Controls } from './controls.js';
 import { Details } from './details.js';
 import { make, mark, write } from './dom.js';
-import { Player } from './player.js';
-import { describe, latencyWords } from './words.js';
+import { Player } from './play.js';
+import { Screen } from './screen.js';
+import { describe, latencyWords, linkWords } from './words.js';
 
 /**
  * @typedef {import('./live.js').Camera} Camera
@@ -31,6 +32,7 @@ export class Tile {
   #open;
   #state = make('span', { class: 'state' });
   #latency = make('span', { class: 'latency' });
+  #thin = make('span', { class: 'thin' });
   #controls;
   #details = new Details();
   #seen = false;
@@ -44,8 +46,11 @@ export class Tile {
    * @param {object} on
    * @param {() => void} on.open
    * @param {() => void} on.close
+   * @param {object} [how] to play
+   * @param {import('./ways.js').WayName | null} [how.mode]
+   * @param {import('./ways.js').Learned} [how.learned]
    */
-  constructor(camera, feed, { open, close }) {
+  constructor(camera, feed, { open, close }, how) {
     this.#camera = camera;
     this.#feed = feed;
     const id = `state-${camera.name}`;
@@ -56,8 +61,8 @@ export class Tile {
       open();
     });
     this.element = this.#build();
-    const url = new URL(`live/${encodeURIComponent(camera.name)}/whep`, document.baseURI);
-    this.player = new Player(this.#video, { url, clock: feed.clock, still: this.#still });
+    const url = new URL(`live/${encodeURIComponent(camera.name)}/`, document.baseURI);
+    this.player = new Player(new Screen(this.#video, this.#still), { url, clock: feed.clock, ...how });
     this.#controls = new Controls(this.element, this.player, { close, numbers: (on) => this.#showDetails(on) });
     this.element.querySelector('.caption')?.append(this.#controls.element);
     this.player.addEventListener('state', () => this.render());
@@ -68,7 +73,8 @@ export class Tile {
   /** @param {Camera} camera what the server says now */
   update(camera) {
     this.#camera = camera;
-    this.player.expect(camera.state === 'live', camera.fps);
+    const sound = camera.tracks?.find((track) => track.kind === 'audio')?.codec;
+    this.player.expect(camera.state === 'live', camera.fps, sound);
     this.#controls.tracks(camera.tracks ?? []);
     this.render();
   }
@@ -121,6 +127,8 @@ export class Tile {
     write(this.#detail, detail);
     write(this.#next, next);
     write(this.#state, kind === 'live' ? 'Live' : kind);
+    const link = kind === 'live' ? linkWords(this.player.link) : '';
+    write(this.#thin, link && `Your link ${link}`);
     const latency = latencyWords(this.player.latency(), this.#camera.capture_clock);
     write(this.#latency, kind === 'live' ? latency.text : '');
     this.#latency.title = latency.note;
@@ -146,7 +154,7 @@ export class Tile {
     const stage = make('div', { class: 'stage' }, this.#still, this.#video, note, this.#open);
     const name = make('h2', {}, this.#camera.name);
     const delay = make('p', { class: 'delay' }, make('span', { class: 'offscreen' }, 'Delay: '), this.#latency);
-    const caption = make('div', { class: 'caption' }, make('span', { class: 'dot' }), name, this.#state, delay);
+    const caption = make('div', { class: 'caption' }, make('span', { class: 'dot' }), name, this.#state, this.#thin, delay);
     const attributes = { class: 'tile', role: 'group', 'aria-label': this.#camera.name, 'data-camera': this.#camera.name };
     return make('div', attributes, stage, this.#details.element, caption);
   }

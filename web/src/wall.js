@@ -1,5 +1,6 @@
 import { fit, neighbour } from './grid.js';
 import { Tile } from './tile.js';
+import { Learned } from './ways.js';
 
 /** @typedef {import('./live.js').LiveFeed} LiveFeed */
 
@@ -7,6 +8,7 @@ import { Tile } from './tile.js';
 export class Wall {
   /** @type {Map<string, Tile>} */
   tiles = new Map();
+  learned = new Learned();
 
   #element;
   #feed;
@@ -17,6 +19,7 @@ export class Wall {
   #arranged = 0;
   #open;
   #close;
+  #how;
 
   /**
    * @param {HTMLElement} element that holds the tiles
@@ -24,12 +27,14 @@ export class Wall {
    * @param {object} on
    * @param {(name: string) => void} on.open
    * @param {() => void} on.close
+   * @param {import('./ways.js').WayName | null} mode the way of playing that is asked for
    */
-  constructor(element, feed, { open, close }) {
+  constructor(element, feed, { open, close }, mode) {
     this.#element = element;
     this.#feed = feed;
     this.#open = open;
     this.#close = close;
+    this.#how = { mode, learned: this.learned };
     const room = new ResizeObserver(() => this.#arrange());
     for (const part of document.querySelectorAll('html, header, .message')) room.observe(part);
     window.addEventListener('resize', () => this.#arrange());
@@ -74,7 +79,7 @@ export class Wall {
   /** @param {import('./live.js').Camera} camera */
   #add(camera) {
     const { name } = camera;
-    const tile = new Tile(camera, this.#feed, { open: () => this.#open(name), close: this.#close });
+    const tile = new Tile(camera, this.#feed, { open: () => this.#open(name), close: this.#close }, this.#how);
     this.tiles.set(name, tile);
     this.#observer.observe(tile.element);
   }

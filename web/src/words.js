@@ -4,7 +4,7 @@
  *
  * @typedef {import('./live.js').Camera} Camera
  * @typedef {import('./live.js').Link} Link
- * @typedef {import('./player.js').PlayerState} PlayerState
+ * @typedef {import('./play.js').PlayerState} PlayerState
  * @typedef {import('./latency.js').Reading} Reading
  *
  * @typedef {object} Words
@@ -122,6 +122,17 @@ function sentence(text) {
  */
 export function restartWords({ last_restart: last }, wall) {
   return last ? `Last restart at ${timeOfDay(wall - last.age_ms, wall)}: ${sentence(last.cause)}` : '';
+}
+
+/**
+ * What the server says of the link to this viewer.
+ * @param {import('./play.js').LinkState | null} link
+ * @returns {string} empty while there is nothing to say
+ */
+export function linkWords(link) {
+  if (!link?.limited || !link.estimate || !link.needed) return '';
+  const mbit = (/** @type {number} */ bits) => (bits / 1e6).toFixed(1);
+  return `carries ${mbit(Math.min(link.estimate, link.needed))} of ${mbit(link.needed)} Mbit/s`;
 }
 
 /** Above this, the uncertainty of the clocks is worth a word. */

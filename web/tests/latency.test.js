@@ -85,7 +85,7 @@ test('latency is shown minus captured on the server clock', () => {
   const clock = new ClockOffset();
   clock.add(1000, 1002, UNIX + 1001);
   const meter = new LatencyMeter(clock);
-  const reading = meter.frame(1050, 9000, { captureTimestamp: NTP + 1027, rtpTimestamp: 9000 });
+  const reading = meter.frame(1050, captureTime({ captureTimestamp: NTP + 1027, rtpTimestamp: 9000 }, 9000));
   assert.ok(reading);
   assert.ok(Math.abs(reading.ms - 23) < 0.1, `${reading.ms}`);
   assert.equal(reading.captured, UNIX + 1027);
@@ -98,7 +98,7 @@ test('the median of a second speaks, and silence ends it', () => {
   const meter = new LatencyMeter(clock);
   for (let i = 0; i < 31; i += 1) {
     const ms = i === 20 ? 400 : 20;
-    meter.frame(i * 33, 0, { captureTimestamp: NTP + i * 33 - ms, rtpTimestamp: 0 });
+    meter.frame(i * 33, UNIX + i * 33 - ms);
   }
   assert.equal(Math.round(meter.current(1000)?.ms ?? NaN), 20);
   assert.equal(meter.current(5000), null);
@@ -109,9 +109,9 @@ test('the median of a second speaks, and silence ends it', () => {
 test('without a clock or a capture time there is no latency', () => {
   const clock = new ClockOffset();
   const meter = new LatencyMeter(clock);
-  assert.equal(meter.frame(10, 0, { captureTimestamp: NTP, rtpTimestamp: 0 }), null);
+  assert.equal(meter.frame(10, UNIX), null);
   clock.add(0, 0, UNIX);
-  assert.equal(meter.frame(10, 0, undefined), null);
-  assert.equal(meter.frame(10, 0, { rtpTimestamp: 0 }), null);
+  assert.equal(meter.frame(10, null), null);
+  assert.equal(captureTime({ rtpTimestamp: 0 }, 0), null);
   assert.equal(meter.current(10), null);
 });

@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { describe, latencyWords, restartWords, retryWords, timeOfDay } from '../src/words.js';
+import { describe, latencyWords, linkWords, restartWords, retryWords, timeOfDay } from '../src/words.js';
 
 const WALL = new Date(2026, 2, 29, 12, 0, 0).getTime();
 const UP = { up: true, retryAt: null };
@@ -80,11 +80,18 @@ test('the last restart is told with its cause', () => {
 });
 
 test('latency in words', () => {
-  const reading = { ms: 22.6, error: 0.4, captured: 0, shown: 0, rtpTimestamp: 0 };
+  const reading = { ms: 22.6, error: 0.4, captured: 0, shown: 0 };
   assert.equal(latencyWords(reading, 'sensor').text, '23 ms');
   assert.match(latencyWords(reading, 'sensor').note, /± 1 ms/);
   assert.equal(latencyWords(reading, 'arrival').text, '> 23 ms');
   assert.equal(latencyWords({ ...reading, error: 40 }, 'sensor').text, 'about 23 ms');
   assert.equal(latencyWords({ ...reading, ms: -0.3 }, 'sensor').text, '0 ms');
   assert.equal(latencyWords(null, 'sensor').text, 'unknown');
+});
+
+test('a thin link in words', () => {
+  assert.equal(linkWords({ limited: true, estimate: 1_380_000, needed: 2_500_000 }), 'carries 1.4 of 2.5 Mbit/s');
+  assert.equal(linkWords({ limited: false, estimate: 1_380_000, needed: 2_500_000 }), '');
+  assert.equal(linkWords({ limited: true, estimate: null, needed: 2_500_000 }), '');
+  assert.equal(linkWords(null), '');
 });
