@@ -12,11 +12,10 @@ use super::{
     stats::Stats,
     tcp::{self, Tcp},
     viewer::{Arrival, Context, End, Viewer},
-    wheel::Wheel,
+    wheel::{Timer, Wheel},
 };
 use crate::clock::Clock;
 use futures::{StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
-use media::Mono;
 use proto::{
     stun,
     webrtc::{Credentials, Path, Transport},
@@ -87,9 +86,9 @@ pub(super) struct Shard {
 struct Entry {
     camera: Arc<str>,
     ufrag: String,
-    /// The earliest wake-up that the wheel holds.
-    wake: Option<Mono>,
-    viewer: Viewer,
+    timer: Timer,
+    /// Not in the table itself, which has room for twice as many as there are.
+    viewer: Box<Viewer>,
 }
 
 impl Shard {
@@ -182,8 +181,7 @@ impl Shard {
         let mut ids = std::mem::take(&mut self.ids);
         self.wheel.expire(now, &mut ids);
         for id in ids.drain(..) {
-            let Some(entry) = self.viewers.get_mut(&id) else { continue };
-            entry.wake = None;
+            let Some(entry) = self.viewers.get(&id) else { continue };
             if entry.viewer.deadline(self.clock) <= now {
                 self.with_viewer(id, |viewer, cx| viewer.handle_timeout(cx));
             } else {
@@ -195,11 +193,8 @@ impl Shard {
 
     /// Sees to it that a viewer is woken at its deadline.
     fn reschedule(&mut self, id: ViewerId) {
-        let Some(entry) = self.viewers.get_mut(&id) else { return };
-        let deadline = entry.viewer.deadline(self.clock);
-        if entry.wake.is_none_or(|at| deadline < at) {
-            entry.wake = Some(self.wheel.schedule(id, deadline));
-        }
+        let Some(entry) = self.viewers.get(&id) else { return };
+        self.wheel.schedule(&entry.timer, entry.viewer.deadline(self.clock));
     }
 
     fn handle_command(&mut self, command: Command) {
@@ -224,10 +219,10 @@ impl Shard {
     fn join(&mut self, id: ViewerId, arrival: Arrival) {
         let camera = arrival.stream.name().clone();
         self.watch(id, &arrival.stream);
-        let viewer = Viewer::new(self.clock, self.clock.now(), arrival);
+        let viewer = Box::new(Viewer::new(self.clock, self.clock.now(), arrival));
         let ufrag = viewer.local_ufrag();
         self.by_ufrag.insert(ufrag.clone(), id);
-        self.viewers.insert(id, Entry { camera, ufrag, wake: None, viewer });
+        self.viewers.insert(id, Entry { camera, ufrag, timer: self.wheel.add(id), viewer });
         self.with_viewer(id, |viewer, cx| viewer.handle_timeout(cx));
     }
 
@@ -318,6 +313,7 @@ impl Shard {
             !watched.viewers.is_empty()
         });
         self.out.tcp.leave(id);
+        self.wheel.remove(entry.timer);
         tracing::info!(camera = %entry.camera, viewer = id, reason = %end, "viewer left");
         // The other side is gone only when the server stops.
         let _ = self.gone.send(id);
