@@ -222,13 +222,13 @@ fn health_tells_what_is_wrong_and_how_long() {
         "b waits for its first publisher, c for its first viewer"
     );
     let order = |what: &str| http::request(server.http(), "POST", &format!("/api/v1/cameras/a/{what}"), &[], b"").unwrap().status;
-    assert_eq!(order("stop"), 202);
+    assert_eq!(order("stop"), 200);
     server.wait_for_state("a", "offline").unwrap();
     let bad = http::get(server.http(), "/health").unwrap();
     let health = bad.json().unwrap();
     assert_eq!((bad.status, &health["status"]), (503, &"degraded".into()));
     assert!(health["cameras"][0]["reason"].as_str().unwrap().contains("stopped"), "{health}");
-    assert_eq!(order("start"), 202);
+    assert_eq!(order("start"), 200);
     server.wait_for_state("a", "live").unwrap();
     assert_eq!(order("restart"), 202);
     wait_until("live again", DEADLINE, || {

@@ -62,6 +62,9 @@ pub enum PublishError {
     /// Another publisher took over while this one was silent.
     #[error("replaced by another publisher")]
     Replaced,
+    /// Nobody may publish for now, for this reason.
+    #[error("{0}")]
+    Held(Arc<str>),
     /// The stream is gone for good.
     #[error("{0}")]
     Ended(Arc<str>),
@@ -77,6 +80,8 @@ pub(crate) struct Core {
     pub(crate) demand: Demand,
     /// Why there will be no more publishers.
     pub(crate) ended: Option<Arc<str>>,
+    /// Why there will be none for now.
+    held: Option<Arc<str>>,
     options: StreamOptions,
     rebase: Rebase,
     throttle: KeyframeThrottle,
@@ -105,6 +110,7 @@ impl Core {
             stats: StreamStats::default(),
             demand: Demand::default(),
             ended: None,
+            held: None,
             rebase: Rebase::default(),
             throttle: KeyframeThrottle::new(options.keyframe_interval),
             publisher: None,
@@ -116,10 +122,14 @@ impl Core {
     /// Begins a publisher's turn.
     ///
     /// # Errors
-    /// [`PublishError::Busy`] while another publisher's frames arrive, [`PublishError::Ended`] if the stream is gone.
+    /// [`PublishError::Busy`] while another publisher's frames arrive, [`PublishError::Held`] while nobody may publish,
+    /// [`PublishError::Ended`] if the stream is gone.
     pub(crate) fn begin(&mut self, now: Mono, by: Arc<str>, catalog: Arc<Catalog>) -> Result<Turn, PublishError> {
         if let Some(reason) = &self.ended {
             return Err(PublishError::Ended(reason.clone()));
+        }
+        if let Some(reason) = &self.held {
+            return Err(PublishError::Held(reason.clone()));
         }
         if let Some(current) = self.publisher.as_ref().filter(|p| now.since(p.heard) < self.options.stall_after) {
             return Err(PublishError::Busy { by: current.by.clone() });
@@ -170,7 +180,8 @@ impl Core {
     }
 
     fn current(&mut self, turn: Turn) -> Result<&mut Current, PublishError> {
-        let gone = self.ended.clone().map_or(PublishError::Replaced, PublishError::Ended);
+        let ended = self.ended.clone().map(PublishError::Ended);
+        let gone = ended.or_else(|| self.held.clone().map(PublishError::Held)).unwrap_or(PublishError::Replaced);
         self.publisher.as_mut().filter(|p| p.turn == turn).ok_or(gone)
     }
 
@@ -209,6 +220,8 @@ impl Core {
     pub(crate) fn end(&mut self, now: Option<Mono>, turn: Turn, reason: Arc<str>) -> bool {
         let Some(gone) = self.publisher.take_if(|p| p.turn == turn) else { return false };
         let at = now.unwrap_or(gone.heard).max(self.status.since);
+        // Whoever comes from now on waits for the next publisher instead of seeing the last of this one.
+        self.ring.close_gop();
         self.set_status(Status::new(State::Offline, reason, at));
         true
     }
@@ -219,6 +232,28 @@ impl Core {
         turn.is_some_and(|turn| self.end(Some(now), turn, reason))
     }
 
+    /// Lets go of all units and of the publisher, and lets nobody publish until [`Core::release`].
+    pub(crate) fn hold(&mut self, now: Mono, reason: Arc<str>) {
+        self.publisher = None;
+        self.held = Some(reason.clone());
+        self.ring.clear();
+        self.set_status(Status::new(State::Offline, reason, now));
+    }
+
+    /// Lets publishers in again; true if they were not.
+    pub(crate) fn release(&mut self) -> bool {
+        self.held.take().is_some()
+    }
+
+    pub(crate) fn is_held(&self) -> bool {
+        self.held.is_some()
+    }
+
+    /// There is a picture now, and a keyframe of its publisher to begin with.
+    pub(crate) fn is_watchable(&self) -> bool {
+        self.status.state == State::Live && self.ring.newest_key().is_some()
+    }
+
     pub(crate) fn set_stall_after(&mut self, stall_after: Duration) {
         self.options.stall_after = stall_after;
     }
@@ -226,6 +261,7 @@ impl Core {
     /// Ends the stream for good.
     pub(crate) fn end_stream(&mut self, now: Mono, reason: Arc<str>) {
         self.publisher = None;
+        self.ring.close_gop();
         self.ended = Some(reason.clone());
         self.set_status(Status::new(State::Offline, reason, now));
     }

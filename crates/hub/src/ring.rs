@@ -211,6 +211,14 @@ impl Ring {
         self.newest().map(|u| u.timing.published)
     }
 
+    /// Lets go of everything: memory, and what anybody could still read.
+    pub fn clear(&mut self) {
+        self.base = self.head();
+        self.entries = VecDeque::new();
+        self.bytes = 0;
+        self.close_gop();
+    }
+
     /// Forgets the group of pictures held for new readers: decoding must not start in what an earlier publisher left.
     pub fn close_gop(&mut self) {
         self.newest_key = None;

@@ -6,7 +6,10 @@ use crate::{
 };
 use media::{AccessUnit, Catalog, Mono};
 use std::{
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 use tokio::sync::watch;
@@ -19,6 +22,8 @@ pub struct Stream {
     /// Counts changes: units and states. Readers wait on it.
     changed: watch::Sender<u64>,
     demand: watch::Sender<Demand>,
+    /// Counts how often it was held.
+    holds: AtomicU64,
 }
 
 impl Stream {
@@ -29,6 +34,7 @@ impl Stream {
             core: Mutex::new(Core::new(options, now)),
             changed: watch::Sender::new(0),
             demand: watch::Sender::new(Demand::default()),
+            holds: AtomicU64::new(0),
         })
     }
 
@@ -40,7 +46,8 @@ impl Stream {
     /// Begins publishing. `by` names the publisher to others and must hold no secret.
     ///
     /// # Errors
-    /// [`PublishError::Busy`] while another publisher's frames arrive; one that has been silent for the stall time is replaced.
+    /// [`PublishError::Busy`] while another publisher's frames arrive; one that has been silent for the stall time is
+    /// replaced. [`PublishError::Held`] while the stream is held.
     pub fn publish(self: &Arc<Self>, now: Mono, by: impl Into<Arc<str>>, catalog: Catalog) -> Result<Publisher, PublishError> {
         let catalog = Arc::new(catalog);
         let turn = self.change(|core| core.begin(now, by.into(), catalog))?;
@@ -77,6 +84,39 @@ impl Stream {
     /// Ends the current publisher's turn, who learns of it at its next push; readers stay. True if there was one.
     pub fn dismiss(&self, now: Mono, reason: impl Into<Arc<str>>) -> bool {
         self.change(|core| core.dismiss(now, reason.into()))
+    }
+
+    /// Stops the stream: its publisher's turn ends, all it holds is let go, and nobody can publish until it is released.
+    /// Readers stay; those that keep something of what they have read see by [`Stream::holds`] that it belongs to the past.
+    pub fn hold(&self, now: Mono, reason: impl Into<Arc<str>>) {
+        self.change(|core| {
+            core.hold(now, reason.into());
+            self.holds.fetch_add(1, Ordering::Release);
+        });
+    }
+
+    /// Ends [`Stream::hold`]; the state stays as it is until somebody publishes or says otherwise. True if it was held.
+    pub fn release(&self) -> bool {
+        let released = self.with(Core::release);
+        if released {
+            self.wake();
+        }
+        released
+    }
+
+    /// True while nobody may publish.
+    pub fn is_held(&self) -> bool {
+        self.with(|core| core.is_held())
+    }
+
+    /// How often the stream was held: where this differs, what was read before is of another run. One load of an atomic.
+    pub fn holds(&self) -> u64 {
+        self.holds.load(Ordering::Acquire)
+    }
+
+    /// True if a new reader sees a picture at once: frames arrive, and a keyframe of the present publisher is held.
+    pub fn is_watchable(&self) -> bool {
+        self.with(|core| core.is_watchable())
     }
 
     /// Changes [`StreamOptions::stall_after`] from now on.

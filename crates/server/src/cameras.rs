@@ -16,11 +16,12 @@ use std::{
     collections::BTreeMap,
     ops::Bound,
     sync::{Arc, PoisonError, RwLock},
+    time::Duration,
 };
 use tokio::sync::watch;
 
 /// Why a camera cannot be had.
-#[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
+#[derive(Clone, PartialEq, Debug, thiserror::Error)]
 pub(crate) enum CameraError {
     /// No camera has this name.
     #[error("there is no camera named {name:?}")]
@@ -64,23 +65,29 @@ pub(crate) enum CameraError {
         /// The protocol, or the container.
         protocol: &'static str,
     },
-    /// The camera waits for publishers.
-    #[error("camera {name} has no source of its own that could be started or stopped")]
-    NothingToRun {
-        /// The camera.
+    /// The camera was told to start, and there is nothing to be seen.
+    #[error("camera {name} was told to start, and cannot be watched after {waited:.1} s: {reason}")]
+    NotStarted {
+        /// The camera, or the rendition.
         name: Arc<str>,
+        /// Seconds for which was waited.
+        waited: f64,
+        /// Its state, and why it is so.
+        reason: String,
+        /// What to do about it.
+        hint: &'static str,
     },
 }
 
 impl CameraError {
     /// There is no picture of `stream`, for the reason that its state tells.
     pub(crate) fn not_live(stream: &Stream) -> Self {
-        let status = stream.status();
-        let reason = match &*status.reason {
-            "" => status.state.as_str().to_owned(),
-            reason => format!("{}, {reason}", status.state.as_str()),
-        };
-        Self::NotLive { name: stream.name().clone(), reason }
+        Self::NotLive { name: stream.name().clone(), reason: in_words(stream) }
+    }
+
+    /// `stream` cannot be watched though it was told to start `waited` ago; `hint` is what to do about it.
+    pub(crate) fn not_started(stream: &Stream, waited: Duration, hint: &'static str) -> Self {
+        Self::NotStarted { name: stream.name().clone(), waited: waited.as_secs_f64(), reason: in_words(stream), hint }
     }
 
     /// `protocol` cannot carry what `stream` consists of.
@@ -97,7 +104,7 @@ impl CameraError {
             Self::NotPublishable { .. } => "camera_not_publishable",
             Self::NotLive { .. } => "camera_not_live",
             Self::NotCarried { .. } => "codec_not_supported",
-            Self::NothingToRun { .. } => "camera_has_no_source",
+            Self::NotStarted { .. } => "camera_not_started",
         }
     }
 
@@ -116,10 +123,17 @@ impl CameraError {
                 format!("GET /api/v1/cameras/{camera} tells more; try again in a few seconds")
             }
             Self::NotCarried { .. } => "set the camera to H.264 or H.265, with AAC or Opus for sound".to_owned(),
-            Self::NothingToRun { .. } => {
-                "it runs while somebody publishes to it; `restart` sends the present publisher away".to_owned()
-            }
+            Self::NotStarted { hint, .. } => (*hint).to_owned(),
         }
+    }
+}
+
+/// The state of a stream, and why it is so.
+fn in_words(stream: &Stream) -> String {
+    let status = stream.status();
+    match &*status.reason {
+        "" => status.state.as_str().to_owned(),
+        reason => format!("{}, {reason}", status.state.as_str()),
     }
 }
 
@@ -194,6 +208,9 @@ impl Cameras {
 
     /// True if nothing will come of waiting for a picture of `stream`: nobody publishes, and nobody will because of that.
     pub(crate) fn is_idle(&self, stream: &Stream) -> bool {
+        if stream.is_held() {
+            return true;
+        }
         let camera = self.get(stream.name());
         stream.status().state == State::Offline && !camera.is_ok_and(|camera| camera.origin().on_demand)
     }

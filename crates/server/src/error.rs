@@ -70,8 +70,7 @@ impl From<CameraError> for ApiError {
         let status = match error {
             CameraError::NotFound { .. } | CameraError::NoRendition { .. } => StatusCode::NOT_FOUND,
             CameraError::NotPublishable { .. } => StatusCode::FORBIDDEN,
-            CameraError::NothingToRun { .. } => StatusCode::CONFLICT,
-            CameraError::NotLive { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            CameraError::NotLive { .. } | CameraError::NotStarted { .. } => StatusCode::SERVICE_UNAVAILABLE,
             CameraError::NotCarried { .. } => StatusCode::NOT_ACCEPTABLE,
         };
         let answer = Self::new(status, error.code(), error.to_string(), error.hint());

@@ -286,3 +286,42 @@ fn the_stall_time_can_be_changed_while_frames_flow() {
     stream.set_stall_after(Duration::from_secs(1));
     assert!(stream.check_stall(at(1500)));
 }
+
+#[test]
+fn a_held_stream_lets_go_of_everything_and_nobody_publishes_until_it_is_released() {
+    let stream = stream();
+    let first = stream.publish(at(0), "first", catalog()).unwrap();
+    let (mut lazy, mut awake) = (stream.subscribe(ReaderOptions::default()), stream.subscribe(ReaderOptions::default()));
+    push(&first, 0, true);
+    push(&first, 40, false);
+    assert!(stream.is_watchable());
+    told(&mut awake);
+    stream.hold(at(50), "stopped");
+    assert!(stream.is_held() && !stream.is_watchable());
+    assert_eq!((stream.ring_bytes(), stream.holds(), &*stream.status().reason), (0, 1, "stopped"));
+    assert_eq!(first.push(at(80), unit(80, true)), Err(PublishError::Held("stopped".into())));
+    assert_eq!(stream.publish(at(90), "second", catalog()).err(), Some(PublishError::Held("stopped".into())));
+    let mut late = stream.subscribe(ReaderOptions::default());
+    assert_eq!(told(&mut late), ["offline"], "nothing of what was");
+    stream.release();
+    let second = stream.publish(at(100), "second", catalog()).unwrap();
+    push(&second, 140, true);
+    assert!(stream.is_watchable());
+    assert_eq!(told(&mut late), ["catalog 1", "!2", "live"]);
+    assert_eq!(told(&mut awake), ["!2", "live"]);
+    let lazy = told(&mut lazy);
+    assert!(lazy.contains(&"!2".to_owned()) && !lazy.contains(&"0".to_owned()), "{lazy:?}");
+}
+
+#[test]
+fn whoever_comes_after_the_end_of_a_publisher_sees_nothing_of_it() {
+    let stream = stream();
+    let first = stream.publish(at(0), "first", catalog()).unwrap();
+    push(&first, 0, true);
+    first.finish(at(10), "gone");
+    let mut late = stream.subscribe(ReaderOptions::default());
+    assert_eq!(told(&mut late), ["offline"]);
+    let second = stream.publish(at(100), "second", catalog()).unwrap();
+    push(&second, 140, true);
+    assert_eq!(told(&mut late), ["catalog 1", "!1", "live"]);
+}

@@ -4,7 +4,7 @@ use super::{House, browsers, jpegs};
 use crate::{
     config::Config,
     endpoint::{
-        hls,
+        hls::{self, Hls},
         http::{self, ConfigState, Http},
         mjpeg, progressive,
         rtsp::{self, Rtsp},
@@ -17,7 +17,7 @@ use crate::{
 };
 use anyhow::Context;
 use axum::Router;
-use std::{future::Future, io, net::SocketAddr};
+use std::{future::Future, io, net::SocketAddr, sync::Arc};
 use tokio::sync::watch;
 
 /// The addresses really bound.
@@ -61,15 +61,21 @@ pub(super) async fn start(
         panics: house.telemetry.panics.clone(),
         collectors: vec![browsers, jpegs::collector(pictures.clone())],
     };
+    let hls = hls(house);
     let api = http::Api {
+        first_segment: first_segment(hls.clone()),
         cameras: house.cameras.clone(),
         clock: house.clock,
         config: state,
         audience: house.audience.clone(),
         stop: house.stop.clone(),
     };
-    let mut router =
-        Router::new().merge(api.router()).merge(metrics.router()).merge(web::router()).merge(players(house, pictures));
+    let mut router = Router::new()
+        .merge(api.router())
+        .merge(metrics.router())
+        .merge(web::router())
+        .merge(hls.router())
+        .merge(players(house, pictures));
     if let Some(webrtc) = webrtc {
         bound.webrtc = Some(webrtc.local_addr());
         router = router.merge(webrtc.router());
@@ -87,15 +93,25 @@ pub(super) async fn start(
     Ok(bound)
 }
 
-/// What plays over HTTP and what begins as HTTP.
-fn players(house: &House, pictures: Pictures) -> Router {
-    let hls = hls::Access {
+fn hls(house: &House) -> Hls {
+    Hls::new(hls::Access {
         cameras: house.cameras.clone(),
         clock: house.clock,
         audience: house.audience.clone(),
         tasks: house.tasks.clone(),
         stop: house.stop.clone(),
-    };
+    })
+}
+
+fn first_segment(hls: Hls) -> http::FirstSegment {
+    Arc::new(move |name| {
+        let hls = hls.clone();
+        Box::pin(async move { hls.first_segment(&name).await })
+    })
+}
+
+/// What else plays over HTTP, or begins as HTTP.
+fn players(house: &House, pictures: Pictures) -> Router {
     let progressive = progressive::Access {
         cameras: house.cameras.clone(),
         clock: house.clock,
@@ -116,7 +132,7 @@ fn players(house: &House, pictures: Pictures) -> Router {
         audience: house.audience.clone(),
         stop: house.stop.clone(),
     };
-    hls::router(hls).merge(progressive::router(progressive)).merge(ws::router(ws)).merge(mjpeg::router(mjpeg))
+    progressive::router(progressive).merge(ws::router(ws)).merge(mjpeg::router(mjpeg))
 }
 
 /// Binds one port. With `any_port`, a taken port is replaced by a free one.

@@ -38,6 +38,8 @@ impl Sources {
         };
         let options = StreamOptions { stall_after: config.stall_after, ..StreamOptions::default() };
         let camera = cameras.add(name, origin, options, now);
+        // What it was told before is of what it was before.
+        camera.stream().release();
         let supervisor = dial(&self.house, &config.source, camera.stream().clone(), policy(config));
         camera.set_keeper(supervisor.as_ref().map(|s| Arc::new(Remote::clone(s)) as Arc<dyn Keeper>));
         self.running.extend(supervisor.map(|s| (name.clone(), s)));

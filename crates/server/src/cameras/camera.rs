@@ -1,7 +1,6 @@
 //! One camera, or a rendition of one: its stream, and what is known about it beyond the stream.
 
 use super::{
-    CameraError,
     events::EventKind,
     meter::{Meter, Rates},
     parts,
@@ -58,6 +57,9 @@ pub(crate) trait Keeper: Send + Sync {
     /// What went wrong so far.
     fn restarts(&self) -> Restarts;
 }
+
+/// What is said of a camera that was told to stop.
+const STOPPED: &str = "stopped by command; it stays so until it is started again";
 
 /// A camera, or a rendition of one, as the directory knows it.
 pub(crate) struct Camera {
@@ -147,18 +149,33 @@ impl Camera {
         notes.keeper = keeper;
     }
 
-    /// Gives an order to its source. For a camera that waits for publishers, a restart sends the present one away.
-    ///
-    /// # Errors
-    /// [`CameraError::NothingToRun`] if there is no source to start or stop.
-    pub(crate) fn order(&self, now: Mono, order: Order) -> Result<(), CameraError> {
+    /// Gives an order to its source. A camera that waits for publishers has none: a restart sends the present one away, a
+    /// stop does so too and lets nobody publish until a start.
+    pub(crate) fn order(&self, now: Mono, order: Order) {
         let keeper = self.notes().keeper.clone();
-        match (keeper, order) {
-            (Some(keeper), order) => keeper.order(order),
-            (None, Order::Restart) => drop(self.stream.dismiss(now, "its publisher was asked to begin anew")),
-            (None, _) => return Err(CameraError::NothingToRun { name: self.name().clone() }),
+        match keeper {
+            Some(keeper) => keeper.order(order),
+            None => self.order_publisher(now, order),
         }
-        Ok(())
+    }
+
+    fn order_publisher(&self, now: Mono, order: Order) {
+        match order {
+            Order::Stop if self.stream.is_held() => {}
+            Order::Stop => self.stream.hold(now, STOPPED),
+            Order::Start => self.let_publish(now),
+            Order::Restart => {
+                self.let_publish(now);
+                self.stream.dismiss(now, "its publisher was asked to begin anew");
+            }
+        }
+    }
+
+    fn let_publish(&self, now: Mono) {
+        if self.stream.release() {
+            // Ignored if somebody was quick enough to publish.
+            self.stream.report(Status::new(State::Offline, "nobody has published since it was started", now));
+        }
     }
 
     /// Frame rate and bit rate over the last seconds.

@@ -31,6 +31,8 @@ pub(super) struct Room {
     board: Arc<Board>,
     tally: Arc<Tally>,
     subscriber: Subscriber,
+    /// Counts the stream's publishers: what was made of another one's frames is of another run.
+    run: u64,
     /// The track that can be decoded.
     video: Option<TrackId>,
     worker: Option<Worker>,
@@ -59,7 +61,8 @@ impl Room {
     pub(super) fn new(pictures: Pictures, stream: Arc<Stream>, board: Arc<Board>, tally: Arc<Tally>) -> Self {
         let subscriber = stream.subscribe(ReaderOptions { start: Start::NewestKey, max_lag: MAX_LAG });
         let retry = Retry { at: Instant::now(), tries: 0 };
-        Self { pictures, stream, board, tally, subscriber, video: None, worker: None, retry, empty: None }
+        let run = stream.stats().publishers;
+        Self { pictures, stream, board, tally, subscriber, run, video: None, worker: None, retry, empty: None }
     }
 
     /// Runs until nobody wants a picture any more, the stream is gone, or the server stops.
@@ -121,24 +124,30 @@ impl Room {
     }
 
     fn follow(&mut self, event: Event) {
+        let run = self.stream.stats().publishers;
+        if std::mem::replace(&mut self.run, run) != run {
+            // The time between them may have been too short to be seen.
+            self.forget();
+        }
         match event {
             Event::Catalog(catalog) => self.choose(&catalog),
             Event::Unit(unit, _) if self.video == Some(unit.track) => self.feed(&unit),
-            Event::Status(status) if status.state == State::Offline => {
-                // What comes next is another run, of which nothing is to be mixed with this one.
-                self.dismiss();
-                self.board.clear();
-            }
+            Event::Status(status) if status.state == State::Offline => self.forget(),
             Event::Unit(..) | Event::Status(_) | Event::Skipped { .. } | Event::Ended(_) => {}
         }
+    }
+
+    /// What comes next is another run, of which nothing is to be mixed with this one.
+    fn forget(&mut self) {
+        self.dismiss();
+        self.board.clear();
     }
 
     fn choose(&mut self, catalog: &Arc<Catalog>) {
         let video = catalog.video().filter(|track| matches!(track.codec, Codec::H264(_)));
         self.video = video.map(|track| track.id);
         if self.video.is_none() {
-            self.dismiss();
-            self.board.clear();
+            self.forget();
         }
         self.board.trouble.send_replace(self.video.is_none().then(|| Trouble::Codec(catalog.clone())));
     }

@@ -49,6 +49,10 @@ pub(super) enum Action {
     Abort,
     /// Tell the stream.
     Report(Status),
+    /// Nothing runs, by command: have the stream let go of all it holds, for this reason.
+    Hold(&'static str),
+    /// Let the stream have a publisher again.
+    Release,
     /// Tell the log.
     Note(Note),
 }
@@ -173,11 +177,18 @@ impl Machine {
         if self.held == Some(SHUTDOWN) {
             return;
         }
-        self.held = match command {
+        let held = match command {
             Command::Start | Command::Restart => None,
             Command::Stop => Some(BY_COMMAND),
             Command::Shutdown => Some(SHUTDOWN),
         };
+        let before = std::mem::replace(&mut self.held, held);
+        if before == Some(BY_COMMAND) && held != before {
+            self.actions.push_back(Action::Release);
+        }
+        if self.is_idle() && held != before {
+            self.rest(now);
+        }
         if matches!(command, Command::Start | Command::Restart) {
             self.backoff.reset();
             self.hasten(now);
@@ -279,10 +290,13 @@ impl Machine {
     fn rest(&mut self, now: Mono) {
         self.phase = Phase::Idle;
         self.down = None;
-        if !self.wanted(now) {
-            let reason = self.held.unwrap_or(ON_DEMAND);
-            self.actions.push_back(Action::Report(Status::new(State::Offline, reason, now)));
+        if self.wanted(now) {
+            return;
         }
+        self.actions.push_back(match self.held {
+            Some(BY_COMMAND) => Action::Hold(BY_COMMAND),
+            held => Action::Report(Status::new(State::Offline, held.unwrap_or(ON_DEMAND), now)),
+        });
     }
 
     fn retry(&mut self, now: Mono, run: Run, exit: Exit) {

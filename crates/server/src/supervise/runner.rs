@@ -190,6 +190,8 @@ impl Driver {
                 Action::Abort => order = Some(Order::Abort),
                 Action::Stop => self.ask_to_stop(),
                 Action::Report(status) => self.stream.report(status),
+                Action::Hold(reason) => self.stream.hold(self.clock.now(), reason),
+                Action::Release => drop(self.stream.release()),
                 Action::Note(note) => self.log(&note),
             }
         }

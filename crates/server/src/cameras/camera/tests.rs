@@ -51,9 +51,28 @@ fn restarts_are_told_with_their_cause_and_survive_a_new_keeper() {
     let keeper = Arc::new(Counting(AtomicU64::new(0)));
     camera.set_keeper(Some(keeper));
     assert_eq!(told(&camera, 0), []);
-    camera.order(at(0), Order::Restart).unwrap();
+    camera.order(at(0), Order::Restart);
     assert_eq!(told(&camera, 100), [(EventKind::CameraRestarted, "SIGKILL".to_owned())]);
     camera.set_keeper(None);
     assert_eq!(camera.restarts().total(), 1);
-    assert!(matches!(camera.order(at(0), Order::Stop), Err(CameraError::NothingToRun { .. })));
+}
+
+#[test]
+fn a_camera_that_waits_for_publishers_lets_none_in_while_it_is_stopped() {
+    let camera = camera();
+    let publish = |ms| camera.stream().publish(at(ms), "me", Catalog::new([(Codec::H264(None), 90_000)]));
+    let reason = || camera.stream().status().reason.clone();
+    let _first = publish(0).unwrap();
+    camera.order(at(100), Order::Stop);
+    camera.order(at(150), Order::Stop);
+    assert!(publish(200).is_err() && reason().contains("stopped by command"));
+    assert_eq!(camera.stream().holds(), 1);
+    camera.order(at(300), Order::Start);
+    assert_eq!(&*reason(), "nobody has published since it was started");
+    let _second = publish(400).unwrap();
+    camera.order(at(500), Order::Start);
+    assert_eq!(camera.stream().publisher().as_deref(), Some("me"), "it is started already");
+    camera.order(at(600), Order::Stop);
+    camera.order(at(700), Order::Restart);
+    assert!(publish(800).is_ok());
 }

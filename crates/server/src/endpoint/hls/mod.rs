@@ -10,9 +10,14 @@ mod routes;
 mod service;
 mod show;
 
-use crate::{audience::Audience, cameras::Cameras, clock::Clock};
+use crate::{
+    audience::Audience,
+    cameras::{CameraError, Cameras},
+    clock::Clock,
+};
 use axum::Router;
 use service::Service;
+use std::sync::Arc;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 /// What serving HLS needs of the house.
@@ -30,7 +35,26 @@ pub(crate) struct Access {
     pub(crate) stop: CancellationToken,
 }
 
-/// The routes of HLS.
-pub(crate) fn router(access: Access) -> Router {
-    routes::router(Service::new(access))
+/// All muxers. A cheap handle.
+#[derive(Clone)]
+pub(crate) struct Hls(Arc<Service>);
+
+impl Hls {
+    /// None yet.
+    pub(crate) fn new(access: Access) -> Self {
+        Self(Service::new(access))
+    }
+
+    /// The routes.
+    pub(crate) fn router(&self) -> Router {
+        routes::router(self.0.clone())
+    }
+
+    /// Waits until there is a segment of a stream to play, or it is known that there will be none because of its codecs.
+    ///
+    /// # Errors
+    /// If there is no such camera, or it stops.
+    pub(crate) async fn first_segment(&self, name: &str) -> Result<(), CameraError> {
+        self.0.first_segment(name).await
+    }
 }

@@ -91,6 +91,14 @@ impl Service {
         Ok(page)
     }
 
+    /// As [`super::Hls::first_segment`].
+    pub(super) async fn first_segment(self: &Arc<Self>, name: &str) -> Result<(), CameraError> {
+        let show = self.show(name)?;
+        let mut stage = show.stage();
+        let seen = stage.wait_for(|stage| !matches!(stage, Stage::Dark)).await.is_ok();
+        if seen { Ok(()) } else { Err(CameraError::not_live(show.stream())) }
+    }
+
     /// The seat of whoever asks. HLS has no sessions; an address and a program are as near as one comes.
     ///
     /// # Errors
@@ -106,8 +114,11 @@ impl Service {
     }
 
     /// The running muxer of a stream, started if there is none.
-    fn show(self: &Arc<Self>, name: &str) -> Result<Arc<Show>, ApiError> {
+    fn show(self: &Arc<Self>, name: &str) -> Result<Arc<Show>, CameraError> {
         let stream = self.access.cameras.play(name)?;
+        if stream.is_held() {
+            return Err(CameraError::not_live(&stream));
+        }
         let mut shows = self.lock();
         // A camera that was removed and added again has another stream.
         let running = shows.get(name).filter(|show| !show.is_over() && Arc::ptr_eq(show.stream(), &stream));

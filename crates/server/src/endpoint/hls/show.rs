@@ -42,6 +42,8 @@ pub(super) enum Stage {
 pub(super) struct Show {
     stream: Arc<Stream>,
     stage: watch::Receiver<Stage>,
+    /// How often the stream had been held when this began.
+    holds: u64,
     /// When somebody last asked for anything.
     touched: AtomicU64,
 }
@@ -49,6 +51,7 @@ pub(super) struct Show {
 /// The muxer's own side.
 pub(super) struct Player {
     subscriber: Subscriber,
+    holds: u64,
     catalog: Option<Arc<Catalog>>,
     muxer: Muxer,
     clock: Clock,
@@ -70,9 +73,11 @@ impl Show {
             // Segments are rarely shorter than a second, so a later run begins higher.
             first_sequence: seconds.max(0).cast_unsigned(),
         };
+        // Before anything is read: what is of an earlier run is never taken for one of this.
+        let holds = stream.holds();
         let subscriber = stream.subscribe(ReaderOptions { start: Start::OldestKey, max_lag: NO_LAG });
-        let player = Player { subscriber, catalog: None, muxer: Muxer::new(options), clock, stage: sender };
-        (Arc::new(Self { stream, stage, touched: AtomicU64::new(clock.now().as_nanos()) }), player)
+        let player = Player { subscriber, holds, catalog: None, muxer: Muxer::new(options), clock, stage: sender };
+        (Arc::new(Self { stream, stage, holds, touched: AtomicU64::new(clock.now().as_nanos()) }), player)
     }
 
     pub(super) fn stream(&self) -> &Arc<Stream> {
@@ -94,14 +99,14 @@ impl Show {
         now.since(Mono::from_nanos(self.touched.load(Relaxed)))
     }
 
-    /// Its task has ended.
+    /// Its task has ended, or shows what was before the camera was stopped.
     pub(super) fn is_over(&self) -> bool {
-        self.stage.has_changed().is_err()
+        self.stage.has_changed().is_err() || self.stream.holds() != self.holds
     }
 }
 
 impl Player {
-    /// Shows the stream until it ends for good.
+    /// Shows the stream until it is stopped or ends for good.
     pub(super) async fn run(mut self, cameras: Cameras) {
         while let Some(event) = self.subscriber.try_next() {
             if self.handle(event).is_none() {
@@ -123,6 +128,9 @@ impl Player {
 
     /// True if there may be something new to show, `None` at the end.
     fn handle(&mut self, event: Event) -> Option<bool> {
+        if self.subscriber.stream().holds() != self.holds {
+            return None;
+        }
         match event {
             Event::Catalog(catalog) => {
                 if Muxer::cannot_carry(&catalog) {

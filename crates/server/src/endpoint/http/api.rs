@@ -29,24 +29,9 @@ pub(super) async fn time(State(api): State<Api>) -> Json<Value> {
     Json(json!({ "server_us": api.clock.pair().wall.as_micros() }))
 }
 
-/// `POST /api/v1/cameras/NAME/start`: runs a source that was stopped, or tries at once instead of waiting.
-pub(super) async fn start(api: State<Api>, name: Path<String>) -> Result<StatusCode, ApiError> {
-    order(&api, &name, Order::Start)
-}
-
-/// `POST /api/v1/cameras/NAME/stop`: stops the source until it is started again.
-pub(super) async fn stop(api: State<Api>, name: Path<String>) -> Result<StatusCode, ApiError> {
-    order(&api, &name, Order::Stop)
-}
-
-/// `POST /api/v1/cameras/NAME/restart`: starts the source anew; viewers stay.
-pub(super) async fn restart(api: State<Api>, name: Path<String>) -> Result<StatusCode, ApiError> {
-    order(&api, &name, Order::Restart)
-}
-
-/// The order was passed on; the state of the camera tells what becomes of it.
-fn order(api: &Api, name: &str, order: Order) -> Result<StatusCode, ApiError> {
-    api.cameras.get(name)?.order(api.clock.now(), order)?;
+/// `POST /api/v1/cameras/NAME/restart`: starts the source anew; viewers stay. The state of the camera tells what becomes of it.
+pub(super) async fn restart(State(api): State<Api>, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
+    api.cameras.get(&name)?.order(api.clock.now(), Order::Restart);
     Ok(StatusCode::ACCEPTED)
 }
 

@@ -6,12 +6,14 @@ mod health;
 mod live;
 mod live_socket;
 mod origin;
+mod run;
 mod server;
 mod view;
 mod viewers;
 mod write_deadline;
 
 pub(crate) use health::ConfigState;
+pub(crate) use run::FirstSegment;
 pub(crate) use server::Http;
 
 use crate::{audience::Audience, cameras::Cameras, clock::Clock, error::ApiError};
@@ -41,6 +43,8 @@ pub(crate) struct Api {
     pub(crate) clock: Clock,
     /// What became of the newest config file.
     pub(crate) config: watch::Receiver<ConfigState>,
+    /// Waits for the first segment of a stream.
+    pub(crate) first_segment: FirstSegment,
     /// The viewers shown.
     pub(crate) audience: Audience,
     /// Closes the long-lived connections.
@@ -56,8 +60,8 @@ impl Api {
             .route("/ready", get(async || "ready\n"))
             .route("/api/v1/cameras", get(api::cameras))
             .route("/api/v1/cameras/{name}", get(api::camera))
-            .route("/api/v1/cameras/{name}/start", post(api::start))
-            .route("/api/v1/cameras/{name}/stop", post(api::stop))
+            .route("/api/v1/cameras/{name}/start", post(run::start))
+            .route("/api/v1/cameras/{name}/stop", post(run::stop))
             .route("/api/v1/cameras/{name}/restart", post(api::restart))
             .route("/api/v1/cameras/{name}/keyframe", post(api::keyframe))
             .route("/api/v1/viewers", get(viewers::list))
@@ -90,7 +94,9 @@ async fn method_not_allowed(method: Method) -> ApiError {
 }
 
 async fn in_time(request: Request, next: Next) -> Response {
-    let answer = tokio::time::timeout(ANSWER_WITHIN, next.run(request)).await;
+    // Some may say themselves how long they wait.
+    let within = if request.uri().path().ends_with("/start") { run::ANSWER_WITHIN } else { ANSWER_WITHIN };
+    let answer = tokio::time::timeout(within, next.run(request)).await;
     answer.unwrap_or_else(|_| {
         let hint = "send the whole request at once";
         ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the request took too long", hint).into_response()

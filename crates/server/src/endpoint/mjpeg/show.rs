@@ -48,7 +48,13 @@ impl Visitor {
 
     /// A picture that was there already and is young enough.
     pub(super) fn found(&self, now: Mono, max_age: Duration) -> Option<Arc<Jpeg>> {
-        self.view.found().filter(|picture| now.since(picture.captured) <= max_age).cloned()
+        self.view.found().filter(|picture| now.since(picture.captured) <= max_age && self.is_of_now(picture)).cloned()
+    }
+
+    /// Of the present run of a camera that is live, and not of one before that it has just ended.
+    fn is_of_now(&self, picture: &Jpeg) -> bool {
+        let status = self.stream.status();
+        status.state == State::Live && picture.decoded >= status.since
     }
 
     /// The first picture of a camera that is live, made since this viewer came unless an older one will do, or why there is
@@ -66,7 +72,9 @@ impl Visitor {
                 biased;
                 () = self.ended.cancelled() => return Err(CameraError::not_live(&self.stream).into()),
                 news = self.view.next() => match news {
-                    News::Picture(picture) if old_will_do || !self.is_found(&picture) => return Ok(picture),
+                    News::Picture(picture) if (old_will_do || !self.is_found(&picture)) && self.is_of_now(&picture) => {
+                        return Ok(picture);
+                    }
                     News::Picture(_) => {}
                     News::Trouble(Trouble::Codec(catalog)) => return Err(not_decoded(&self.stream, &catalog)),
                     News::Trouble(Trouble::Ended) => return Err(CameraError::not_live(&self.stream).into()),

@@ -28,6 +28,8 @@ pub(super) enum Container {
 /// The stream of one client.
 pub(super) struct Feed {
     subscriber: Subscriber,
+    /// How often the stream had been held when this began.
+    holds: u64,
     container: Container,
     mux: Mux,
     seat: Seat,
@@ -52,7 +54,7 @@ enum Mux {
 pub(super) enum End {
     /// The tracks cannot be carried by the container.
     NotCarried(Arc<Catalog>),
-    /// The stream or the server ends, the viewer was sent away, or the tracks have changed in a way that the file cannot tell.
+    /// The stream or the server ends, the camera is stopped, the viewer was sent away, or the tracks have changed in a way that the file cannot tell.
     Over,
 }
 
@@ -68,8 +70,9 @@ impl Container {
 impl Feed {
     /// Begins at the newest keyframe. It ends with `ended`.
     pub(super) fn new(stream: &Arc<Stream>, container: Container, seat: Seat, ended: CancellationToken) -> Self {
+        let holds = stream.holds();
         let subscriber = stream.subscribe(ReaderOptions { start: Start::NewestKey, max_lag: MAX_LAG });
-        Self { subscriber, container, mux: Mux::None, seat, ended, out: Vec::new() }
+        Self { subscriber, holds, container, mux: Mux::None, seat, ended, out: Vec::new() }
     }
 
     /// The next piece: a frame, or as many as wait for a client that is behind.
@@ -93,6 +96,10 @@ impl Feed {
     }
 
     fn handle(&mut self, event: Event) -> Result<(), End> {
+        // A recording of a camera that was stopped is complete.
+        if self.subscriber.stream().holds() != self.holds {
+            return Err(End::Over);
+        }
         match event {
             Event::Catalog(catalog) => self.follow(&catalog),
             Event::Unit(unit, _) => {

@@ -8,8 +8,8 @@ use proto::rtsp::{Refusal, StatusCode};
 pub(super) fn camera(error: &CameraError) -> Refusal {
     let status = match error {
         CameraError::NotFound { .. } | CameraError::NoRendition { .. } => StatusCode::NotFound,
-        CameraError::NotPublishable { .. } | CameraError::NothingToRun { .. } => StatusCode::MethodNotAllowed,
-        CameraError::NotLive { .. } => StatusCode::ServiceUnavailable,
+        CameraError::NotPublishable { .. } => StatusCode::MethodNotAllowed,
+        CameraError::NotLive { .. } | CameraError::NotStarted { .. } => StatusCode::ServiceUnavailable,
         CameraError::NotCarried { .. } => StatusCode::UnsupportedMediaType,
     };
     Refusal::new(status, error.to_string())
@@ -26,6 +26,7 @@ pub(super) fn publish(error: &PublishError) -> Refusal {
         PublishError::Busy { .. } => {
             Refusal::new(StatusCode::Forbidden, format!("{error}; end that publisher first, or publish under another name"))
         }
+        PublishError::Held(_) => Refusal::new(StatusCode::ServiceUnavailable, error.to_string()),
         PublishError::Replaced | PublishError::Ended(_) => Refusal::new(StatusCode::NotFound, error.to_string()),
     }
 }

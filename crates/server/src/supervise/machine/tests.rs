@@ -13,6 +13,8 @@ struct Sim {
     runs: usize,
     status: Option<Status>,
     notes: usize,
+    holds: usize,
+    held: bool,
 }
 
 impl Sim {
@@ -24,7 +26,8 @@ impl Sim {
         let now = Mono::from_nanos(5_000_000_000);
         let policy = Policy { on_demand, ..Policy::default() };
         let machine = Machine::new(policy, "rtsp://cam/1".into(), seed, now);
-        let mut sim = Self { now, machine, running: false, asked_to_stop: false, runs: 0, status: None, notes: 0 };
+        let mut sim =
+            Self { now, machine, running: false, asked_to_stop: false, runs: 0, status: None, notes: 0, holds: 0, held: false };
         sim.act();
         sim
     }
@@ -33,7 +36,7 @@ impl Sim {
         while let Some(action) = self.machine.poll_action() {
             match action {
                 Action::Run => {
-                    assert!(!self.running, "two runs at once");
+                    assert!(!self.running && !self.held, "two runs at once, or one that may not be");
                     (self.running, self.asked_to_stop) = (true, false);
                     self.runs += 1;
                 }
@@ -46,6 +49,13 @@ impl Sim {
                     self.machine.handle_exit(self.now, Exit::stopped());
                 }
                 Action::Report(status) => self.status = Some(status),
+                Action::Hold(reason) => {
+                    assert!(!self.running, "held while it runs");
+                    self.holds += 1;
+                    self.held = true;
+                    self.status = Some(Status::new(State::Offline, reason, self.now));
+                }
+                Action::Release => self.held = false,
                 Action::Note(_) => self.notes += 1,
             }
         }
@@ -295,4 +305,40 @@ proptest! {
             prop_assert!(sim.runs > runs, "silent for a minute, and not tried again");
         }
     }
+}
+
+#[test]
+fn a_stop_by_command_lets_the_stream_go_once_and_a_start_gives_it_back() {
+    let mut sim = Sim::new(None);
+    sim.frames(S);
+    sim.command(Command::Stop);
+    assert!(sim.asked_to_stop && !sim.held, "not before the run has ended");
+    sim.exit(Fault::Stopped, "stopped");
+    sim.command(Command::Stop);
+    assert!((sim.held, sim.holds) == (true, 1) && sim.state().1.contains("by command"));
+    sim.command(Command::Start);
+    assert!(sim.running && !sim.held);
+    sim.command(Command::Stop);
+    sim.command(Command::Start);
+    sim.exit(Fault::Stopped, "stopped");
+    assert!(sim.running && sim.holds == 1, "whoever spoke last is obeyed");
+}
+
+#[test]
+fn a_source_on_demand_that_rests_can_be_stopped_and_started() {
+    let mut sim = Sim::new(Some(10 * S));
+    sim.command(Command::Stop);
+    assert!(sim.held && sim.state().1.contains("by command"));
+    sim.readers(1);
+    assert!(!sim.running);
+    sim.readers(0);
+    sim.pass(20 * S);
+    sim.command(Command::Start);
+    assert!(!sim.held && !sim.running && sim.state().1.contains("on demand"));
+    sim.readers(1);
+    assert!(sim.running);
+    sim.command(Command::Stop);
+    sim.exit(Fault::Stopped, "stopped");
+    sim.command(Command::Shutdown);
+    assert!(!sim.held && sim.state().1.contains("with the server"));
 }
