@@ -28,24 +28,31 @@ pub(super) struct Bound {
     webrtc: Option<SocketAddr>,
 }
 
-/// Binds every port, then serves them all: a port that is taken is told before anything has begun.
+/// The ports, held and not yet served: who connects meanwhile waits.
+pub(super) struct Ports {
+    http: Option<Http>,
+    rtsp: Option<Rtsp>,
+    webrtc: Option<Webrtc>,
+}
+
+/// Binds every port: one that is taken is told before anything has begun.
 ///
 /// # Errors
 /// The port that cannot be bound, the key that asked for it, and why.
-pub(super) async fn start(
-    house: &House,
-    config: &Config,
-    any_port: bool,
-    state: watch::Receiver<ConfigState>,
-) -> anyhow::Result<Bound> {
-    let mut bound = Bound::default();
+pub(super) async fn hold(house: &House, config: &Config, any_port: bool) -> anyhow::Result<Ports> {
     let http = bind("http", config.listen.http, any_port, Http::bind).await?;
     let rtsp = bind("rtsp", config.listen.rtsp, any_port, Rtsp::bind).await?;
 
     let options = webrtc::Options { tcp: config.webrtc.tcp, hosts: config.webrtc.hosts.clone() };
     let bind_webrtc = |addr| Webrtc::bind(addr, house.cameras.clone(), house.audience.clone(), house.clock, options.clone());
     let webrtc = bind("webrtc", config.listen.webrtc, any_port, bind_webrtc).await?;
+    Ok(Ports { http, rtsp, webrtc })
+}
 
+/// Serves every port. The cameras are known by now: a page that comes back to a server that has just been started would otherwise
+/// be told that they are gone.
+pub(super) fn serve(house: &House, Ports { http, rtsp, webrtc }: Ports, state: watch::Receiver<ConfigState>) -> Bound {
+    let mut bound = Bound::default();
     let pictures = Pictures::new(pictures::House {
         spawner: house.spawner.clone(),
         clock: house.clock,
@@ -90,7 +97,7 @@ pub(super) async fn start(
         let access = rtsp::Access { cameras: house.cameras.clone(), clock: house.clock, audience: house.audience.clone() };
         house.tasks.spawn(rtsp.run(access, house.stop.clone()));
     }
-    Ok(bound)
+    bound
 }
 
 fn hls(house: &House) -> Hls {

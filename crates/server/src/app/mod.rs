@@ -73,9 +73,10 @@ pub(crate) async fn run(config: Config, mode: Mode, log: LogArgs) -> anyhow::Res
     let signals = Signals::new().context("cannot listen for signals")?;
     house.audience.set_limits(limits::of(&config));
     let (state, seen) = watch::channel(ConfigState::default());
-    let bound = endpoints::start(&house, &config, matches!(mode, Mode::Demo { any_port: true }), seen).await?;
+    let ports = endpoints::hold(&house, &config, matches!(mode, Mode::Demo { any_port: true })).await?;
     let mut sources = Sources::new(house.clone());
     config.streams().iter().for_each(|(name, input)| sources.start(name, input));
+    let bound = endpoints::serve(&house, ports, seen);
     house.tasks.spawn(tick(house.clone()));
     bound.announce(matches!(mode, Mode::Demo { .. }));
     let loader = match mode {
