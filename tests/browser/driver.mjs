@@ -12,6 +12,8 @@ const FLAGS = [
   "--disable-component-update", "--disable-sync", "--disable-domain-reliability", "--allow-loopback-in-peer-connection",
   "--autoplay-policy=no-user-gesture-required", "--disable-renderer-backgrounding", "--disable-backgrounding-occluded-windows",
   "--disable-background-timer-throttling", "--disable-dev-shm-usage",
+  // This machine by a name that browsers do not take for it, and pages from there not for secure ones.
+  "--host-resolver-rules=MAP camera.test 127.0.0.1",
   // The test player is handed to Chromium by this driver and thus comes from no address; ask it for none.
   "--disable-features=LocalNetworkAccessChecks,BlockInsecurePrivateNetworkRequests,PrivateNetworkAccessSendPreflights",
 ];

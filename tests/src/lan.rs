@@ -117,8 +117,19 @@ impl Lan {
     /// # Errors
     /// If the firewall refuses.
     pub fn block_udp(&self) -> Result<()> {
-        let chain =
-            |name: &str| format!("chain {name} {{\ntype filter hook {name} priority 0;\nmeta l4proto udp counter drop\n}}\n");
+        self.block("meta l4proto udp counter drop")
+    }
+
+    /// As [`Self::block_udp`], and TCP to and from one port of the server as well.
+    ///
+    /// # Errors
+    /// If the firewall refuses.
+    pub fn block_udp_and_tcp_to(&self, port: u16) -> Result<()> {
+        self.block(&format!("meta l4proto udp counter drop\ntcp dport {port} counter drop\ntcp sport {port} counter drop"))
+    }
+
+    fn block(&self, rules: &str) -> Result<()> {
+        let chain = |name: &str| format!("chain {name} {{\ntype filter hook {name} priority 0;\n{rules}\n}}\n");
         self.run_at_viewer("nft", &["flush", "ruleset"])?;
         self.run_at_viewer("nft", &[&format!("table inet firewall {{\n{}{}}}\n", chain("input"), chain("output"))])
     }
