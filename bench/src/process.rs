@@ -7,6 +7,9 @@ use nix::{
 };
 use serde::Serialize;
 
+/// Processors count as used up if a smaller share of them is idle.
+const USED_UP_BELOW: f64 = 0.1;
+
 /// A reading of another process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ServerUse {
@@ -51,6 +54,19 @@ pub(crate) struct Shares {
     /// Everybody else, and interrupts nobody is charged for.
     pub(crate) others: f64,
     pub(crate) idle: f64,
+}
+
+impl Shares {
+    /// Who burned most; nobody, where much was left over.
+    pub(crate) fn most(&self) -> &'static str {
+        let Self { server, children, client, others, idle } = *self;
+        let all = server + children + client + others + idle;
+        let users = [(server, "the server"), (children, "its children"), (client, "the client"), (others, "others")];
+        match users.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)) {
+            Some((_, name)) if idle < all * USED_UP_BELOW => name,
+            _ => "nobody, they are not used up",
+        }
+    }
 }
 
 /// All that is read at the beginning and at the end.
@@ -143,6 +159,14 @@ mod tests {
     fn the_machine_is_busy_or_idle() {
         let machine = machine("cpu  100 0 50 800 40 0 10 0 70 0\ncpu0 1 2 3\n", 100.0).unwrap();
         assert!((machine.busy - 1.6).abs() < 1e-9 && (machine.idle - 8.4).abs() < 1e-9);
+    }
+
+    #[test]
+    fn who_burns_most_matters_only_when_nothing_is_left() {
+        let shares = |client, idle| Shares { server: 0.6, children: 0.1, client, others: 0.2, idle };
+        assert_eq!(shares(1.0, 0.1).most(), "the client");
+        assert_eq!(shares(0.4, 0.1).most(), "the server");
+        assert_eq!(shares(0.4, 0.7).most(), "nobody, they are not used up");
     }
 
     #[test]

@@ -16,7 +16,7 @@ use crate::socket::Buffers;
 use anyhow::{Context as _, bail};
 use nix::sys::epoll::{Epoll, EpollCreateFlags, EpollEvent, EpollFlags, EpollTimeout};
 use std::{
-    collections::HashMap,
+    collections::{BTreeMap, HashMap},
     rc::Rc,
     time::{Duration, Instant},
 };
@@ -74,6 +74,8 @@ pub(super) struct Crowd {
     signalling: Signalling,
     buffers: Buffers,
     ticked: Instant,
+    served: Instant,
+    longest_pause: Duration,
     pub(super) gone: Gone,
 }
 
@@ -94,6 +96,8 @@ impl Crowd {
             signalling,
             buffers: Buffers::new(gro),
             ticked: Instant::now(),
+            served: Instant::now(),
+            longest_pause: Duration::ZERO,
             gone: Gone::default(),
         })
     }
@@ -175,6 +179,8 @@ impl Crowd {
             self.serve(true, end.saturating_duration_since(Instant::now()).min(POLL))?;
             while self.serve(false, Duration::ZERO)? {}
             let now = Instant::now();
+            self.longest_pause = self.longest_pause.max(now.duration_since(self.served));
+            self.served = now;
             if now.duration_since(self.ticked) >= TICK {
                 self.ticked = now;
                 self.tick(now)?;
@@ -242,8 +248,14 @@ impl Crowd {
         Ok(())
     }
 
+    /// The longest that nobody was looked at: this process had something else to do, or no processor.
+    pub(super) fn longest_pause(&self) -> Duration {
+        self.longest_pause
+    }
+
     /// Forgets what was seen of delays, and of those who have left.
     pub(super) fn begin_measuring(&mut self) {
+        (self.served, self.longest_pause) = (Instant::now(), Duration::ZERO);
         self.places.values_mut().for_each(|p| p.viewer.watch_mut().begin_measuring());
         self.gone.connect.clear();
         self.gone.first_frame.clear();
@@ -278,12 +290,15 @@ impl Crowd {
         (checked.len(), checked.into_iter().fold(Checked::default(), Checked::plus))
     }
 
-    /// Why viewers failed, at most one reason of each wording.
+    /// Why viewers failed, and how many for each reason.
     pub(super) fn faults(&self) -> Vec<String> {
-        let mut faults: Vec<String> = self.places.values().filter_map(|p| Some(format!("{:#}", p.failed.as_ref()?))).collect();
-        faults.sort_unstable();
-        faults.dedup();
-        faults
+        let mut faults: BTreeMap<String, usize> = BTreeMap::new();
+        for error in self.places.values().filter_map(|p| p.failed.as_ref()) {
+            // The outermost says which viewer.
+            let why: Vec<String> = error.chain().skip(1).map(ToString::to_string).collect();
+            *faults.entry(why.join(": ")).or_default() += 1;
+        }
+        faults.into_iter().map(|(why, viewers)| format!("{viewers} viewers: {why}")).collect()
     }
 }
 

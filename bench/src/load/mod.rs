@@ -10,6 +10,7 @@ mod h264;
 mod http;
 mod metrics;
 mod plain;
+mod promise;
 pub(crate) mod ramp;
 mod report;
 mod rtcp;
@@ -23,7 +24,7 @@ mod watch;
 use crate::{process::Reading, socket, spread::Spread};
 use anyhow::bail;
 use crowd::{Crowd, Gone};
-use metrics::Histogram;
+use metrics::Told;
 use report::{Churn, Report, Sample, Sight};
 use std::time::{Duration, Instant};
 use viewer::Viewer;
@@ -32,7 +33,6 @@ use viewer::Viewer;
 const SETTLE: Duration = Duration::from_secs(3);
 /// How often memory and descriptors are read while viewers come and go.
 const SIGHT_EVERY: Duration = Duration::from_secs(10);
-const INGEST_TO_SEND: &str = "neverblink_ingest_to_send_seconds";
 
 /// What it takes to have a crowd of viewers.
 #[derive(clap::Args)]
@@ -98,8 +98,8 @@ impl Client {
         Crowd::new(self.url.clone(), self.fps, self.gro, Duration::from_millis(self.feedback))
     }
 
-    fn ingest_to_send(&self) -> anyhow::Result<Option<Histogram>> {
-        self.metrics.as_ref().map(|url| Histogram::read(url, INGEST_TO_SEND)).transpose()
+    fn told(&self) -> anyhow::Result<Option<Told>> {
+        self.metrics.as_ref().map(Told::read).transpose()
     }
 }
 
@@ -117,8 +117,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         measure(&mut crowd, client, &empty, seconds, (arguments.churn > 0.0).then_some(arguments.churn))
     });
     crowd.shrink(0);
-    result?.print(client.json)?;
-    Ok(())
+    let report = result?;
+    report.print(client.json)?;
+    match report.broken_promises() {
+        broken if broken.is_empty() => Ok(()),
+        broken => bail!("not as it should be: {}", broken.join("; ")),
+    }
 }
 
 /// Lets the crowd watch for some time. With `churn` percent of it a second leaving and joining.
@@ -132,12 +136,13 @@ fn measure(crowd: &mut Crowd, client: &Client, empty: &Reading, time: Duration, 
     let first_frame_ms = figures(crowd, |v| v.watch().first_frame_time());
     crowd.begin_measuring();
     let (viewers, before, (packets, bytes)) = (crowd.len(), crowd.staying(), crowd.delivered());
-    let (histogram, reading, start) = (client.ingest_to_send()?, Reading::take(client.server_pid)?, Instant::now());
+    let (told, reading, start) = (client.told()?, Reading::take(client.server_pid)?, Instant::now());
     let churn = match churn {
         Some(percent) => Some(come_and_go(crowd, client, &reading, start, time, percent)?),
         None => crowd.run_until(start + time).map(|()| None)?,
     };
     let (seconds, after, end) = (start.elapsed().as_secs_f64(), crowd.staying(), Reading::take(client.server_pid)?);
+    let told = told.zip(client.told()?);
     let (packets, bytes) = (crowd.delivered().0 - packets, crowd.delivered().1 - bytes);
     let delivered = report::Delivered::between(&before, &after, packets, bytes, seconds);
     let rates = after.iter().map(|(id, a)| (a.frames.complete - before[id].frames.complete) as f64 / seconds).collect();
@@ -152,7 +157,9 @@ fn measure(crowd: &mut Crowd, client: &Client, empty: &Reading, time: Duration, 
         first_frame_ms,
         frames_each_second: Spread::of(rates),
         sample: Sample { viewers: sampled, access_units, capture_to_received_ms: Spread::of(delays) },
-        ingest_to_send_ms: histogram.zip(client.ingest_to_send()?).map(|(before, after)| after.millis_since(&before)),
+        longest_client_pause_ms: millis(crowd.longest_pause()),
+        ingest_to_send_ms: told.as_ref().map(|(before, after)| after.ingest_to_send_since(before)),
+        left_out: told.map(|(before, after)| after.left_out_since(&before)),
         server: report::Server::between(empty, &reading, &end, viewers, delivered.gbit),
         processors: end.shares_since(&reading, seconds),
         delivered,
@@ -180,7 +187,7 @@ fn come_and_go(
             joined += 1;
         }
         if Instant::now() >= sight {
-            sight += SIGHT_EVERY;
+            sight = Instant::now() + SIGHT_EVERY;
             server.extend(Sight::of(&Reading::take(client.server_pid)?, start.elapsed().as_secs_f64()));
         }
     }
@@ -196,6 +203,7 @@ fn come_and_go(
         join_ms: Spread::of(all.connect),
         first_frame_ms: Spread::of(all.first_frame),
         broken_frames_of_others: all.broken_frames,
+        growth: promise::Growth::of(&server),
         server,
     })
 }

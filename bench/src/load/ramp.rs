@@ -1,4 +1,5 @@
-//! How many viewers a server holds: steps up, then halving the distance to the first number it does not hold.
+//! How many viewers a server holds: steps up, then halving the distance to the first number it does not hold. What was found is
+//! measured again for longer, and less is tried until that is held.
 
 use super::{
     Client, SETTLE, measure,
@@ -36,6 +37,9 @@ pub(crate) struct Arguments {
     /// Seconds to measure each number
     #[arg(long, default_value_t = 10)]
     seconds: u64,
+    /// Seconds to measure the number found, and half of it
+    #[arg(long, default_value_t = 30)]
+    confirm: u64,
 }
 
 /// What a search knows: the most that was held, and the least that was not.
@@ -63,6 +67,11 @@ impl Search {
             false => self.failed = Some(viewers),
         }
     }
+
+    /// The most was not held for longer: the next number to try, which is 0 when there is none.
+    fn fewer(self, precision_percent: usize) -> usize {
+        self.held - (self.held * precision_percent).div_ceil(100).min(self.held)
+    }
 }
 
 #[derive(Serialize)]
@@ -72,7 +81,9 @@ struct Outcome {
     /// The least number that was not held, and why.
     not_held: Option<usize>,
     reason: Option<String>,
-    /// Measured again at the most, and at half of it.
+    /// What was seen there; absent if it could not be measured.
+    at_not_held: Option<Report>,
+    /// Measured for longer at the most, and at half of it.
     at_most: Option<Report>,
     at_half: Option<Report>,
 }
@@ -89,23 +100,30 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 fn search(arguments: &Arguments) -> anyhow::Result<Outcome> {
-    let Arguments { client, from, to, step, precision, .. } = arguments;
+    let Arguments { from, to, step, precision, seconds, confirm, .. } = arguments;
+    let (step, precision) = (usize::from(*step), usize::from(*precision));
     let mut steps = Steps::new(arguments)?;
-    let (mut search, mut reason, mut at_most) = (Search { held: 0, failed: None }, None, None);
-    while let Some(viewers) = search.next(*from, *to, usize::from(*step), usize::from(*precision)) {
-        let (report, verdict) = steps.take(viewers);
+    let (mut search, mut failure) = (Search { held: 0, failed: None }, None);
+    while let Some(viewers) = search.next(*from, *to, step, precision) {
+        let (report, verdict) = steps.take(viewers, *seconds);
         search.note(viewers, verdict.is_ok());
-        if !client.json {
-            eprintln!("{viewers:>6} viewers: {}", verdict.as_ref().err().map_or("held", |why| why));
-        }
+        failure = verdict.err().map(|why| (why, report)).or(failure);
+    }
+    let mut at_most = None;
+    while search.held > 0 && at_most.is_none() {
+        let (report, verdict) = steps.take(search.held, *confirm);
         match verdict {
             Ok(()) => at_most = report,
-            Err(why) => reason = Some(why),
+            Err(why) => {
+                failure = Some((why, report));
+                search = Search { held: search.fewer(precision), failed: Some(search.held) };
+            }
         }
     }
-    let at_half = (search.held > 1).then(|| steps.take(search.held / 2).0).flatten();
+    let at_half = (search.held > 1).then(|| steps.take(search.held / 2, *confirm).0).flatten();
     steps.crowd.shrink(0);
-    Ok(Outcome { held: search.held, not_held: search.failed, reason, at_most, at_half })
+    let (reason, at_not_held) = failure.unzip();
+    Ok(Outcome { held: search.held, not_held: search.failed, reason, at_not_held: at_not_held.flatten(), at_most, at_half })
 }
 
 /// One number of viewers after the other.
@@ -122,8 +140,8 @@ impl<'a> Steps<'a> {
     }
 
     /// Measures, and says why the number is not held if it is not.
-    fn take(&mut self, viewers: usize) -> (Option<Report>, Result<(), String>) {
-        match self.measure(viewers) {
+    fn take(&mut self, viewers: usize, seconds: u64) -> (Option<Report>, Result<(), String>) {
+        let (report, verdict) = match self.measure(viewers, Duration::from_secs(seconds)) {
             Ok(report) => {
                 let verdict = verdict(&report);
                 (Some(report), verdict)
@@ -133,18 +151,23 @@ impl<'a> Steps<'a> {
                 self.crowd.shrink(0);
                 (None, Err(format!("{e:#}")))
             }
+        };
+        if !self.arguments.client.json {
+            let verdict = verdict.as_ref().err().map_or("held", |why| why);
+            let seen = report.as_ref().map(|r| format!("; {}", brief(r))).unwrap_or_default();
+            eprintln!("{viewers:>6} viewers, {seconds} s: {verdict}{seen}");
         }
+        (report, verdict)
     }
 
-    fn measure(&mut self, viewers: usize) -> anyhow::Result<Report> {
-        let Arguments { client, seconds, .. } = self.arguments;
+    fn measure(&mut self, viewers: usize, time: Duration) -> anyhow::Result<Report> {
+        let client = &self.arguments.client;
         if self.crowd.playing() < self.crowd.len() {
             self.crowd.shrink(0);
         }
         self.crowd.shrink(viewers);
         self.crowd.grow(viewers, client.sample, viewers, client.join_rate)?;
         self.crowd.run_until(Instant::now() + SETTLE)?;
-        let time = Duration::from_secs(*seconds);
         measure(&mut self.crowd, client, &self.empty, time, None).context("cannot measure")
     }
 }
@@ -152,12 +175,17 @@ impl<'a> Steps<'a> {
 fn verdict(report: &Report) -> Result<(), String> {
     let told = report.ingest_to_send_ms.as_ref().and_then(|s| s.p99);
     let added = told.or(report.sample.capture_to_received_ms.p99);
-    let percent = report.delivered.complete_percent;
+    let delivered = &report.delivered;
+    let percent = delivered.complete_percent;
     if report.playing < report.viewers {
         return Err(format!("{} lost the picture", report.viewers - report.playing));
     }
     if percent < COMPLETE_PERCENT {
-        return Err(format!("{percent:.2} % of the frames complete"));
+        let (broken, absent, pause) = (delivered.broken_frames, delivered.absent_frames, report.longest_client_pause_ms);
+        let left_out = report.left_out.as_ref().map(|l| format!("; the server left out {}", l.show())).unwrap_or_default();
+        return Err(format!(
+            "{percent:.2} % of the frames complete, {broken} broken, {absent} absent (the client paused for {pause:.0} ms){left_out}"
+        ));
     }
     match added.filter(|ms| *ms > ADDED_P99_MS) {
         Some(ms) => Err(format!("p99 of the latency {ms:.1} ms")),
@@ -165,17 +193,24 @@ fn verdict(report: &Report) -> Result<(), String> {
     }
 }
 
+/// What was seen, in a line.
+fn brief(report: &Report) -> String {
+    let latency = report.ingest_to_send_ms.as_ref().map_or("not told".into(), quantiles);
+    format!("ingest to send {latency}; processors: {}", shares(&report.processors))
+}
+
 impl Outcome {
     fn table(&self, out: &mut impl Write) -> std::io::Result<()> {
         let why = self.reason.as_deref().unwrap_or("not tried");
         let more = self.not_held.map_or("more was not tried".to_owned(), |n| format!("not {n}: {why}"));
         writeln!(out, "held: {} viewers; {more}", self.held)?;
-        for (name, report) in [("at the most", &self.at_most), ("at half of it", &self.at_half)] {
-            let Some(report) = report else { continue };
+        let reports = [("not held", &self.at_not_held), ("at the most", &self.at_most), ("at half of it", &self.at_half)];
+        for (name, report) in reports.into_iter().filter_map(|(name, report)| Some((name, report.as_ref()?))) {
             let latency = report.ingest_to_send_ms.as_ref().map_or("not told".into(), quantiles);
             writeln!(out, "{name}: {} viewers", report.viewers)?;
             writeln!(out, "    ingest to send {latency}")?;
             writeln!(out, "    processors: {}", shares(&report.processors))?;
+            writeln!(out, "    most of them: {}", report.processors.most())?;
         }
         Ok(())
     }
@@ -201,6 +236,18 @@ mod tests {
             assert!(search.held <= limit && limit < search.failed.unwrap(), "{search:?}");
             assert!(search.failed.unwrap() - search.held <= search.held / 20 + 1 && tries < 15, "{search:?} {tries}");
         }
+    }
+
+    #[test]
+    fn fewer_are_tried_until_none_is_left() {
+        let mut search = Search { held: 1000, failed: Some(1040) };
+        assert_eq!(search.fewer(5), 950);
+        let mut tries = 0;
+        while search.held > 0 {
+            search.held = search.fewer(5);
+            tries += 1;
+        }
+        assert!(tries < 200, "{tries}");
     }
 
     #[test]

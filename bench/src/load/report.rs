@@ -1,12 +1,20 @@
 //! What was measured, for people and for programs.
 
-use super::{h264::Checked, watch::Totals};
+use super::{
+    h264::Checked,
+    metrics::LeftOut,
+    promise::{self, Growth},
+    watch::Totals,
+};
 use crate::{
     process::{Reading, Shares},
     spread::Spread,
 };
 use serde::Serialize;
 use std::{collections::HashMap, io::Write};
+
+/// Frames by which counts of two viewers of one stream may differ at one moment. Who is further back gets nothing any more.
+const IN_FLIGHT: u64 = 15;
 
 /// A whole measurement.
 #[derive(Serialize)]
@@ -24,8 +32,12 @@ pub(super) struct Report {
     pub(super) frames_each_second: Spread,
     pub(super) delivered: Delivered,
     pub(super) sample: Sample,
+    /// The longest time in which the client looked at nobody. Packets wait in sockets meanwhile, and are lost if it takes too long.
+    pub(super) longest_client_pause_ms: f64,
     /// From a frame's last byte in to its first packet out, as the server tells it; absent if it does not.
     pub(super) ingest_to_send_ms: Option<Spread>,
+    /// What the server says it did not send; absent if it does not.
+    pub(super) left_out: Option<LeftOut>,
     pub(super) server: Option<Server>,
     pub(super) processors: Shares,
     /// Only when viewers leave and join while others watch.
@@ -84,6 +96,8 @@ pub(super) struct Churn {
     pub(super) broken_frames_of_others: u64,
     /// Every 10 s, and at the beginning and the end.
     pub(super) server: Vec<Sight>,
+    /// Absent if the run was too short to tell.
+    pub(super) growth: Option<Growth>,
 }
 
 /// The server at one moment.
@@ -108,7 +122,10 @@ impl Delivered {
         // What nobody got was never made.
         let never = each.iter().map(|e| e[2]).min().unwrap_or(0);
         let sum = |n: usize| each.iter().map(|e| e[n]).sum::<u64>();
-        let (complete, broken, absent) = (sum(0), sum(1), sum(2) - never * each.len() as u64);
+        let most = each.iter().map(frames).max().unwrap_or(0);
+        let cut = |e: &[u64; 5]| Some(most - frames(e)).filter(|short| *short > IN_FLIGHT).unwrap_or(0);
+        let absent = sum(2) - never * each.len() as u64 + each.iter().map(cut).sum::<u64>();
+        let (complete, broken) = (sum(0), sum(1));
         let gbit = bytes as f64 * 8.0 / 1e9;
         Self {
             gbit,
@@ -118,11 +135,15 @@ impl Delivered {
             complete_percent: complete as f64 * 100.0 / ((complete + broken + absent) as f64).max(1.0),
             broken_frames: broken,
             absent_frames: absent,
-            viewers_that_missed_frames: each.iter().filter(|e| e[1] > 0 || e[2] > never).count(),
+            viewers_that_missed_frames: each.iter().filter(|e| e[1] > 0 || e[2] > never || cut(e) > 0).count(),
             lost_packets: sum(3),
             duplicate_packets: sum(4),
         }
     }
+}
+
+fn frames(difference: &[u64; 5]) -> u64 {
+    difference[..3].iter().sum()
 }
 
 /// Complete, broken and absent frames, lost and repeated packets.
@@ -163,6 +184,12 @@ impl Report {
         writeln!(out)
     }
 
+    /// What a server promises to viewers who stay while others come and go, and was not kept.
+    pub(super) fn broken_promises(&self) -> Vec<String> {
+        let Some(churn) = &self.churn else { return Vec::new() };
+        promise::broken(churn, &self.delivered).into_iter().chain(self.faults.clone()).collect()
+    }
+
     fn table(&self, out: &mut impl Write) -> std::io::Result<()> {
         let (d, s) = (&self.delivered, &self.sample);
         let mut row = |name: &str, value: String| writeln!(out, "{name:<34} {value}");
@@ -180,8 +207,10 @@ impl Report {
         let a = s.access_units;
         let units = format!("{} whole, {} lost, {} nonsense at {} viewers", a.whole, a.lost, a.nonsense, s.viewers);
         row("access units decrypted", units)?;
+        row("client's longest pause", format!("{:.0} ms", self.longest_client_pause_ms))?;
         row("capture to received", s.capture_to_received_ms.show("ms"))?;
         row("ingest to send", self.ingest_to_send_ms.as_ref().map_or("not told".into(), quantiles))?;
+        self.left_out.as_ref().map_or(Ok(()), |left_out| row("server left out", left_out.show()))?;
         if let Some(server) = &self.server {
             row("server CPU-seconds a Gbit", format!("{:.3} ({:.2} s)", server.cpu_seconds_per_gbit, server.cpu_seconds))?;
             row("server memory a viewer", format!("{:.0} KiB (resident {:.1} MiB)", server.rss_kib_per_viewer, server.rss_mib))?;
@@ -202,7 +231,8 @@ impl Churn {
             let descriptors = s.descriptors.map_or("?".into(), |n| n.to_string());
             row("server then", format!("{:>4.0} s: {:.1} MiB, {descriptors} descriptors", s.after_seconds, s.rss_mib))?;
         }
-        Ok(())
+        let growth = self.growth.as_ref().map_or("unknown: three minutes are the least to tell it by".into(), Growth::told);
+        row("server's growth", growth)
     }
 }
 
@@ -235,5 +265,13 @@ mod tests {
         assert_eq!((d.complete_frames, d.broken_frames, d.absent_frames), (297, 1, 2));
         assert_eq!((d.complete_percent, d.viewers_that_missed_frames), (99.0, 2));
         assert_eq!((d.gbit, d.mbit_per_second), (1.0, 500.0));
+    }
+
+    #[test]
+    fn a_picture_that_ends_is_missed() {
+        let before = (0..3).map(|id| (id, totals(0, 0, 0))).collect();
+        let after = HashMap::from([(0, totals(300, 0, 0)), (1, totals(299, 0, 0)), (2, totals(200, 0, 0))]);
+        let d = Delivered::between(&before, &after, 0, 0, 10.0);
+        assert_eq!((d.absent_frames, d.viewers_that_missed_frames), (100, 1));
     }
 }
