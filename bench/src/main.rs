@@ -4,6 +4,7 @@
 mod canvas;
 mod encode;
 mod floor;
+mod hls;
 mod load;
 mod picture;
 mod process;
@@ -28,6 +29,8 @@ enum Command {
     Encode(encode::Arguments),
     /// Let many viewers watch a camera by WHEP at once, and measure what they get and what they cost the server
     WhepLoad(load::Arguments),
+    /// Let many viewers watch a camera by low-latency HLS at once, and measure what they get and what they cost the server
+    HlsLoad(hls::Arguments),
     /// Find how many viewers a server holds
     Ramp(load::ramp::Arguments),
     /// Measure what this machine itself needs to encrypt and send the same bytes to as many sockets
@@ -41,6 +44,7 @@ fn main() -> anyhow::Result<()> {
         Command::Picture(arguments) => picture::run(&arguments),
         Command::Encode(arguments) => encode::run(&arguments),
         Command::WhepLoad(arguments) => load::run(&arguments),
+        Command::HlsLoad(arguments) => hls::run(&arguments),
         Command::Ramp(arguments) => load::ramp::run(&arguments),
         Command::Floor(arguments) => floor::run(&arguments),
         Command::Results(arguments) => results::run(&arguments),

@@ -1,4 +1,4 @@
-//! One table and one file from the results of one run of `bench/fanout`.
+//! One table and one file from the results of one run of `bench/fanout` or `bench/hls`.
 
 use anyhow::Context as _;
 use serde_json::{Value, json};
@@ -13,7 +13,7 @@ const FLOOR: &str = "floor";
 
 #[derive(clap::Args)]
 pub(crate) struct Arguments {
-    /// A directory with files NAME-VIEWERS.json, as `whep-load` and `floor` print them
+    /// A directory with files NAME-VIEWERS.json, as `whep-load`, `hls-load` and `floor` print them
     directory: PathBuf,
     /// Write everything and the facts about this machine into this file, too
     #[arg(long)]
@@ -78,6 +78,7 @@ fn cells(viewers: usize, name: &str, result: &Value, floor: Option<f64>) -> [Str
     let show = |value: Option<f64>, digits: usize| value.map_or_else(|| "–".into(), |v| format!("{v:.digits$}"));
     let cost = result["cpu_seconds_per_gbit"].as_f64().or(result["server"]["cpu_seconds_per_gbit"].as_f64());
     let (latency, what) = match &result["ingest_to_send_ms"] {
+        Value::Null if result["part_ms"].is_object() => (&result["part_ms"], " a part of HLS"),
         Value::Null => (&result["sample"]["capture_to_received_ms"], " capture to received"),
         told => (told, " ingest to send"),
     };
@@ -90,7 +91,7 @@ fn cells(viewers: usize, name: &str, result: &Value, floor: Option<f64>) -> [Str
         show(cost.zip(floor).map(|(cost, floor)| cost / floor), 2),
         show(result["server"]["rss_kib_per_viewer"].as_f64(), 0),
         show(result["delivered"]["complete_percent"].as_f64(), 3),
-        show(result["join_ms"]["p50"].as_f64(), 1),
+        show(result["join_ms"]["p50"].as_f64().or(result["first_part_ms"]["p50"].as_f64()), 1),
         if known { quantiles + what } else { "–".to_owned() },
     ]
 }

@@ -12,7 +12,7 @@ mod metrics;
 mod plain;
 mod promise;
 pub(crate) mod ramp;
-mod report;
+pub(crate) mod report;
 mod rtcp;
 mod sampled;
 mod sdp;

@@ -74,11 +74,11 @@ pub(super) struct Sample {
 
 /// What it cost.
 #[derive(Serialize)]
-pub(super) struct Server {
-    pub(super) cpu_seconds: f64,
-    pub(super) cpu_seconds_per_gbit: f64,
-    pub(super) rss_mib: f64,
-    pub(super) rss_kib_per_viewer: f64,
+pub(crate) struct Server {
+    pub(crate) cpu_seconds: f64,
+    pub(crate) cpu_seconds_per_gbit: f64,
+    pub(crate) rss_mib: f64,
+    pub(crate) rss_kib_per_viewer: f64,
 }
 
 /// Viewers that leave and join while others watch.
@@ -154,7 +154,7 @@ fn difference(before: Totals, after: Totals) -> [u64; 5] {
 
 impl Server {
     /// `None` if the server's process is not known.
-    pub(super) fn between(empty: &Reading, start: &Reading, end: &Reading, viewers: usize, gbit: f64) -> Option<Self> {
+    pub(crate) fn between(empty: &Reading, start: &Reading, end: &Reading, viewers: usize, gbit: f64) -> Option<Self> {
         let (empty, start, end) = (empty.server?, start.server?, end.server?);
         let cpu_seconds = end.cpu_seconds - start.cpu_seconds;
         Some(Self {
@@ -243,7 +243,7 @@ pub(super) fn quantiles(spread: &Spread) -> String {
 }
 
 /// Who had the processors.
-pub(super) fn shares(s: &Shares) -> String {
+pub(crate) fn shares(s: &Shares) -> String {
     let Shares { server, children, client, others, idle } = s;
     format!("server {server:.2}, its children {children:.2}, client {client:.2}, others {others:.2}, idle {idle:.2}")
 }
