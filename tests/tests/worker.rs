@@ -59,6 +59,29 @@ fn a_worker_that_hangs_is_killed_and_replaced() {
 }
 
 #[test]
+fn the_server_runs_ahead_of_ordinary_programs_and_its_workers_do_not() {
+    let (server, worker) = server().unwrap();
+    let own = nice_of(Pid::this());
+    let expected = if own == 0.0 && may_run_ahead() { -10.0 } else { own };
+    assert_eq!(server.metric("neverblink_process_nice").unwrap(), expected);
+    assert!(nice_of(worker) >= 0.0);
+}
+
+/// By its capabilities, of which `CAP_SYS_NICE` is number 23.
+fn may_run_ahead() -> bool {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap();
+    let capabilities = status.lines().find_map(|l| l.strip_prefix("CapEff:")).unwrap().trim();
+    u64::from_str_radix(capabilities, 16).unwrap() >> 23 & 1 == 1
+}
+
+/// How far a process stands back (`proc_pid_stat(5)`, field 19).
+fn nice_of(process: Pid) -> f64 {
+    let stat = std::fs::read_to_string(format!("/proc/{process}/stat")).unwrap();
+    let after_name = stat.rsplit_once(") ").unwrap().1;
+    after_name.split(' ').nth(16).unwrap().parse().unwrap()
+}
+
+#[test]
 fn a_killed_server_leaves_no_worker() {
     let (mut server, worker) = server().unwrap();
     server.process().kill();

@@ -8,6 +8,7 @@ use crate::{
 };
 use nix::sys::{prctl, socket::getsockopt, socket::sockopt::PeerCredentials};
 use proto::ipc::{Job, Level, ToServer, ToWorker};
+use rustix::process::{getpriority_process, setpriority_process};
 use std::{
     any::Any,
     ffi::CString,
@@ -35,6 +36,7 @@ const FIRST_WORD: Duration = Duration::from_secs(10);
 /// inherited descriptor that needs no agreement on its number and leaks into no other child. Standard error is for last words.
 pub fn main() -> ExitCode {
     close_inherited();
+    give_way();
     match connect() {
         Ok(mut link) => live(&mut link),
         Err(e) => {
@@ -50,6 +52,14 @@ fn close_inherited() {
     // SAFETY: this is the first thing the process does. No value of this program owns a descriptor from 3 on yet, so none can be
     // used after it was closed here. On kernels before 5.9 the call fails and nothing happens.
     unsafe { nix::libc::syscall(nix::libc::SYS_close_range, 3, u32::MAX, 0) };
+}
+
+/// The server may run ahead of ordinary programs; work on pixels, which takes all that it can get, may not.
+fn give_way() {
+    if getpriority_process(None).is_ok_and(|nice| nice < 0) {
+        // Giving way is never refused.
+        let _ = setpriority_process(None, 0);
+    }
 }
 
 fn connect() -> Result<Link, String> {

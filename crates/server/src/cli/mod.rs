@@ -5,10 +5,10 @@ mod check;
 mod demo;
 mod probe;
 mod serve;
+mod share;
 
 use crate::telemetry::LogArgs;
 use clap::{Parser, Subcommand};
-use nix::sys::resource::{Resource, getrlimit, setrlimit};
 use std::{future::Future, process::ExitCode};
 
 /// A camera server that never blinks: any camera to any screen within a few dozen milliseconds.
@@ -49,24 +49,13 @@ const USAGE: u8 = 2;
 
 /// Runs `work` on a runtime of its own; says on stderr why it failed.
 fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
-    more_descriptors();
+    share::take();
     match on_runtime(work) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             tracing::error!(error = format!("{error:#}"), "neverblink stops");
             ExitCode::FAILURE
         }
-    }
-}
-
-/// A server has a descriptor for every viewer; the usual soft limit of 1024 is meant for programs that use `select`.
-fn more_descriptors() {
-    const WANTED: u64 = 1 << 16;
-    if let Ok((soft, hard)) = getrlimit(Resource::RLIMIT_NOFILE)
-        && soft < hard.min(WANTED)
-    {
-        // If it is refused, the server works with what it has.
-        let _ = setrlimit(Resource::RLIMIT_NOFILE, hard.min(WANTED), hard);
     }
 }
 

@@ -6,7 +6,8 @@ use super::{
     stats::CameraStats,
     tcp::Tcp,
 };
-use crate::audience::Guest;
+use crate::{audience::Guest, clock::Clock};
+use media::Mono;
 use proto::webrtc::Transport;
 use std::sync::atomic::Ordering::Relaxed;
 
@@ -15,6 +16,9 @@ pub(super) struct Outlet {
     pub(super) socket: Socket,
     pub(super) tcp: Tcp,
     batch: Batch,
+    clock: Clock,
+    /// When the first call into the kernel was made since somebody asked.
+    begun: Option<Mono>,
 }
 
 /// Whose packets they are.
@@ -25,8 +29,8 @@ pub(super) struct Account<'a> {
 }
 
 impl Outlet {
-    pub(super) fn new(socket: Socket, tcp: Tcp) -> Self {
-        Self { socket, tcp, batch: Batch::default() }
+    pub(super) fn new(clock: Clock, socket: Socket, tcp: Tcp) -> Self {
+        Self { socket, tcp, batch: Batch::default(), clock, begun: None }
     }
 
     /// Adds a packet to the run, or begins a new one.
@@ -48,6 +52,12 @@ impl Outlet {
         }
     }
 
+    /// When the first call into the kernel since the last time was made. Not when it came back: whoever waited for the packet on this
+    /// machine may be given the processor first, which made 2 ms of 0.05.
+    pub(super) fn take_begun(&mut self) -> Option<Mono> {
+        self.begun.take()
+    }
+
     /// Bytes that may be sent along `route` at once. A connection over TCP that does not get rid of what it has takes none: the rest
     /// had better wait in the stream, where it can be passed over.
     pub(super) fn room(&mut self, route: Route, account: Account<'_>) -> usize {
@@ -61,6 +71,7 @@ impl Outlet {
     fn send(&mut self, account: Account<'_>) {
         let Some(run) = self.batch.run() else { return };
         let Account { camera, viewer } = account;
+        self.begun.get_or_insert_with(|| self.clock.now());
         let sent = match run.route.transport {
             Transport::Udp => self.socket.send(&run),
             Transport::Tcp => self.tcp.send(&run),

@@ -96,7 +96,7 @@ impl Shard {
         Self {
             clock,
             stats,
-            out: Outlet::new(sockets.0, sockets.1),
+            out: Outlet::new(clock, sockets.0, sockets.1),
             viewers: HashMap::new(),
             feeds: HashMap::new(),
             by_ufrag: HashMap::new(),

@@ -303,8 +303,9 @@ impl Viewer {
             self.echo(cx, sequence);
         }
         cx.out.flush(account(cx.feed, &self.seat));
-        if let Some(received) = self.first_out.take() {
-            cx.feed.stats.ingest_to_send.observe(cx.clock.now().since(received));
+        let begun = cx.out.take_begun();
+        if let Some((received, begun)) = self.first_out.take().zip(begun) {
+            cx.feed.stats.ingest_to_send.observe(begun.since(received));
         }
     }
 

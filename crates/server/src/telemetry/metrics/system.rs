@@ -5,6 +5,7 @@ use nix::sys::{
     resource::{Resource, UsageWho, getrlimit, getrusage},
     time::TimeVal,
 };
+use rustix::process::getpriority_process;
 use std::{fs, time::Duration};
 
 /// Writes all families about the process and the machine; what the system does not tell is left out.
@@ -25,6 +26,8 @@ fn process(out: &mut Exposition, uptime: Duration, panics: u64) {
     add("neverblink_process_resident_memory_bytes", Gauge, "Memory in RAM.", kib("VmRSS"));
     add("neverblink_process_peak_memory_bytes", Gauge, "The most memory it ever had in RAM.", kib("VmHWM"));
     add("neverblink_process_threads", Gauge, "Threads.", field(&status, "Threads"));
+    let nice = getpriority_process(None).ok().map(f64::from);
+    add("neverblink_process_nice", Gauge, "Below zero it runs ahead of ordinary programs.", nice);
     add("neverblink_process_open_fds", Gauge, "Open file descriptors.", fds);
     add("neverblink_process_max_fds", Gauge, "File descriptors it may open.", max_fds);
     add("neverblink_process_uptime_seconds", Gauge, "Time since it was started.", Some(uptime.as_secs_f64()));

@@ -24,6 +24,8 @@ pub(super) struct Sending {
     next: usize,
     kind: MediaKind,
     stamp: Stamp,
+    /// When it came in, until its first packet is out; nothing if it was held for the viewer.
+    received: Option<Mono>,
 }
 
 impl Viewer {
@@ -64,7 +66,7 @@ impl Viewer {
     /// Sends as much of the current frame as `budget` allows; false if that is not all.
     fn send_some(&mut self, cx: &mut Context<'_>, budget: usize) -> bool {
         let (Some(sending), Some(egress), Some(route)) = (&mut self.sending, &mut self.egress, self.route) else { return true };
-        let Sending { unit, position, next, kind, stamp } = sending;
+        let Sending { unit, position, next, kind, stamp, received } = sending;
         let link = &mut self.link;
         // It was cut when it was taken.
         let fragments = &unit.rtp_fragments(|_| RtpFragments::default()).fragments;
@@ -80,6 +82,9 @@ impl Viewer {
             });
         }
         let ends = *next == fragments.len();
+        if *next > first {
+            self.first_out = self.first_out.or(received.take());
+        }
         if *kind == MediaKind::Video && *next > first {
             self.history.record(Sent {
                 sequence,
@@ -175,10 +180,8 @@ impl Viewer {
         self.started = true;
         if kind == MediaKind::Video {
             self.seat.sent_frames(1);
-            if !self.catching_up {
-                self.first_out.get_or_insert(unit.timing.received);
-            }
         }
+        let received = (kind == MediaKind::Video && !self.catching_up).then_some(unit.timing.received);
         let timeline = match kind {
             MediaKind::Video => &mut self.video,
             MediaKind::Audio => &mut self.audio,
@@ -186,7 +189,7 @@ impl Viewer {
         let timestamp = timeline.next(unit, catalog.track(unit.track)?.timescale);
         // Cut by the first viewer, for all.
         proto::rtp::send::fragments(unit, codec);
-        Some(Sending { stamp: self.stamp(cx, unit, timestamp), unit: unit.clone(), position, next: 0, kind })
+        Some(Sending { stamp: self.stamp(cx, unit, timestamp), unit: unit.clone(), position, next: 0, kind, received })
     }
 
     fn wants_picture(&mut self, cx: &mut Context<'_>, unit: &AccessUnit, codec: &media::Codec) -> bool {

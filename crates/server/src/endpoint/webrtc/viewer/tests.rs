@@ -90,7 +90,7 @@ impl Lab {
             frames: 0,
             viewer: Viewer::new(clock, now, arrival),
             feed: Feed::new(stream, Arc::new(CameraStats::default())),
-            out: Outlet::new(Socket::new(near).unwrap(), Tcp::new(clock, None).unwrap()),
+            out: Outlet::new(clock, Socket::new(near).unwrap(), Tcp::new(clock, None).unwrap()),
             local,
             far,
             client,
