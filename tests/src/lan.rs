@@ -59,6 +59,8 @@ impl Lan {
             (there != here).then_some(())
         })?;
         run("ip", &["link", "add", "server", "type", "veth", "peer", "name", "viewer", "netns", &pid.to_string()])?;
+        // As on a real network every packet is lost or let through by itself; a frame that is handed over as one would be lost as one.
+        run("ip", &["link", "set", "server", "gso_max_segs", "1"])?;
         let lan = Self { viewer };
         for (device, address) in [("server", SERVER), ("lo", Ipv4Addr::LOCALHOST.into())] {
             run("ip", &["link", "set", device, "up"])?;

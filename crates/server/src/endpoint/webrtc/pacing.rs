@@ -9,6 +9,9 @@ const BURST: f64 = 96.0 * 1024.0;
 const SLOWEST: f64 = 0.5e6;
 /// Where it begins, and what it never exceeds, in bytes a second: 100 Mbit/s.
 const FASTEST: f64 = 12.5e6;
+/// However many packets are lost, this many times what the stream needs is sent: repairs take half of it on top, every packet some, and
+/// what had to wait is to be caught up with. A link that carries less is known by its limit, not by its losses.
+const LEAST_PACE: f64 = 3.0;
 /// How long after a loss the pace begins to rise again.
 const CALM: Duration = Duration::from_secs(1);
 /// Losses within this time of each other count once: they were in flight together.
@@ -48,7 +51,7 @@ impl Pacer {
         if self.lost_at.is_some_and(|at| now.since(at) >= CALM) {
             self.rate *= passed.min(1.0).exp2();
         }
-        self.rate = self.rate.clamp(SLOWEST.max(self.need * 1.5), FASTEST.max(self.need * 4.0));
+        self.rate = self.rate.clamp(SLOWEST.max(self.need * LEAST_PACE), FASTEST.max(self.need * 4.0));
         let burst = match self.limit {
             Some(limit) => LIMITED_BURST.max(limit * LIMITED_SPAN.as_secs_f64()),
             None => BURST.max(self.rate * LEAST.as_secs_f64()),
@@ -155,6 +158,6 @@ mod tests {
         pacer.set_need(4e6);
         (0..50).for_each(|i| pacer.handle_loss(at(i * 100)));
         pacer.budget(at(5000));
-        assert!(pacer.rate >= 6e6);
+        assert!(pacer.rate >= 12e6);
     }
 }

@@ -6,10 +6,21 @@ use std::{collections::VecDeque, time::Duration};
 
 /// Bytes of repairs that may go out at once: a lost second of a thin stream, or half a keyframe of a fat one.
 const BURST: f64 = 128.0 * 1024.0;
+/// What echoes leave of them: a lost keyframe, repeated thrice, must not take what the next one is repaired with.
+const LEFT_BY_ECHOES: f64 = BURST / 2.0;
 /// Repairs may take this much on top of what the stream itself sends; at 30 % loss pictures are beyond repair.
 const SHARE: f64 = 0.5;
 /// And this much, in bytes a second, however thin the stream.
 const FLOOR: f64 = 32.0 * 1024.0;
+
+/// Why something is sent again.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Cause {
+    /// The browser asked for it.
+    Asked,
+    /// The repair may be lost, too.
+    Echo,
+}
 
 /// A token bucket for resends, filled by what is sent the first time.
 #[derive(Clone, Copy, Debug)]
@@ -30,10 +41,14 @@ impl ResendBudget {
     }
 
     /// True if a resend of `bytes` may go out.
-    pub(super) fn allow(&mut self, now: Mono, bytes: usize) -> bool {
+    pub(super) fn allow(&mut self, now: Mono, bytes: usize, cause: Cause) -> bool {
         self.tokens = (self.tokens + now.since(self.at).as_secs_f64() * FLOOR).min(BURST);
         self.at = now;
-        let allowed = self.tokens >= bytes as f64;
+        let left = match cause {
+            Cause::Asked => 0.0,
+            Cause::Echo => LEFT_BY_ECHOES,
+        };
+        let allowed = self.tokens >= bytes as f64 + left;
         if allowed {
             self.tokens -= bytes as f64;
         }
@@ -116,7 +131,7 @@ mod tests {
                 budget.sent(PACKET);
                 while rng.f64() < loss {
                     asked += 1;
-                    refused += u32::from(!budget.allow(at(ms), PACKET));
+                    refused += u32::from(!budget.allow(at(ms), PACKET, Cause::Asked));
                 }
             }
         }
@@ -130,6 +145,14 @@ mod tests {
             assert_eq!(refused(seed, 0.10), 0.0);
             assert_eq!(refused(seed, 0.25), 0.0);
         }
+    }
+
+    #[test]
+    fn echoes_leave_enough_for_what_is_asked_for() {
+        let mut budget = ResendBudget::new(at(0));
+        while budget.allow(at(0), PACKET, Cause::Echo) {}
+        let asked = (0..1000).take_while(|_| budget.allow(at(0), PACKET, Cause::Asked)).count();
+        assert!((50..60).contains(&asked), "{asked}");
     }
 
     #[test]
