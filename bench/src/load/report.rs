@@ -16,6 +16,9 @@ use std::{collections::HashMap, io::Write};
 /// Frames by which counts of two viewers of one stream may differ at one moment. Who is further back gets nothing any more.
 const IN_FLIGHT: u64 = 15;
 
+/// Processors that others may use in a measurement that is to be believed.
+const DISTURBING: f64 = 0.3;
+
 /// A whole measurement.
 #[derive(Serialize)]
 pub(super) struct Report {
@@ -187,7 +190,11 @@ impl Report {
     /// What a server promises to viewers who stay while others come and go, and was not kept.
     pub(super) fn broken_promises(&self) -> Vec<String> {
         let Some(churn) = &self.churn else { return Vec::new() };
-        promise::broken(churn, &self.delivered).into_iter().chain(self.faults.clone()).collect()
+        let broken: Vec<String> = promise::broken(churn, &self.delivered).into_iter().chain(self.faults.clone()).collect();
+        let others = self.processors.others;
+        let disturbed = (!broken.is_empty() && others > DISTURBING)
+            .then(|| format!("but other processes used {others:.1} processors meanwhile, try again on an idle machine"));
+        broken.into_iter().chain(disturbed).collect()
     }
 
     fn table(&self, out: &mut impl Write) -> std::io::Result<()> {
