@@ -1,7 +1,7 @@
 //! The RTSP port against ffmpeg and GStreamer: publishing, playing, and everything that goes wrong in between.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use harness::{DEADLINE, Player, Process, Server, command, skip_without, wait_until};
+use harness::{DEADLINE, Flasher, Player, Process, Server, command, skip_without, sound_to_picture, wait_until};
 use nix::sys::signal::Signal;
 use std::{
     io::{self, Read, Write},
@@ -343,4 +343,20 @@ fn disturb(server: &Server) -> io::Result<()> {
         }
     }
     Ok(())
+}
+
+#[test]
+fn sound_and_picture_stay_together_for_a_player_of_rtsp() {
+    if skip_without(&["ffmpeg"]) {
+        return;
+    }
+    let server = Server::with_cameras("avc: { source: publish }\nhevc: { source: publish }").unwrap();
+    let _avc = Flasher::h264_and_aac(&server.rtsp_url("avc")).unwrap();
+    let _hevc = Flasher::h265_and_opus(&server.rtsp_url("hevc")).unwrap();
+    for camera in ["avc", "hevc"] {
+        server.wait_for_state(camera, "live").unwrap();
+        let apart = sound_to_picture(&server.rtsp_url(camera), 6).unwrap();
+        eprintln!("{camera}: {:.1} ms apart", apart * 1e3);
+        assert!(apart.abs() <= 0.04, "{camera}: sound and picture are {apart} s apart");
+    }
 }

@@ -8,7 +8,7 @@ mod nal;
 mod runs;
 mod track;
 
-pub use track::{TrackSender, TrackSetup};
+pub use track::{Anchor, TrackSender, TrackSetup};
 
 use super::{HEADER_LEN, MAX_EXTENSIONS_LEN, REPAIR_HEAD_LEN};
 use crate::srtp::Profile;

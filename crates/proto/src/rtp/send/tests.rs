@@ -119,11 +119,10 @@ fn sound_that_never_pauses_has_no_marker() {
 fn reports_tie_the_time_of_capture_to_the_timestamp() {
     let mut sender = sender(H264);
     let clocks = ClockPair { mono: Mono::from_nanos(10_000_000_000), wall: Wall::from_micros(1_700_000_000_000_000) };
-    assert!(sender.sender_report(clocks.mono, &clocks).is_none());
     let mut frame = unit(&[(&[0x65], 3000)]);
     frame.timing.captured = Captured { at: Mono::from_nanos(9_900_000_000), clock: CaptureClock::Sensor };
     let _ = sender.packets(&frame);
-    let bytes = sender.sender_report(clocks.mono, &clocks).unwrap();
+    let bytes = sender.sender_report(clocks.mono, &clocks, &Anchor::of(&frame, 90_000));
     let report = rtcp::sender_reports(&bytes).next().unwrap();
     assert_eq!(report.wall(), clocks.wall);
     assert_eq!(report.timestamp, 499 + 9000);

@@ -8,6 +8,8 @@ use crate::rtp::{
 use bytes::Bytes;
 use media::{AccessUnit, ClockPair, Codec, MediaKind, Mono, RtpFragment, time::rescale};
 
+const NANOS: u32 = 1_000_000_000;
+
 /// What a reader and this server agreed on for a track, and where its numbers begin. RFC 3550 §5.1 wants the beginnings
 /// random; randomness is the caller's.
 #[derive(Clone, Debug)]
@@ -26,6 +28,30 @@ pub struct TrackSetup {
     pub cname: String,
 }
 
+/// Ties the one time line of a stream's tracks to the clock of capture, for sender reports.
+///
+/// All tracks of a reader report by the same one. Each by its own newest unit would be wrong: units of sound and picture that belong
+/// together are often known only by their arrival, and their encoders take different times, so that a player would take that
+/// difference for one of capture.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Anchor {
+    /// Nanoseconds on the time line.
+    time: i64,
+    captured: Mono,
+}
+
+impl Anchor {
+    /// By this unit, of a track of `clock_rate` ticks a second.
+    pub fn of(unit: &AccessUnit, clock_rate: u32) -> Self {
+        Self { time: rescale(unit.pts, clock_rate, NANOS), captured: unit.timing.captured.at }
+    }
+
+    /// Where on the time line a track of `clock_rate` is at `now`, in ticks.
+    fn at(&self, now: Mono, clock_rate: u32) -> i64 {
+        rescale(self.time.saturating_add(now.signed_since(self.captured)), NANOS, clock_rate)
+    }
+}
+
 /// Numbers the packets of one track for one reader, and reports on them.
 #[derive(Debug)]
 pub struct TrackSender {
@@ -34,14 +60,12 @@ pub struct TrackSender {
     sequence: u16,
     packets: u32,
     octets: u32,
-    /// The newest unit's timestamp on the wire and its time of capture: the base of sender reports.
-    newest: Option<(u32, Mono)>,
 }
 
 impl TrackSender {
     /// A sender that has sent nothing yet.
     pub fn new(setup: TrackSetup, codec: Codec) -> Self {
-        Self { sequence: setup.first_sequence, setup, codec, packets: 0, octets: 0, newest: None }
+        Self { sequence: setup.first_sequence, setup, codec, packets: 0, octets: 0 }
     }
 
     /// The packets of a unit: an RTP header each, and what follows it on the wire.
@@ -53,7 +77,6 @@ impl TrackSender {
     ) -> impl ExactSizeIterator<Item = ([u8; HEADER_LEN], &'u RtpFragment)> + use<'u> {
         let fragments = &fragments(unit, &self.codec).fragments;
         let timestamp = self.timestamp(unit);
-        self.newest = Some((timestamp, unit.timing.captured.at));
         let first = self.sequence;
         self.sequence = self.sequence.wrapping_add(fragments.len() as u16);
         self.packets = self.packets.wrapping_add(fragments.len() as u32);
@@ -88,20 +111,18 @@ impl TrackSender {
         self.setup.ssrc
     }
 
-    /// A sender report with the canonical name, to be sent every few seconds; `None` before the first unit.
+    /// A sender report with the canonical name, to be sent every few seconds once there was a unit (RFC 3550 §6.4.1).
     ///
-    /// It says which time of capture, on this machine's wall clock, belongs to which timestamp.
-    pub fn sender_report(&self, now: Mono, clocks: &ClockPair) -> Option<Bytes> {
-        let (timestamp, captured) = self.newest?;
-        let since = rescale(now.signed_since(captured), 1_000_000_000, self.setup.clock_rate);
+    /// It says which time of capture, on this machine's wall clock, belongs to which timestamp, as the anchor tells it.
+    pub fn sender_report(&self, now: Mono, clocks: &ClockPair, anchor: &Anchor) -> Bytes {
         let report = SenderReport {
             ssrc: self.setup.ssrc,
             ntp: clocks.wall_at(now).to_ntp(),
-            timestamp: timestamp.wrapping_add(since as u32),
+            timestamp: (anchor.at(now, self.setup.clock_rate) as u32).wrapping_add(self.setup.timestamp_offset),
             packets: self.packets,
             octets: self.octets,
         };
-        Some(rtcp::write_sender_report(&report, &self.setup.cname))
+        rtcp::write_sender_report(&report, &self.setup.cname)
     }
 
     /// Tells the reader that this track has ended.

@@ -286,7 +286,7 @@ impl Connection {
                 }
             }
         }
-        if let Some(report) = player.track(track).and_then(|t| t.report(clocks.mono, &clocks)) {
+        if let Some(report) = player.report(track, &clocks) {
             self.send_rtcp(track, report).await;
         }
     }

@@ -15,6 +15,7 @@ use proto::{
     rtp::{
         HEADER_LEN,
         feedback::{self, Feedback},
+        send::Anchor,
     },
     rtsp::{Refusal, StatusCode, StreamInfo},
 };
@@ -38,6 +39,9 @@ pub(super) struct Player {
     /// Found when PLAY was answered, to be sent behind the answer.
     held: VecDeque<Event>,
     pace: Option<Pace>,
+    /// By the newest unit of the leading track, and what all tracks report by until that one's next report.
+    newest: Option<Anchor>,
+    anchor: Option<Anchor>,
     /// While it plays.
     seat: Option<Seat>,
 }
@@ -54,6 +58,8 @@ impl Player {
             earlier: ReaderStats::default(),
             held: VecDeque::new(),
             pace,
+            newest: None,
+            anchor: None,
             seat: None,
         }
     }
@@ -167,7 +173,11 @@ impl Player {
         if let Some(pace) = &mut self.pace {
             pace.sent(now, unit.size(), unit.timing.published, behind);
         }
+        let leads = self.leading().is_some_and(|t| t.source() == Some(unit.track));
         let track = self.tracks.iter_mut().find(|t| t.source() == Some(unit.track))?;
+        if leads {
+            self.newest = Some(Anchor::of(unit, track.timescale));
+        }
         let video = self.catalog.tracks.get(track.index).is_some_and(|t| t.codec.kind() == MediaKind::Video);
         if let Some(seat) = &self.seat {
             seat.sent_frames(video.into());
@@ -176,9 +186,21 @@ impl Player {
         Some((track.index, track.packets(unit)))
     }
 
-    /// The track of this number.
-    pub(super) fn track(&mut self, index: usize) -> Option<&mut PlayTrack> {
-        self.tracks.iter_mut().find(|t| t.index == index)
+    /// The track by which all report: the first picture among those that flow, or the first sound.
+    fn leading(&self) -> Option<&PlayTrack> {
+        let is_video = |t: &&PlayTrack| self.catalog.tracks.get(t.index).is_some_and(|t| t.codec.kind() == MediaKind::Video);
+        let mut flowing = self.tracks.iter().filter(|t| t.source().is_some());
+        flowing.clone().find(is_video).or_else(|| flowing.next())
+    }
+
+    /// A sender report of a track, if one is due and there is something to report by.
+    pub(super) fn report(&mut self, index: usize, clocks: &ClockPair) -> Option<Bytes> {
+        let leads = self.leading().is_some_and(|t| t.index == index);
+        let track = self.tracks.iter_mut().find(|t| t.index == index).filter(|t| t.is_due(clocks.mono))?;
+        if leads || self.anchor.is_none() {
+            self.anchor = self.newest;
+        }
+        Some(track.report(clocks.mono, clocks, &self.anchor?))
     }
 
     /// The last word about each track.

@@ -118,3 +118,39 @@ fn a_pause_reads_nothing() {
     player.play();
     assert_eq!(drain(&mut player, 0).len(), 1);
 }
+
+/// What a report says: the wall clock in µs, and the ticks that belong to it.
+fn reported(player: &mut Player, index: usize, at: u64) -> Option<(i64, u32)> {
+    let clocks = ClockPair { mono: ms(at), wall: media::Wall::from_micros(1_700_000_000_000_000 + at as i64 * 1000) };
+    let bytes = player.report(index, &clocks)?;
+    let report = proto::rtp::rtcp::sender_reports(&bytes).next().unwrap();
+    Some((report.wall().as_micros(), report.timestamp))
+}
+
+#[test]
+fn all_tracks_report_by_one_clock_however_late_their_units_come() {
+    let stream = stream();
+    let catalog = Catalog::new([aac(b"a"), video()]);
+    let publisher = stream.publish(ms(1000), "t", catalog.clone()).unwrap();
+    // Sound and picture of the same moment, the picture 120 ms later by its encoder.
+    publisher.push(ms(1000), unit(1, 0, true, 1120)).unwrap();
+    publisher.push(ms(1000), unit(0, 0, true, 1000)).unwrap();
+    let mut player = Player::new(stream, Arc::new(catalog), false);
+    player.set_up(Some(0)).unwrap();
+    player.set_up(Some(1)).unwrap();
+    player.play();
+    assert_eq!(reported(&mut player, 0, 1120), None, "nothing to report by yet");
+    let first = drain(&mut player, 1120);
+    let zero = |track: usize| first.iter().find(|p| p.0 == track).unwrap().2;
+    let apart = |player: &mut Player, at: u64| {
+        let (sound, picture) = (reported(player, 0, at).unwrap(), reported(player, 1, at + 3).unwrap());
+        // Where on the wall clock each puts its first unit.
+        let began = |(wall, ticks): (i64, u32), track, rate: i64| {
+            wall - i64::from(ticks.wrapping_sub(zero(track)).cast_signed()) * 1_000_000 / rate
+        };
+        began(picture, 1, 90_000) - began(sound, 0, 48_000)
+    };
+    assert!(apart(&mut player, 1130).abs() <= 25, "µs apart");
+    assert_eq!(reported(&mut player, 0, 2000), None, "not due");
+    assert!(apart(&mut player, 7000).abs() <= 25, "µs apart");
+}

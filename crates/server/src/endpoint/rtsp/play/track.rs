@@ -5,7 +5,7 @@ use media::{AccessUnit, Catalog, ClockPair, Codec, Mono, RtpFragment, Track, Tra
 use proto::{
     rtp::{
         HEADER_LEN,
-        send::{TrackSender, TrackSetup},
+        send::{Anchor, TrackSender, TrackSetup},
     },
     sdp,
 };
@@ -78,14 +78,14 @@ impl PlayTrack {
         self.sender.packets(unit)
     }
 
-    /// A sender report, if one is due.
-    pub(in super::super) fn report(&mut self, now: Mono, clocks: &ClockPair) -> Option<Bytes> {
-        if self.reported.is_some_and(|at| now.since(at) < REPORT_EVERY) {
-            return None;
-        }
-        let report = self.sender.sender_report(now, clocks)?;
+    /// A sender report is due.
+    pub(super) fn is_due(&self, now: Mono) -> bool {
+        self.reported.is_none_or(|at| now.since(at) >= REPORT_EVERY)
+    }
+
+    pub(super) fn report(&mut self, now: Mono, clocks: &ClockPair, anchor: &Anchor) -> Bytes {
         self.reported = Some(now);
-        Some(report)
+        self.sender.sender_report(now, clocks, anchor)
     }
 
     /// The word that this track has ended.
