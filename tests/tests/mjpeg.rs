@@ -2,7 +2,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use harness::{
-    Browser, DEADLINE, Line, Publisher, PublisherOptions, Server, command, http, in_ci, skip_without, wait_until, wall_clock,
+    Browser, DEADLINE, Line, Publisher, PublisherOptions, Server, ServerOptions, command, http, in_ci, skip_without, wait_until,
+    wall_clock,
 };
 use nix::{
     sys::signal::{Signal, kill},
@@ -248,21 +249,87 @@ fn whoever_asks_in_vain_is_told_why() {
     assert_eq!(http::get(server.http(), "/live/cam/snapshot.jpg?width=107&quality=80&max_age=60").unwrap().status, 200);
 }
 
+fn h265(server: &Server, bframes: u32) -> Publisher {
+    let x265 = format!("keyint=30:bframes={bframes}:scenecut=0:log-level=none:frame-threads=1");
+    let encoder = Some(["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", &x265].map(String::from).to_vec());
+    let options = PublisherOptions { width: 640, height: 360, encoder, ..PublisherOptions::default() };
+    let publisher = Publisher::start_with(&server.rtsp_url("cam"), &options).unwrap();
+    server.wait_for_state("cam", "live").unwrap();
+    publisher
+}
+
+/// The processes that decode H.265.
+fn decoders(server: &Server) -> Vec<Pid> {
+    let named = |pid: &Pid| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "ffmpeg");
+    server.workers().into_iter().filter(named).collect()
+}
+
 #[test]
-fn h265_is_refused_with_a_hint() {
-    if skip_without(&["ffmpeg"]) {
+fn h265_is_shown_by_an_ffmpeg_of_its_own_that_is_replaced_when_it_dies() {
+    if skip_without(&["ffmpeg", "ffprobe"]) {
         return;
     }
     let server = Server::with_cameras("cam: { source: publish }").unwrap();
-    let encoder = ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "keyint=30:bframes=0:log-level=none"];
-    let encoder = Some(encoder.map(String::from).to_vec());
-    let options = PublisherOptions { width: 320, height: 180, encoder, ..PublisherOptions::default() };
-    let _publisher = Publisher::start_with(&server.rtsp_url("cam"), &options).unwrap();
-    server.wait_for_state("cam", "live").unwrap();
+    let _publisher = h265(&server, 2);
+    let (cold, to_cold) = snapshot(&server, "/live/cam/snapshot.jpg");
+    assert_eq!(cold.status, 200, "{}", cold.text());
+    let small = snapshot(&server, "/live/cam/snapshot.jpg?width=321&quality=40").0;
+    for (picture, size) in [(&cold, "640,360"), (&small, "320,180")] {
+        let file = server.directory().join("snapshot.jpg");
+        fs::write(&file, &picture.body).unwrap();
+        let show = "stream=codec_name,width,height,pix_fmt,color_range";
+        assert_eq!(ffprobe(&["-show_entries", show, file.to_str().unwrap()]), format!("mjpeg,{size},yuvj420p,pc"));
+    }
+    let numbers = frame_numbers(&server, 640, 360, 40);
+    assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{numbers:?}");
+    assert!(numbers[39] - numbers[0] < 60, "{numbers:?}");
+
+    let mut readers = watchers(&server, 10, "/live/cam/mjpeg");
+    let see = |readers: &mut [Watcher], least: u64| {
+        let goals: Vec<_> = readers.iter().map(|r| r.pictures + least).collect();
+        wait_until("pictures for everybody", DEADLINE, || {
+            readers.iter_mut().for_each(Watcher::read);
+            readers.iter().zip(&goals).all(|(r, goal)| r.pictures >= *goal).then_some(())
+        })
+        .unwrap();
+    };
+    see(&mut readers, 10);
+    let before = decoders(&server);
+    before.iter().for_each(|pid| kill(*pid, Signal::SIGKILL).unwrap());
+    wait_until("their end", DEADLINE, || before.iter().all(|pid| !decoders(&server).contains(pid)).then_some(())).unwrap();
+    let begun = Instant::now();
+    readers.iter_mut().for_each(Watcher::read);
+    see(&mut readers, 2);
+    let took = begun.elapsed();
+    let warm = snapshot(&server, "/live/cam/snapshot.jpg").0;
+    let captured: f64 = warm.header("x-timestamp").unwrap().parse().unwrap();
+    let mut line = Line::new("H.265 of 640x360 as JPEG by ffmpeg");
+    line.at_most("ms to the first snapshot", to_cold, 1000.0, 4000.0);
+    line.at_most("ms from the end of the decoder to two more pictures for ten", took.as_secs_f64() * 1e3, 1000.0, 4000.0);
+    line.at_most("ms from arrival to a snapshot", (wall_clock() / 1e3 - captured) * 1e3, 500.0, 2000.0);
+    line.finish();
+    drop(readers);
+    wait_until("the end of all", DEADLINE, || decoders(&server).is_empty().then_some(())).unwrap();
+}
+
+#[test]
+fn h265_is_refused_with_a_hint_where_there_is_no_ffmpeg() {
+    if skip_without(&["ffmpeg"]) {
+        return;
+    }
+    // The harness starts the server by setpriv; nothing else is there.
+    let (poor, path) = (tempfile::tempdir().unwrap(), std::env::var_os("PATH").unwrap());
+    let setpriv = std::env::split_paths(&path).map(|d| d.join("setpriv")).find(|f| f.is_file()).unwrap();
+    std::os::unix::fs::symlink(setpriv, poor.path().join("setpriv")).unwrap();
+    let environment = vec![("PATH".into(), poor.path().to_str().unwrap().to_owned())];
+    let cameras = "cam: { source: publish }".into();
+    let server = Server::start(ServerOptions { cameras, environment, ..ServerOptions::default() }).unwrap();
+    let _publisher = h265(&server, 0);
     let answer = http::get(server.http(), "/live/cam/snapshot.jpg").unwrap();
     let error = answer.json().unwrap()["error"].clone();
     assert_eq!((answer.status, error["code"].as_str()), (501, Some("codec_not_decoded")));
     assert!(error["message"].as_str().unwrap().contains("h265"), "{error}");
+    assert!(error["hint"].as_str().unwrap().contains("ffmpeg"), "{error}");
 }
 
 /// High profile with reordered frames, as many cameras send by default.

@@ -1,7 +1,7 @@
 //! Who wants what of a stream, and what there is: the part of a room that its visitors see.
 
 use super::{Jpeg, lock};
-use media::Catalog;
+use media::{Catalog, Mono, Thin};
 use proto::ipc::Want;
 use std::{
     sync::{Arc, Mutex},
@@ -118,6 +118,27 @@ impl Board {
         true
     }
 
+    /// Shows a picture to those who want this width and quality, as often as they do and if there is none yet; false if it was not.
+    pub(super) fn show_like(
+        &self,
+        (width, quality): (u16, u8),
+        thin: &mut Thin,
+        captured: Mono,
+        picture: impl FnOnce(u64) -> Jpeg,
+    ) -> bool {
+        let mut inner = lock(&self.inner);
+        let Some(kind) = inner.kinds.iter_mut().find(|k| (k.width, k.quality) == (width, quality)) else { return false };
+        let Some(interval) = kind.guests.iter().map(|(_, interval)| *interval).min() else { return false };
+        thin.set_interval(interval);
+        if !thin.take(captured) && kind.newest.borrow().is_some() {
+            return false;
+        }
+        kind.pictures += 1;
+        let picture = Arc::new(picture(kind.pictures));
+        kind.newest.send_replace(Some(picture));
+        true
+    }
+
     /// Takes all pictures away: they are of a run that is over.
     pub(super) fn clear(&self) {
         let mut inner = lock(&self.inner);
@@ -165,7 +186,6 @@ impl Inner {
 mod tests {
     use super::*;
     use bytes::Bytes;
-    use media::Mono;
     use proto::ipc::Picture;
 
     fn wish(width: u16, quality: u8, millis: u64) -> Wish {

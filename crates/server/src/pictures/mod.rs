@@ -5,8 +5,10 @@
 //! waits for anybody. The room is opened by the first and closes a moment after the last.
 
 mod board;
+mod film;
 mod jpeg;
 mod room;
+mod smjpeg;
 mod tally;
 mod view;
 mod worker;

@@ -2,7 +2,8 @@
 
 use super::{
     Pictures,
-    board::{Board, Trouble},
+    board::{Board, MAX_KINDS, Trouble},
+    film::{self, Film},
     lock,
     tally::Tally,
     worker::{End, Worker},
@@ -10,15 +11,16 @@ use super::{
 use hub::{Event, ReaderOptions, Start, State, Stream, Subscriber};
 use media::{AccessUnit, Catalog, Codec, TrackId};
 use proto::ipc::Coded;
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep_until};
+use tokio_util::sync::DropGuard;
 
 /// The worker goes on for this long after the last visitor: snapshots are often asked for every second or two.
 const LINGER: Duration = Duration::from_secs(5);
 /// A worker further behind than this goes on at the newest keyframe.
-const MAX_LAG: Duration = Duration::from_millis(500);
+pub(super) const MAX_LAG: Duration = Duration::from_millis(500);
 /// What is so little behind the newest frame is worth a picture, should the worker have time for it.
-const NEW: Duration = Duration::from_millis(50);
+pub(super) const NEW: Duration = Duration::from_millis(50);
 /// A worker that lived this long was well, whatever ended it.
 const WELL: Duration = Duration::from_secs(10);
 /// The first delay before a worker that ended again soon is replaced; each further one doubles it.
@@ -36,14 +38,25 @@ pub(super) struct Room {
     /// The track that can be decoded.
     video: Option<TrackId>,
     worker: Option<Worker>,
+    /// Decodes the stream where that is H.265, if there is such a program.
+    ffmpeg: Option<PathBuf>,
+    /// Its processes by width and quality.
+    films: BTreeMap<(u16, u8), Filming>,
     retry: Retry,
     /// Since when nobody is here.
     empty: Option<Instant>,
 }
 
+/// A process that makes pictures of one kind, ended when this is dropped.
+struct Filming {
+    _stop: DropGuard,
+    /// Since when nobody wants them.
+    unwanted: Option<Instant>,
+}
+
 /// When the next worker may start.
-struct Retry {
-    at: Instant,
+pub(super) struct Retry {
+    pub(super) at: Instant,
     /// Workers that have ended soon, one after another.
     tries: u32,
 }
@@ -60,9 +73,9 @@ enum Woken {
 impl Room {
     pub(super) fn new(pictures: Pictures, stream: Arc<Stream>, board: Arc<Board>, tally: Arc<Tally>) -> Self {
         let subscriber = stream.subscribe(ReaderOptions { start: Start::NewestKey, max_lag: MAX_LAG });
-        let retry = Retry { at: Instant::now(), tries: 0 };
+        let (ffmpeg, films, retry) = (None, BTreeMap::new(), Retry::new());
         let run = stream.stats().publishers;
-        Self { pictures, stream, board, tally, subscriber, run, video: None, worker: None, retry, empty: None }
+        Self { pictures, stream, board, tally, subscriber, run, video: None, worker: None, ffmpeg, films, retry, empty: None }
     }
 
     /// Runs until nobody wants a picture any more, the stream is gone, or the server stops.
@@ -73,6 +86,7 @@ impl Room {
         let stop = self.pictures.house().stop.clone();
         loop {
             self.hire().await;
+            self.film();
             let (hungry, deadline) = (self.worker.as_ref().is_none_or(Worker::takes_more), self.deadline());
             let woken = tokio::select! {
                 () = stop.cancelled() => Woken::Stop,
@@ -140,16 +154,19 @@ impl Room {
     /// What comes next is another run, of which nothing is to be mixed with this one.
     fn forget(&mut self) {
         self.dismiss();
+        self.films.clear();
         self.board.clear();
     }
 
     fn choose(&mut self, catalog: &Arc<Catalog>) {
-        let video = catalog.video().filter(|track| matches!(track.codec, Codec::H264(_)));
-        self.video = video.map(|track| track.id);
+        let video = catalog.video();
+        self.video = video.filter(|track| matches!(track.codec, Codec::H264(_))).map(|track| track.id);
         if self.video.is_none() {
             self.forget();
         }
-        self.board.trouble.send_replace(self.video.is_none().then(|| Trouble::Codec(catalog.clone())));
+        self.ffmpeg = video.filter(|track| matches!(track.codec, Codec::H265(_))).and_then(|_| film::program());
+        let refused = self.video.is_none() && self.ffmpeg.is_none();
+        self.board.trouble.send_replace(refused.then(|| Trouble::Codec(catalog.clone())));
     }
 
     fn feed(&mut self, unit: &AccessUnit) {
@@ -191,6 +208,38 @@ impl Room {
         }
     }
 
+    /// Sees to it that there is a process for each kind of picture that is wanted of H.265.
+    fn film(&mut self) {
+        let Some(program) = self.ffmpeg.clone() else { return };
+        let publishes = self.stream.publisher().is_some();
+        let wants: Vec<_> = self.board.wants().iter().map(|want| (want.width, want.quality)).collect();
+        for kind in wants.iter().filter(|_| publishes) {
+            if !self.films.contains_key(kind) {
+                self.films.insert(*kind, self.start_film(program.clone(), *kind));
+            }
+        }
+        for (kind, film) in &mut self.films {
+            film.unwanted = if wants.contains(kind) { None } else { film.unwanted.or(Some(Instant::now())) };
+        }
+        self.films.retain(|_, film| publishes && film.unwanted.is_none_or(|since| since.elapsed() < LINGER));
+        // Those that linger make room for those that are wanted.
+        while self.films.len() > MAX_KINDS
+            && let Some(kind) = self.films.iter().find(|(_, film)| film.unwanted.is_some()).map(|(kind, _)| *kind)
+        {
+            self.films.remove(&kind);
+        }
+        self.tally.set_working(!self.films.is_empty());
+    }
+
+    fn start_film(&self, program: PathBuf, (width, quality): (u16, u8)) -> Filming {
+        let house = self.pictures.house();
+        let (stream, board, tally) = (self.stream.clone(), self.board.clone(), self.tally.clone());
+        let film = Film { program, stream, board, tally, clock: house.clock, width, quality };
+        let stop = house.stop.child_token();
+        house.tasks.spawn(film.run(stop.clone()));
+        Filming { _stop: stop.drop_guard(), unwanted: None }
+    }
+
     /// The worker has ended by itself, or must be ended.
     fn lose(&mut self, end: End) {
         let Some(worker) = self.worker.take() else { return };
@@ -228,8 +277,13 @@ impl Drop for Room {
 }
 
 impl Retry {
+    /// At once.
+    pub(super) fn new() -> Self {
+        Self { at: Instant::now(), tries: 0 }
+    }
+
     /// After a worker that lived for `lived`.
-    fn after(&mut self, lived: Duration) {
+    pub(super) fn after(&mut self, lived: Duration) {
         self.tries = if lived >= WELL { 1 } else { self.tries.saturating_add(1) };
         let delay = match self.tries.checked_sub(2) {
             // Once may be chance.

@@ -15,20 +15,20 @@ const LINES: usize = 3;
 const REST: Duration = Duration::from_millis(100);
 
 /// Reads a process's standard error to its end and keeps the last of it.
-pub(super) struct Tail {
+pub(crate) struct Tail {
     kept: Arc<Mutex<VecDeque<u8>>>,
     reader: JoinHandle<()>,
 }
 
 impl Tail {
-    pub(super) fn follow(stderr: Option<ChildStderr>) -> Self {
+    pub(crate) fn follow(stderr: Option<ChildStderr>) -> Self {
         let kept = Arc::<Mutex<VecDeque<u8>>>::default();
         let reader = tokio::spawn(read(stderr, kept.clone()));
         Self { kept, reader }
     }
 
     /// The last lines, joined by slashes, without control characters; empty if nothing was written.
-    pub(super) async fn last_lines(&mut self) -> String {
+    pub(crate) async fn last_lines(&mut self) -> String {
         let _ = tokio::time::timeout(REST, &mut self.reader).await;
         let bytes: Vec<u8> = lock(&self.kept).iter().copied().collect();
         let text = String::from_utf8_lossy(&bytes);

@@ -10,7 +10,7 @@ use crate::{
 use axum::http::StatusCode;
 use bytes::Bytes;
 use hub::{State, Stream};
-use media::{Mono, Thin};
+use media::{Codec, Mono, Thin};
 use std::{net::SocketAddr, sync::Arc, time::Duration};
 use tokio_util::sync::CancellationToken;
 
@@ -167,7 +167,12 @@ impl Show {
 fn not_decoded(stream: &Stream, catalog: &media::Catalog) -> ApiError {
     let codec = catalog.video().map_or("no picture", |track| track.codec.name());
     let message = format!("camera {} sends {codec}, which this server does not decode", stream.name());
-    let hint = "set the camera to H.264, or publish a rendition in H.264 and ask for /live/CAMERA/RENDITION/…";
+    let hint = match catalog.video().map(|track| &track.codec) {
+        Some(Codec::H265(_)) => {
+            "install ffmpeg where the server finds it (PATH), set the camera to H.264, or publish a rendition in H.264"
+        }
+        _ => "set the camera to H.264, or publish a rendition in H.264 and ask for /live/CAMERA/RENDITION/…",
+    };
     ApiError::new(StatusCode::NOT_IMPLEMENTED, "codec_not_decoded", message, hint)
 }
 
