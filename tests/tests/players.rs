@@ -35,7 +35,11 @@ fn latency(mode: &str, p50: Bounds, p99: Bounds) {
     let server = server(30);
     let Some(browser) = playing(&server, mode) else { return };
     let seconds = if in_ci() { 8.0 } else { 20.0 };
+    let listen =
+        format!("{{ globalThis.told = []; {PLAYER}.addEventListener('frame', (e) => e.detail && told.push(e.detail.ms)) }}");
+    browser.evaluate("page", &listen).unwrap();
     let seen = browser.measure("page", seconds).unwrap();
+    let told = browser.evaluate("page", "told.sort((a, b) => a - b)[told.length >> 1] ?? null").unwrap();
     eprintln!("{seen:#?}");
     let mut line = Line::new(&format!("{mode} in the page, capture to shown for {seconds} s"));
     line.at_least("fps", seen.fps, 29.0, 20.0);
@@ -44,9 +48,8 @@ fn latency(mode: &str, p50: Bounds, p99: Bounds) {
     line.at_most("longest gap ms", seen.longest_gap_ms, 150.0, 1000.0);
     line.at_most("backwards", seen.backwards as f64, 0.0, 0.0).at_most("unreadable", seen.unreadable as f64, 0.0, 0.0);
     // What people read is the truth.
-    let told = browser.evaluate("page", &format!("{PLAYER}.latency()?.ms ?? null")).unwrap();
     let off = (told.as_f64().expect("a latency that is shown") - seen.latency_ms.p50.unwrap()).abs();
-    line.at_most("shown latency is off by ms", off, 15.0, p99.1);
+    line.at_most("shown latency is off by ms", off, 5.0, 20.0);
     line.finish();
 }
 
@@ -109,7 +112,8 @@ fn median(mut times: Vec<f64>) -> f64 {
 
 #[test]
 fn webcodecs_begins_soon() {
-    join("webcodecs", (60.0, 400.0), (250.0, 1000.0));
+    // What is older than the newest has to be decoded, at some hundred frames a second.
+    join("webcodecs", (60.0, 400.0), (500.0, 1000.0));
 }
 
 #[test]
@@ -174,20 +178,20 @@ fn stall(mode: &str, age: u32, live: Bounds) {
 
 #[test]
 fn webcodecs_is_live_again_after_a_stall() {
-    stall("webcodecs", 150, (300.0, 1500.0));
+    stall("webcodecs", 150, (300.0, 2500.0));
 }
 
 #[test]
 fn mse_is_live_again_after_a_stall() {
-    stall("mse", 150, (300.0, 1500.0));
+    stall("mse", 150, (300.0, 2500.0));
 }
 
 #[test]
 fn hls_is_live_again_after_a_stall() {
-    stall("hls", 300, (1000.0, 3000.0));
+    stall("hls", 300, (1000.0, 5000.0));
 }
 
 #[test]
 fn mjpeg_is_live_again_after_a_stall() {
-    stall("mjpeg", 150, (300.0, 1500.0));
+    stall("mjpeg", 150, (300.0, 2500.0));
 }

@@ -148,8 +148,7 @@ fn a_page_of_another_origin_embeds_a_camera() {
     let Some(browser) = Browser::start().unwrap() else { return };
     browser.open("page", &host.url("/ready")).unwrap();
     let embed = format!(
-        "document.body.innerHTML = '<neverblink-player controls muted></neverblink-player>';
-        document.body.firstChild.setAttribute('src', '{}');
+        "document.body.innerHTML = '<neverblink-player src=\"{}\" controls muted mode=\"\"></neverblink-player>';
         document.head.append(Object.assign(document.createElement('script'), {{ type: 'module', src: '{}' }}))",
         server.url("/live/cam"),
         server.url("/player.js"),
@@ -159,6 +158,8 @@ fn a_page_of_another_origin_embeds_a_camera() {
     browser.wait_for("page", &format!("{element}.player?.hasPicture"), DEADLINE).unwrap();
     let probe = || browser.probe_player("page", &format!("{element}.player"), &format!("{element}.shadowRoot")).unwrap();
     probe();
+    let posts = "performance.getEntriesByType('resource').filter((e) => e.name.endsWith('/whep')).length";
+    assert_eq!(browser.evaluate("page", posts).unwrap(), 1, "begun once, not once for each attribute");
     let bar = format!("{element}.shadowRoot.querySelector('.bar').innerText.replaceAll('\\n', ' ')");
     browser.wait_for("page", &format!("/^Live +\\d+ ms/.test({bar})"), Duration::from_secs(5)).unwrap();
     let seen = browser.measure("page", 2.0).unwrap();

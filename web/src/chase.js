@@ -24,11 +24,17 @@ const GOALS = { least: 0.01, most: 0.4, behind: 0.5, window: 400, fastest: 3 };
 const PENALTY = 0.006;
 const RELIEF = 0.001;
 
+/** Further behind what is played than by this, in seconds, what arrives says nothing of the link: all stood still, but for the clock. */
+const BEHIND_THE_CLOCK = 0.1;
+
+/** Seconds that arrive at once: what was in the buffer before is no measure for what is in it now. */
+const BURST = 0.3;
+
 /** A jump needs a moment to take effect. */
 const JUMP_EVERY = 250;
 
-/** Speeds by how far (in seconds) the buffer is from its goal. Nobody sees 3 % of speed; beyond 80 ms being live matters more. */
-const FASTER = [[0.2, 3], [0.08, 1.5], [0.03, 1.1], [0.012, 1.03], [0.004, 1.01]];
+/** Speeds by how far (in seconds) the buffer is from its goal. Nobody sees 3 % of speed; beyond 50 ms being live matters more. */
+const FASTER = [[0.2, 3], [0.1, 2], [0.05, 1.4], [0.03, 1.15], [0.012, 1.03], [0.004, 1.01]];
 const SLOWER = [[0.02, 0.9], [0.008, 0.97], [0.003, 0.99]];
 
 export class Chase {
@@ -60,7 +66,8 @@ export class Chase {
    */
   arrived(now, position, before, end) {
     this.#lows = this.#lows.filter((low) => now - low.at < this.#goals.window);
-    this.#lows.push({ at: now, left: before - position });
+    if (end - before > BURST) this.restart();
+    else if (before - position > -BEHIND_THE_CLOCK) this.#lows.push({ at: now, left: before - position });
     this.#relieve(now);
     const step = end - before;
     if (end - position > this.#goal + step + this.#goals.behind && now - this.#jumped > JUMP_EVERY) {
@@ -99,6 +106,7 @@ export class Chase {
   }
 
   #rate() {
+    if (this.#lows.length === 0) return 1;
     const least = Math.min(...this.#lows.map((low) => low.left));
     const over = least - this.#goal;
     const faster = FASTER.find(([distance]) => over > distance);

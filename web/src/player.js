@@ -29,11 +29,13 @@ const STYLE = `
   .note { display: flex; flex-direction: column; align-items: center; justify-content: center; padding: 1rem; box-sizing: border-box;
     text-align: center; text-shadow: 0 1px 3px #000; }
   .stage[data-state='live'] .note { display: none; }
-  .bar { position: absolute; inset: auto 0 0 0; display: flex; align-items: center; gap: 0.6rem; padding: 0.35rem 0.7rem;
+  .bar { position: absolute; inset: auto 0 0 0; display: flex; flex-wrap: wrap; align-items: center; gap: 0 0.6rem; padding: 0.35rem 0.7rem;
     background: linear-gradient(transparent, #000b); text-shadow: 0 1px 2px #000; font-variant-numeric: tabular-nums; }
   .dot { width: 0.6rem; height: 0.6rem; border-radius: 50%; background: #e0b13c; }
   .bar[data-state='live'] .dot { background: #3ecf8e; }
   .bar[data-state='offline'] .dot { background: #ef6b5e; }
+  .state { display: inline-block; }
+  .state::first-letter { text-transform: uppercase; }
   .thin { color: #f2c14e; }
   .space { flex: 1; }
   button { display: grid; place-items: center; width: 44px; height: 36px; border: 0; border-radius: 0.4rem; background: none; color: inherit; cursor: pointer; }
@@ -56,7 +58,7 @@ export class NeverblinkPlayer extends HTMLElement {
   #detail = make('span');
   #next = make('span');
   #stage = make('div', { class: 'stage' }, this.#still, this.#video, make('div', { class: 'note', role: 'status' }, this.#title, this.#detail, this.#next));
-  #state = make('span');
+  #state = make('span', { class: 'state' });
   #latency = make('span');
   #thin = make('span', { class: 'thin' });
   #sound = make('button', { type: 'button', 'aria-label': 'Sound', 'aria-pressed': 'false' }, icon('soundOff'));
@@ -69,6 +71,8 @@ export class NeverblinkPlayer extends HTMLElement {
   /** @type {LiveFeed | null} */
   #feed = null;
   #inView = true;
+  /** In a page. A browser that upgrades an element tells its attributes before it says so. */
+  #placed = false;
   /** Whether a person has used the button for sound, which then counts more than the attribute. */
   #chosen = false;
   #refused = false;
@@ -93,12 +97,13 @@ export class NeverblinkPlayer extends HTMLElement {
     root.adoptedStyleSheets = [sheet];
     root.append(this.#stage, this.#bar);
     this.#sound.addEventListener('click', () => this.#setSound(!this.player?.audio));
-    this.#full.addEventListener('click', () => (document.fullscreenElement ? document.exitFullscreen() : this.requestFullscreen()));
+    this.#full.addEventListener('click', () => this.#fullscreen());
     this.#stage.addEventListener('click', () => this.player?.retry());
     this.#screen.addEventListener('blocked', () => this.#blocked());
   }
 
   connectedCallback() {
+    this.#placed = true;
     this.#observer.observe(this);
     document.addEventListener('visibilitychange', this.#onVisibility);
     this.#timer = setInterval(() => this.#render(), 500);
@@ -106,6 +111,7 @@ export class NeverblinkPlayer extends HTMLElement {
   }
 
   disconnectedCallback() {
+    this.#placed = false;
     this.#observer.disconnect();
     document.removeEventListener('visibilitychange', this.#onVisibility);
     clearInterval(this.#timer);
@@ -118,7 +124,7 @@ export class NeverblinkPlayer extends HTMLElement {
    * @param {string | null} now
    */
   attributeChangedCallback(name, before, now) {
-    if (!this.isConnected || before === now) return;
+    if (!this.#placed || before === now) return;
     if (name === 'muted') this.#applySound();
     else if (name !== 'controls') this.#begin();
     this.#render();
@@ -211,6 +217,14 @@ export class NeverblinkPlayer extends HTMLElement {
     if (!this.player?.audio || this.#chosen) return;
     this.#refused = true;
     this.#applySound();
+  }
+
+  #fullscreen() {
+    // Phones of Apple let only the video itself fill the screen.
+    const video = /** @type {HTMLVideoElement & { webkitEnterFullscreen?: () => void }} */ (this.#video);
+    if (document.fullscreenElement) document.exitFullscreen();
+    else if (this.requestFullscreen) this.requestFullscreen().catch(() => {});
+    else video.webkitEnterFullscreen?.();
   }
 
   #render() {

@@ -75,3 +75,22 @@ test('stalls raise the goal, quiet lowers it again', () => {
   for (let i = 0; i < 1000; i += 1) chase.stalled();
   assert.ok(chase.goal <= 0.4);
 });
+
+test('a machine that stood still is not held back for the time that its clock went on', () => {
+  const chase = new Chase();
+  const arrived = (/** @type {number} */ now, /** @type {number} */ position, /** @type {number} */ end) =>
+    chase.arrived(now, position, end - FRAME, end);
+  for (let i = 0; i < 60; i += 1) arrived(i * 33, i * FRAME, (i + 1) * FRAME + 0.01);
+  // For two seconds nothing came, but what was "played" went on; then come first the frames that were missed.
+  assert.deepEqual(arrived(4000, 4, 2.1), { rate: 1, seek: null });
+  const { rate } = arrived(4010, 4, 4 + 4 * FRAME);
+  assert.ok(rate > 1, `${rate}`);
+});
+
+test('what came at once after a pause is caught up from at once, not after the moments that the pause was remembered', () => {
+  const chase = new Chase();
+  for (let i = 0; i < 60; i += 1) chase.arrived(i * 33, i * FRAME, (i + 1) * FRAME, (i + 2) * FRAME);
+  chase.arrived(2500, 2.1, 2.1, 2.5);
+  const { rate } = chase.arrived(2533, 2.13, 2.5, 2.5 + FRAME);
+  assert.ok(rate > 1.3, `${rate}`);
+});
