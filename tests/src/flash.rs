@@ -1,7 +1,7 @@
 //! A camera that flashes and beeps at once, once a second: what tells whether sound and picture stay together.
 
 use crate::{Process, command};
-use anyhow::{Context, Result};
+use anyhow::{Result, ensure};
 use std::time::Duration;
 
 /// Seconds of each flash and beep.
@@ -62,6 +62,27 @@ impl Flasher {
 /// # Errors
 /// If ffmpeg finds no flashes and beeps there, with all it said.
 pub fn sound_to_picture(url: &str, seconds: u32) -> Result<f64> {
+    Ok(median(apart(url, seconds)?))
+}
+
+/// The same at the beginning and at the end of a long time: the medians of the first and the last twenty flashes.
+///
+/// # Errors
+/// As [`sound_to_picture`], and if too few flashes come.
+pub fn sound_to_picture_for_long(url: &str, seconds: u32) -> Result<(f64, f64)> {
+    let all = apart(url, seconds)?;
+    ensure!(all.len() + 20 >= seconds as usize, "{} flashes in {seconds} s", all.len());
+    let last = all.len().saturating_sub(20);
+    Ok((median(all[..all.len().min(20)].to_vec()), median(all[last..].to_vec())))
+}
+
+fn median(mut values: Vec<f64>) -> f64 {
+    values.sort_by(f64::total_cmp);
+    values.get(values.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// How much later than its beep each flash comes, in seconds; one at least.
+fn apart(url: &str, seconds: u32) -> Result<Vec<f64>> {
     let seconds_text = seconds.to_string();
     let mut ffmpeg =
         command("ffmpeg", ["-hide_banner", "-nostdin", "-nostats", "-loglevel", "info", "-i", url, "-t", &seconds_text]);
@@ -75,7 +96,7 @@ pub fn sound_to_picture(url: &str, seconds: u32) -> Result<f64> {
     };
     let (flashes, beeps) = (numbers("black_end:"), numbers("silence_end: "));
     let nearest = |flash: &f64| beeps.iter().map(|beep| flash - beep).min_by(|a, b| a.abs().total_cmp(&b.abs()));
-    let mut apart: Vec<f64> = flashes.iter().filter_map(nearest).collect();
-    apart.sort_by(f64::total_cmp);
-    apart.get(apart.len() / 2).copied().with_context(|| format!("{flashes:?} and {beeps:?} in\n{}", lines.join("\n")))
+    let apart: Vec<f64> = flashes.iter().filter_map(nearest).collect();
+    ensure!(!apart.is_empty(), "{flashes:?} and {beeps:?} in\n{}", lines.join("\n"));
+    Ok(apart)
 }

@@ -37,7 +37,7 @@ pub mod websocket;
 pub use binary::{binary, repository};
 pub use browser::{Browser, Joined, Measured, Percentiles, Running, Session, Shown};
 pub use camera::Camera;
-pub use flash::{Flasher, sound_to_picture};
+pub use flash::{Flasher, sound_to_picture, sound_to_picture_for_long};
 pub use line::{Line, in_ci};
 pub use log::Log;
 pub use offer::OFFER;

@@ -14,6 +14,35 @@ fn server() -> Server {
     .unwrap()
 }
 
+/// The reader that knows the rules of draft-pantos-hls-rfc8216bis and nothing of this server.
+#[allow(dead_code, reason = "the tests of the muxer use all of it")]
+#[path = "../../crates/proto/src/hls/checker.rs"]
+mod checker;
+
+#[test]
+fn playlists_keep_to_the_rules_from_one_to_the_next() {
+    let server = server();
+    let _avc = (!skip_without(&["ffmpeg"])).then(|| Flasher::h264_and_aac(&server.rtsp_url("avc")).unwrap());
+    for camera in ["own"].into_iter().chain(_avc.as_ref().map(|_| "avc")) {
+        server.wait_for_state(camera, "live").unwrap();
+        assert_eq!(http::get(server.http(), &format!("/live/{camera}/index.m3u8")).unwrap().status, 200);
+        let mut text = Playlist::get(&server, camera, "");
+        let mut known = checker::read(&text.text);
+        for _ in 0..60 {
+            let (sequence, parts) = text.edge();
+            let next = format!("?_HLS_msn={sequence}&_HLS_part={parts}");
+            text = Playlist::get(&server, camera, &next);
+            let now = checker::read(&text.text);
+            // Sources of the real world are not even to the tick.
+            now.check(checker::Rules { even: false });
+            now.check_after(&known);
+            let delta = checker::read(&Playlist::get(&server, camera, &format!("{next}&_HLS_skip=YES")).text);
+            assert!(delta.applied_to(&known).segments.len() >= delta.segments.len());
+            known = now;
+        }
+    }
+}
+
 /// A media playlist, as far as these tests read it.
 struct Playlist {
     text: String,

@@ -1,7 +1,10 @@
 //! `stream.mp4` and `stream.ts` against ffmpeg and GStreamer, and against clients that do not read.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use harness::{DEADLINE, Flasher, Process, Server, command, http, skip_without, sound_to_picture, wait_until};
+use harness::{
+    DEADLINE, Flasher, Line, Process, Server, command, http, skip_without, sound_to_picture, sound_to_picture_for_long,
+    wait_until,
+};
 use serde_json::Value;
 use std::{
     io::{Read, Write},
@@ -79,6 +82,36 @@ fn sound_and_picture_stay_together() {
             assert!(apart.abs() <= IN_SYNC, "{camera}/{file}: sound and picture are {apart} s apart");
         }
     }
+}
+
+#[test]
+#[ignore = "five minutes; ./x bench must-show progressive runs it"]
+fn sound_and_picture_stay_together_for_five_minutes() {
+    if skip_without(&["ffmpeg"]) {
+        return;
+    }
+    let server = server();
+    let _avc = Flasher::h264_and_aac(&server.rtsp_url("avc")).unwrap();
+    let _hevc = Flasher::h265_and_opus(&server.rtsp_url("hevc")).unwrap();
+    let mut lines = Vec::new();
+    std::thread::scope(|scope| {
+        let mut all = Vec::new();
+        for camera in ["avc", "hevc"] {
+            server.wait_for_state(camera, "live").unwrap();
+            let over_http = ["stream.mp4", "stream.ts", "index.m3u8"].map(|file| server.url(&format!("/live/{camera}/{file}")));
+            for url in over_http.into_iter().chain([server.rtsp_url(camera)]) {
+                all.push((url.clone(), scope.spawn(move || sound_to_picture_for_long(&url, 300).unwrap())));
+            }
+        }
+        for (url, apart) in all {
+            let (first, last) = apart.join().unwrap();
+            let place = url.splitn(4, '/').last().unwrap_or_default();
+            let mut line = Line::new(&format!("five minutes of {place}: picture behind sound"));
+            line.at_most("ms at first", first.abs() * 1e3, 40.0, 60.0).at_most("ms at last", last.abs() * 1e3, 40.0, 60.0);
+            lines.push(line);
+        }
+    });
+    Line::finish_all(&lines);
 }
 
 #[test]
