@@ -32,6 +32,7 @@ mod server;
 mod skip;
 mod usage;
 mod wait;
+mod web_camera;
 pub mod websocket;
 
 pub use binary::{binary, repository};
@@ -48,3 +49,4 @@ pub use server::{Server, ServerOptions};
 pub use skip::{has_tool, skip, skip_without};
 pub use usage::{Usage, children};
 pub use wait::{DEADLINE, wait_until, wall_clock};
+pub use web_camera::WebCamera;

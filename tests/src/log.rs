@@ -4,7 +4,10 @@ use anyhow::Result;
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader, Read},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering::SeqCst},
+    },
     thread,
     time::Duration,
 };
@@ -16,6 +19,8 @@ const MAX_LINES: usize = 20_000;
 #[derive(Clone, Default)]
 pub struct Log {
     lines: Arc<Mutex<Vec<String>>>,
+    /// Outputs that have not ended.
+    open: Arc<AtomicUsize>,
 }
 
 impl Log {
@@ -23,6 +28,7 @@ impl Log {
     pub(crate) fn collect(&self, from: impl Read + Send + 'static) {
         let log = self.clone();
         let live = std::env::var_os("NEVERBLINK_TEST_VERBOSE").is_some();
+        self.open.fetch_add(1, SeqCst);
         thread::spawn(move || {
             for line in BufReader::new(from).split(b'\n').map_while(Result::ok) {
                 let line = String::from_utf8_lossy(&line).trim_end().to_owned();
@@ -31,7 +37,13 @@ impl Log {
                 }
                 log.push(line);
             }
+            log.open.fetch_sub(1, SeqCst);
         });
+    }
+
+    /// True once all that a process wrote is here: a little later than its end.
+    pub(crate) fn is_complete(&self) -> bool {
+        self.open.load(SeqCst) == 0
     }
 
     fn push(&self, line: String) {

@@ -14,6 +14,9 @@ use std::{
     time::Duration,
 };
 
+/// For what a process wrote before its end to be read.
+const LAST_WORDS: Duration = Duration::from_secs(2);
+
 /// A running program with its output. Dropping it kills it and everything it started.
 ///
 /// It also dies with the thread that started it, so that an interrupted test leaves nothing behind.
@@ -105,13 +108,16 @@ impl Process {
         self.wait(limit)
     }
 
-    /// Waits for it to end by itself.
+    /// Waits for it to end by itself, and for its last words.
     ///
     /// # Errors
     /// If it does not end in time.
     pub fn wait(&mut self, limit: Duration) -> Result<ExitStatus> {
         let what = format!("the end of {}", self.name);
-        wait_until(&what, limit, || self.child.try_wait().ok().flatten())
+        let status = wait_until(&what, limit, || self.child.try_wait().ok().flatten())?;
+        // Children of its own may hold its output open.
+        let _ = wait_until("its last words", LAST_WORDS, || self.log.is_complete().then_some(()));
+        Ok(status)
     }
 
     /// True until it has ended.

@@ -1,5 +1,7 @@
 //! Workers of the real server: they die, hang and are orphaned, and the camera goes on.
 
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
 use anyhow::Result;
 use harness::{Server, wait_until};
 use nix::{

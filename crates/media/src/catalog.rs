@@ -66,6 +66,8 @@ pub enum Codec {
     H264(Option<Arc<h264::ParameterSets>>),
     /// H.265 / HEVC; `None` until the parameter sets have been seen.
     H265(Option<Arc<h265::ParameterSets>>),
+    /// Motion JPEG: a file an access unit. What the first file said of the picture.
+    Mjpeg(VideoParams),
     /// AAC, one raw frame an access unit.
     Aac(Aac),
     /// Opus, always on a 48 kHz clock (RFC 7587 §4.1).
@@ -88,16 +90,17 @@ impl Codec {
     /// Picture or sound.
     pub const fn kind(&self) -> MediaKind {
         match self {
-            Self::H264(_) | Self::H265(_) => MediaKind::Video,
+            Self::H264(_) | Self::H265(_) | Self::Mjpeg(_) => MediaKind::Video,
             Self::Aac(_) | Self::Opus { .. } | Self::G711 { .. } => MediaKind::Audio,
         }
     }
 
-    /// The short name used by the API and by people: `h264`, `h265`, `aac`, `opus`, `pcmu`, `pcma`.
+    /// The short name used by the API and by people: `h264`, `h265`, `mjpeg`, `aac`, `opus`, `pcmu`, `pcma`.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::H264(_) => "h264",
             Self::H265(_) => "h265",
+            Self::Mjpeg(_) => "mjpeg",
             Self::Aac(_) => "aac",
             Self::Opus { .. } => "opus",
             Self::G711 { law: G711Law::Mu, .. } => "pcmu",
@@ -110,6 +113,7 @@ impl Codec {
         match self {
             Self::H264(Some(sets)) => Some(sets.video),
             Self::H265(Some(sets)) => Some(sets.video),
+            Self::Mjpeg(video) => Some(*video),
             _ => None,
         }
     }
@@ -126,7 +130,7 @@ impl fmt::Display for Codec {
     }
 }
 
-/// What the sequence parameter set says of the picture.
+/// What the sequence parameter set, or the frame header of JPEG, says of the picture.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct VideoParams {
     /// Luma columns after cropping.

@@ -12,6 +12,7 @@ mod catalog;
 pub mod dts;
 pub mod h264;
 pub mod h265;
+pub mod jpeg;
 pub mod mp4;
 pub mod opus;
 mod rtp_form;

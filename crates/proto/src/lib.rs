@@ -4,6 +4,7 @@
 pub mod congestion;
 pub mod hls;
 pub mod ipc;
+pub mod multipart;
 pub mod rtp;
 pub mod rtsp;
 pub mod sdp;

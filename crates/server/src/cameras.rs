@@ -122,7 +122,9 @@ impl CameraError {
                 let camera = name.split('/').next().unwrap_or_default();
                 format!("GET /api/v1/cameras/{camera} tells more; try again in a few seconds")
             }
-            Self::NotCarried { .. } => "set the camera to H.264 or H.265, with AAC or Opus for sound".to_owned(),
+            Self::NotCarried { .. } => {
+                "set the camera to H.264 or H.265, with AAC or Opus for sound; /live/CAMERA/mjpeg shows JPEG".to_owned()
+            }
             Self::NotStarted { hint, .. } => (*hint).to_owned(),
         }
     }

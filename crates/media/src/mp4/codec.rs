@@ -13,7 +13,7 @@ pub fn codec_string(codec: &Codec) -> Option<String> {
         Codec::H265(Some(sets)) => Some(hevc(sets)),
         Codec::Aac(aac) => Some(format!("mp4a.40.{}", AudioSpecificConfig::parse(&aac.config).map_or(2, |c| c.announced))),
         Codec::Opus { .. } => Some("opus".to_owned()),
-        Codec::H264(None) | Codec::H265(None) | Codec::G711 { .. } => None,
+        Codec::H264(None) | Codec::H265(None) | Codec::Mjpeg(_) | Codec::G711 { .. } => None,
     }
 }
 

@@ -27,7 +27,7 @@ pub type Sample = Vec<Bytes>;
 
 /// The tracks of a stream that MP4 can carry: its first picture and its first sound that can be, in this order.
 ///
-/// A track whose parameter sets are not known yet cannot; neither can G.711.
+/// A track whose parameter sets are not known yet cannot; neither can G.711, nor motion JPEG.
 pub fn tracks(catalog: &Catalog) -> Vec<Track> {
     let first = |kind| catalog.tracks.iter().find(|t| t.codec.kind() == kind && carries(&t.codec)).cloned();
     [first(MediaKind::Video), first(MediaKind::Audio)].into_iter().flatten().collect()
@@ -36,7 +36,7 @@ pub fn tracks(catalog: &Catalog) -> Vec<Track> {
 fn carries(codec: &Codec) -> bool {
     match codec {
         Codec::H264(Some(_)) | Codec::H265(Some(_)) | Codec::Aac(_) | Codec::Opus { .. } => true,
-        Codec::H264(None) | Codec::H265(None) | Codec::G711 { .. } => false,
+        Codec::H264(None) | Codec::H265(None) | Codec::Mjpeg(_) | Codec::G711 { .. } => false,
     }
 }
 

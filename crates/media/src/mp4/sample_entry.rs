@@ -14,7 +14,7 @@ pub(super) fn put_entry(out: &mut Vec<u8>, track: &Track) {
         Codec::Opus { channels } => {
             sound(out, *b"Opus", *channels, opus::CLOCK, |out| put(out, *b"dOps", |out| opus_head(out, *channels)));
         }
-        Codec::H264(None) | Codec::H265(None) | Codec::G711 { .. } => {}
+        Codec::H264(None) | Codec::H265(None) | Codec::Mjpeg(_) | Codec::G711 { .. } => {}
     }
 }
 
@@ -26,7 +26,7 @@ pub fn decoder_config(codec: &Codec) -> Option<Bytes> {
         Codec::H264(Some(sets)) => avc(&mut out, sets),
         Codec::H265(Some(sets)) => hevc(&mut out, sets),
         Codec::Aac(aac) => return Some(aac.config.clone()),
-        Codec::H264(None) | Codec::H265(None) | Codec::Opus { .. } | Codec::G711 { .. } => return None,
+        Codec::H264(None) | Codec::H265(None) | Codec::Mjpeg(_) | Codec::Opus { .. } | Codec::G711 { .. } => return None,
     }
     Some(out.into())
 }

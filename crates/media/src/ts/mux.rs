@@ -166,11 +166,11 @@ fn lanes(catalog: &Catalog) -> Vec<TrackLane> {
     (FIRST_TRACK..).zip(tracks).map(lane).collect()
 }
 
-/// G.711 has no place in a transport stream; AAC must fit ADTS.
+/// G.711 and motion JPEG have no place in a transport stream; AAC must fit ADTS.
 fn carries(codec: &Codec) -> bool {
     match codec {
         Codec::H264(_) | Codec::H265(_) | Codec::Opus { .. } => true,
         Codec::Aac(aac) => AudioSpecificConfig::parse(&aac.config).is_some_and(|c| c.adts_header(0).is_some()),
-        Codec::G711 { .. } => false,
+        Codec::Mjpeg(_) | Codec::G711 { .. } => false,
     }
 }

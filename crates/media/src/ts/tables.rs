@@ -44,7 +44,7 @@ fn stream_type(codec: &Codec) -> u8 {
         Codec::H264(_) => 0x1b,
         Codec::H265(_) => 0x24,
         Codec::Aac(_) => 0x0f,
-        Codec::Opus { .. } | Codec::G711 { .. } => 0x06,
+        Codec::Mjpeg(_) | Codec::Opus { .. } | Codec::G711 { .. } => 0x06,
     }
 }
 

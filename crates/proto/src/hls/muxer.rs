@@ -5,7 +5,7 @@ use super::{
     segment::{Init, Micros, Part, Segment},
 };
 use media::{
-    AccessUnit, Catalog, ClockPair, MediaKind, Track, TrackId,
+    AccessUnit, Catalog, ClockPair, Track, TrackId,
     mp4::{self, Admitted, Fragmenter},
     time::rescale,
 };
@@ -354,6 +354,5 @@ fn micros(ticks: i64, timescale: u32) -> Micros {
 
 /// A picture is announced whose parameter sets have not been seen yet.
 fn is_incomplete(catalog: &Catalog) -> bool {
-    let ready = mp4::tracks(catalog).iter().any(|t| t.codec.kind() == MediaKind::Video);
-    catalog.video().is_some() && !ready
+    catalog.video().is_some_and(|track| track.codec.video_params().is_none())
 }

@@ -2,7 +2,7 @@
 
 use super::{Error, Reader, Writer};
 use bytes::Bytes;
-use media::{Aac, Catalog, Codec, G711Law, h264, h265};
+use media::{Aac, Catalog, Codec, G711Law, VideoParams, h264, h265};
 use std::sync::Arc;
 
 /// Most tracks a worker may announce.
@@ -15,6 +15,7 @@ mod codec {
     pub(super) const OPUS: u8 = 4;
     pub(super) const PCMU: u8 = 5;
     pub(super) const PCMA: u8 = 6;
+    pub(super) const MJPEG: u8 = 7;
 }
 
 pub(super) fn write(body: &mut Writer, catalog: &Catalog) {
@@ -45,6 +46,11 @@ fn write_codec(body: &mut Writer, of: &Codec) {
     match of {
         Codec::H264(sets) => write_sets(body, codec::H264, sets.as_deref().map(|s| [&s.sps, &s.pps])),
         Codec::H265(sets) => write_sets(body, codec::H265, sets.as_deref().map(|s| [&s.vps, &s.sps, &s.pps])),
+        Codec::Mjpeg(video) => {
+            body.u8(codec::MJPEG);
+            body.u32(video.width);
+            body.u32(video.height);
+        }
         Codec::Aac(aac) => {
             write_sound(body, codec::AAC, aac.rate, aac.channels);
             body.short_bytes(&aac.config);
@@ -72,6 +78,10 @@ fn read_codec(body: &mut Reader) -> Result<Codec, Error> {
     match name {
         codec::H264 => Ok(Codec::H264(read_h264(body)?)),
         codec::H265 => Ok(Codec::H265(read_h265(body)?)),
+        codec::MJPEG => {
+            let (width, height) = (body.u32()?, body.u32()?);
+            Ok(Codec::Mjpeg(VideoParams { width, height, fps: None, max_reorder: Some(0) }))
+        }
         codec::AAC | codec::OPUS | codec::PCMU | codec::PCMA => read_sound(body, name),
         _ => body.bad("codec"),
     }

@@ -1,5 +1,6 @@
 //! Writing descriptions of what this server plays.
 
+use crate::rtp::send::carries;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use bytes::Bytes;
 use media::{Catalog, Codec, G711Law, MediaKind, Track};
@@ -8,14 +9,14 @@ use std::fmt::Write;
 /// The first dynamic payload type (RFC 3551 §3).
 const DYNAMIC: u8 = 96;
 
-/// The answer to DESCRIBE: all tracks of a stream, each with its `a=control` ([`control`]) and its payload type
+/// The answer to DESCRIBE: all tracks of a stream that are carried, each with its `a=control` ([`control`]) and its payload type
 /// ([`payload_type`]). `session` tells this description from older ones of the same name (RFC 8866 §5.2).
 pub fn describe(name: &str, session: u64, catalog: &Catalog) -> String {
     let name = name.replace(|c: char| c.is_control(), " ");
     let name = if name.is_empty() { "-" } else { &name };
     let mut out = format!("v=0\r\no=- {session} 1 IN IP4 0.0.0.0\r\ns={name}\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n");
     out.push_str("a=control:*\r\na=range:npt=now-\r\n");
-    for track in &catalog.tracks {
+    for track in catalog.tracks.iter().filter(|track| carries(&track.codec)) {
         // Writing to a string does not fail.
         let _ = describe_track(&mut out, track);
     }
@@ -46,6 +47,8 @@ fn describe_track(out: &mut String, track: &Track) -> std::fmt::Result {
     match &track.codec {
         Codec::H264(_) => write!(out, "H264/{rate}")?,
         Codec::H265(_) => write!(out, "H265/{rate}")?,
+        // Left out above.
+        Codec::Mjpeg(_) => {}
         Codec::Aac(aac) => write!(out, "MPEG4-GENERIC/{rate}/{}", aac.channels)?,
         Codec::Opus { .. } => write!(out, "opus/48000/2")?,
         Codec::G711 { law, channels, .. } => {
@@ -72,7 +75,7 @@ fn parameters(codec: &Codec) -> Option<String> {
                 "packetization-mode=1; profile-level-id={profile:02X}{constraints:02X}{level:02X}; sprop-parameter-sets={sps},{pps}"
             ))
         }
-        Codec::H265(None) => None,
+        Codec::H265(None) | Codec::Mjpeg(_) => None,
         Codec::H265(Some(sets)) => {
             let [vps, sps, pps] = [&sets.vps, &sets.sps, &sets.pps].map(b64);
             Some(format!("sprop-vps={vps}; sprop-sps={sps}; sprop-pps={pps}"))

@@ -3,8 +3,12 @@
 use super::House;
 use crate::{
     cameras::{Keeper, Order, Origin, Restarts},
-    config::{Input, RtspSource, Source, TestSource},
-    source::{rtsp::Pull, worker::WorkerSource},
+    config::{HttpSource, Input, RtspSource, Source, TestSource},
+    source::{
+        http::{HttpPull, Target},
+        rtsp::Pull,
+        worker::WorkerSource,
+    },
     supervise::{Command, Policy, Remote, Supervisor, supervise},
     workers::Spawner,
 };
@@ -70,6 +74,7 @@ fn dial(house: &House, source: &Source, stream: Arc<Stream>, policy: Policy) -> 
     match source {
         Source::Publish => None,
         Source::Rtsp(rtsp) => Some(supervise(pull(rtsp), stream, policy, house.clock)),
+        Source::Http(http) => Some(supervise(ask(http), stream, policy, house.clock)),
         Source::Test(test) => {
             let source = test_picture(house.spawner.clone(), stream.name(), test);
             Some(supervise(source, stream, policy, house.clock))
@@ -81,6 +86,12 @@ fn dial(house: &House, source: &Source, stream: Arc<Stream>, policy: Policy) -> 
 pub(crate) fn pull(source: &RtspSource) -> Pull {
     let login = source.credentials.as_ref().map(|c| (c.user.as_str(), c.password.reveal()));
     Pull::new(&source.url, login, source.to_string())
+}
+
+/// What asks a camera for JPEG files.
+pub(crate) fn ask(source: &HttpSource) -> HttpPull {
+    let login = source.credentials.as_ref().map(|c| (c.user.as_str(), c.password.reveal()));
+    HttpPull::new(Target::new(&source.url, login, source.fps, source.to_string()))
 }
 
 /// What makes the test picture. The bounds of the config fit the types of the job.

@@ -59,6 +59,7 @@ impl Probe {
                     let observer = Observer::writing();
                     self.watch(clock, app::pull(&rtsp).observed(observer.clone()), observer).await
                 }
+                config::Source::Http(http) => self.watch(clock, app::ask(&http), Observer::default()).await,
                 config::Source::Test(test) => {
                     let spawner = Spawner::new().context("cannot start the thread that starts workers")?;
                     self.watch(clock, app::test_picture(spawner, "probe", &test), Observer::default()).await

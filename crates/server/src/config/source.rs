@@ -10,6 +10,8 @@ pub(crate) enum Source {
     Publish,
     /// `rtsp://…`, `rtsps://…`: we dial the camera.
     Rtsp(RtspSource),
+    /// `http://…`: JPEG files, without end or one by one.
+    Http(HttpSource),
     /// `test:?…`: a moving test picture with a clock.
     Test(TestSource),
 }
@@ -21,6 +23,17 @@ pub(crate) struct RtspSource {
     pub(crate) url: Url,
     /// How to log in.
     pub(crate) credentials: Option<Credentials>,
+}
+
+/// A camera that sends JPEG files by HTTP. Its text forms never show the password.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct HttpSource {
+    /// The URL without user, password and our own options.
+    pub(crate) url: Url,
+    /// How to log in.
+    pub(crate) credentials: Option<Credentials>,
+    /// How often to ask a camera that sends one file at a time, a second.
+    pub(crate) fps: u32,
 }
 
 /// A user and a password, decoded.
@@ -67,6 +80,19 @@ impl fmt::Display for RtspSource {
     }
 }
 
+impl fmt::Debug for HttpSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl fmt::Display for HttpSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&redact(self.url.as_str()))?;
+        if self.fps == SNAPSHOTS { Ok(()) } else { write!(f, "#fps={}", self.fps) }
+    }
+}
+
 /// The test picture.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub(crate) struct TestSource {
@@ -90,6 +116,7 @@ impl fmt::Display for Source {
         match self {
             Self::Publish => f.write_str("publish"),
             Self::Rtsp(rtsp) => rtsp.fmt(f),
+            Self::Http(http) => http.fmt(f),
             Self::Test(t) => {
                 write!(f, "test:?width={}&height={}&fps={}&gop={}&bitrate={}", t.width, t.height, t.fps, t.gop, t.bitrate)?;
                 if t.noise > 0 { write!(f, "&noise={}", t.noise) } else { Ok(()) }
@@ -99,9 +126,12 @@ impl fmt::Display for Source {
 }
 
 /// What is understood, for error messages.
-const UNDERSTOOD: &str = "rtsp://…, rtsps://…, publish, or test:";
+const UNDERSTOOD: &str = "rtsp://…, rtsps://…, http://… (JPEG), publish, or test:";
 /// Sources of later versions.
-const NOT_YET: [&str; 7] = ["v4l2", "rpicam", "udp", "http", "https", "file", "srt"];
+const NOT_YET: [&str; 6] = ["v4l2", "rpicam", "udp", "https", "file", "srt"];
+/// How often a camera that sends one file at a time is asked, a second, and how often it may be.
+const SNAPSHOTS: u32 = 5;
+const MOST_SNAPSHOTS: u32 = 60;
 
 impl std::str::FromStr for Source {
     type Err = String;
@@ -120,6 +150,7 @@ impl std::str::FromStr for Source {
         };
         match scheme {
             "rtsp" | "rtsps" => rtsp(text).map(Self::Rtsp),
+            "http" => http(text).map(Self::Http),
             "test" => test(rest).map(Self::Test),
             _ if NOT_YET.contains(&scheme) => {
                 Err(format!("{scheme}: sources are not supported by this version yet; it takes {UNDERSTOOD}"))
@@ -139,7 +170,7 @@ fn no_source(text: &str) -> String {
 
 /// What stands before the colon is shown only if it looks like a scheme: it may as well be a user or a password.
 fn unknown(scheme: &str, rest: &str) -> String {
-    let known = ["rtsp", "rtsps", "test"].into_iter().chain(NOT_YET);
+    let known = ["rtsp", "rtsps", "http", "test"].into_iter().chain(NOT_YET);
     match super::values::similar(scheme, known) {
         Some(meant) => format!("unknown kind of source {scheme:?}; did you mean {meant:?}?"),
         None if rest.starts_with("//") => format!("unknown kind of source {scheme:?}; write {UNDERSTOOD}"),
@@ -148,15 +179,36 @@ fn unknown(scheme: &str, rest: &str) -> String {
 }
 
 fn rtsp(text: &str) -> Result<RtspSource, String> {
-    let mut url = Url::parse(text).map_err(|e| format!("this is no RTSP URL ({e}); write rtsp://user:password@address/path"))?;
+    let (url, credentials) = address(text, "an RTSP URL", "rtsp://user:password@address/path")?;
+    Ok(RtspSource { url, credentials })
+}
+
+/// Our own options stand behind `#`, which no camera ever sees.
+fn http(text: &str) -> Result<HttpSource, String> {
+    let (mut url, credentials) = address(text, "a URL", "http://user:password@address/path")?;
+    let mut fps = SNAPSHOTS;
+    for (key, value) in url::form_urlencoded::parse(url.fragment().unwrap_or_default().as_bytes()) {
+        if key != "fps" {
+            return Err(format!("unknown option {key:?} behind #; known: fps"));
+        }
+        let good = value.parse().ok().filter(|n| (1..=MOST_SNAPSHOTS).contains(n));
+        fps = good.ok_or_else(|| format!("fps={value:?} is not possible; it may be 1 to {MOST_SNAPSHOTS}"))?;
+    }
+    url.set_fragment(None);
+    Ok(HttpSource { url, credentials, fps })
+}
+
+/// A URL without its credentials, and these.
+fn address(text: &str, what: &str, example: &str) -> Result<(Url, Option<Credentials>), String> {
+    let mut url = Url::parse(text).map_err(|e| format!("this is not {what} ({e}); write {example}"))?;
     if url.host_str().is_none_or(str::is_empty) {
-        return Err("this RTSP URL names no host; write rtsp://user:password@address/path".to_owned());
+        return Err(format!("this is not {what}, for it names no host; write {example}"));
     }
     let credentials = credentials(&url)?;
     // Neither fails on a URL with a host.
     let _ = url.set_username("");
     let _ = url.set_password(None);
-    Ok(RtspSource { url, credentials })
+    Ok((url, credentials))
 }
 
 /// Words that introduce a secret in the path or query of a URL; vendors put credentials there too.

@@ -1,7 +1,7 @@
 //! The task of one stream's pictures: keeps a worker while somebody wants some, and gives it what it needs.
 
 use super::{
-    Pictures,
+    Jpeg, Pictures,
     board::{Board, MAX_KINDS, Trouble},
     film::{self, Film},
     lock,
@@ -10,7 +10,7 @@ use super::{
 };
 use hub::{Event, ReaderOptions, Start, State, Stream, Subscriber};
 use media::{AccessUnit, Catalog, Codec, TrackId};
-use proto::ipc::Coded;
+use proto::ipc::{Coded, Picture};
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::DropGuard;
@@ -35,8 +35,10 @@ pub(super) struct Room {
     subscriber: Subscriber,
     /// Counts the stream's publishers: what was made of another one's frames is of another run.
     run: u64,
-    /// The track that can be decoded.
+    /// The track of pictures that can be decoded, or are JPEG already.
     video: Option<TrackId>,
+    /// Columns and rows of pictures that are JPEG already: they are handed on untouched, and no worker is needed.
+    untouched: Option<(u16, u16)>,
     worker: Option<Worker>,
     /// Decodes the stream where that is H.265, if there is such a program.
     ffmpeg: Option<PathBuf>,
@@ -75,7 +77,21 @@ impl Room {
         let subscriber = stream.subscribe(ReaderOptions { start: Start::NewestKey, max_lag: MAX_LAG });
         let (ffmpeg, films, retry) = (None, BTreeMap::new(), Retry::new());
         let run = stream.stats().publishers;
-        Self { pictures, stream, board, tally, subscriber, run, video: None, worker: None, ffmpeg, films, retry, empty: None }
+        Self {
+            pictures,
+            stream,
+            board,
+            tally,
+            subscriber,
+            run,
+            video: None,
+            untouched: None,
+            worker: None,
+            ffmpeg,
+            films,
+            retry,
+            empty: None,
+        }
     }
 
     /// Runs until nobody wants a picture any more, the stream is gone, or the server stops.
@@ -160,8 +176,12 @@ impl Room {
 
     fn choose(&mut self, catalog: &Arc<Catalog>) {
         let video = catalog.video();
-        self.video = video.filter(|track| matches!(track.codec, Codec::H264(_))).map(|track| track.id);
-        if self.video.is_none() {
+        self.video = video.filter(|track| matches!(track.codec, Codec::H264(_) | Codec::Mjpeg(_))).map(|track| track.id);
+        self.untouched = match video.map(|track| &track.codec) {
+            Some(Codec::Mjpeg(video)) => Some([video.width, video.height].map(|n| u16::try_from(n).unwrap_or(u16::MAX)).into()),
+            _ => None,
+        };
+        if self.video.is_none() || self.untouched.is_some() {
             self.forget();
         }
         self.ffmpeg = video.filter(|track| matches!(track.codec, Codec::H265(_))).and_then(|_| film::program());
@@ -170,6 +190,10 @@ impl Room {
     }
 
     fn feed(&mut self, unit: &AccessUnit) {
+        if let Some(size) = self.untouched {
+            self.hand_on(unit, size);
+            return;
+        }
         let Some(worker) = &mut self.worker else { return };
         worker.decode(Coded {
             pts: unit.pts,
@@ -181,6 +205,25 @@ impl Room {
         });
     }
 
+    /// Shows a picture as the camera made it to all, whatever width and quality they want.
+    fn hand_on(&self, unit: &AccessUnit, (width, height): (u16, u16)) {
+        let (Some(jpeg), now) = (unit.payload.first(), self.pictures.house().clock.now()) else { return };
+        let timing = unit.timing;
+        for want in self.board.wants() {
+            let picture = Picture {
+                want: want.id,
+                width,
+                height,
+                captured: timing.captured.at,
+                received: timing.received,
+                decoded: timing.published,
+                encoded: timing.published,
+                jpeg: jpeg.clone(),
+            };
+            self.board.show(want.id, |number| Jpeg::new(picture, number, now));
+        }
+    }
+
     fn tell_wishes(&mut self) {
         if let Some(worker) = &mut self.worker {
             worker.want(self.board.wants());
@@ -189,7 +232,8 @@ impl Room {
 
     /// Starts a worker if one is needed and would have something to do.
     async fn hire(&mut self) {
-        let useful = self.video.is_some() && self.stream.publisher().is_some() && self.empty.is_none();
+        let useful =
+            self.video.is_some() && self.untouched.is_none() && self.stream.publisher().is_some() && self.empty.is_none();
         if self.worker.is_some() || !useful || self.retry.at > Instant::now() {
             return;
         }

@@ -1,4 +1,5 @@
 //! Sources: cameras that the server reaches by itself.
 
+pub(crate) mod http;
 pub(crate) mod rtsp;
 pub(crate) mod worker;

@@ -23,7 +23,12 @@ const DATAGRAM: usize = 1280 - 40 - 8;
 pub const MAX_PAYLOAD: usize =
     DATAGRAM - HEADER_LEN - MAX_EXTENSIONS_LEN - REPAIR_HEAD_LEN - Profile::AeadAes256Gcm.rtp_overhead();
 
-/// The RTP payloads of `unit`, cut by the first reader who asks and shared by all.
+/// True if frames of this codec are sent by RTP. RFC 2435 carries JPEG without its tables, as few cameras write it.
+pub const fn carries(codec: &Codec) -> bool {
+    !matches!(codec, Codec::Mjpeg(_))
+}
+
+/// The RTP payloads of `unit`, none of a codec that is not [carried](carries), cut by the first reader who asks and shared by all.
 ///
 /// They are made for batched sends: a frame is cut so that it takes as few runs of equal-sized packets, each with at
 /// most one smaller last, as its NAL units allow.
@@ -34,6 +39,7 @@ pub fn fragments<'a>(unit: &'a AccessUnit, codec: &Codec) -> &'a RtpFragments {
             Codec::H265(_) => nal::pack(&unit.payload, nal::Syntax::H265),
             Codec::Aac(_) => audio::aac(&unit.payload),
             Codec::Opus { .. } | Codec::G711 { .. } => audio::whole(&unit.payload),
+            Codec::Mjpeg(_) => Vec::new(),
         },
     })
 }

@@ -155,7 +155,7 @@ fn sound(codec: &Codec) -> Option<(u32, u8)> {
         Codec::Aac(aac) => Some((aac.rate, aac.channels)),
         Codec::Opus { channels } => Some((48_000, *channels)),
         Codec::G711 { rate, channels, .. } => Some((*rate, *channels)),
-        Codec::H264(_) | Codec::H265(_) => None,
+        Codec::H264(_) | Codec::H265(_) | Codec::Mjpeg(_) => None,
     }
 }
 

@@ -178,5 +178,5 @@ fn video(catalog: &Catalog) -> Option<TrackId> {
 
 /// Its picture cannot be described yet, but will be with its first keyframe.
 fn awaits_sets(catalog: &Catalog) -> bool {
-    catalog.video().is_some() && !mp4::tracks(catalog).iter().any(|t| t.codec.kind() == MediaKind::Video)
+    catalog.video().is_some_and(|track| track.codec.video_params().is_none())
 }

@@ -7,7 +7,10 @@ use super::{
     refusal,
     udp::UdpTracks,
 };
-use crate::audience::{Protocol, Transport, Visit};
+use crate::{
+    audience::{Protocol, Transport, Visit},
+    cameras::CameraError,
+};
 use hub::{ReaderOptions, Start, Stream};
 use media::{Catalog, MediaKind};
 use proto::{
@@ -48,6 +51,9 @@ impl Connection {
             (Role::Play(_) | Role::Record(_), None) => return Err(refusal::offline(name, &stream.status())),
             (Role::Idle, None) => self.await_catalog(&stream).await?,
         };
+        if !catalog.tracks.iter().any(|track| proto::rtp::send::carries(&track.codec)) {
+            return Err(refusal::camera(&CameraError::not_carried(&stream, &catalog, "RTSP")));
+        }
         self.described = Some(catalog.clone());
         Ok(Answer::Description(sdp::describe(name, self.access.clock.now().as_nanos(), &catalog)))
     }

@@ -151,7 +151,7 @@ impl From<Refusal> for ApiError {
             Refusal::Refused(refused) => return refused.clone().into(),
             Refusal::Offer(_) => (StatusCode::BAD_REQUEST, "bad_offer", "send the SDP of createOffer() as the browser made it"),
             Refusal::Codec(_) => {
-                let hint = "set the camera to H.264, or use another browser; HLS may play it as well";
+                let hint = "set the camera to H.264, or use another browser; HLS or MJPEG may show it as well";
                 (StatusCode::NOT_ACCEPTABLE, "codec_not_supported", hint)
             }
             Refusal::NoSession => (StatusCode::NOT_FOUND, "session_not_found", "POST a new offer"),
