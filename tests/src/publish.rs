@@ -79,7 +79,7 @@ pub(crate) fn picture(options: &PublisherOptions) -> Result<(Process, Stdio)> {
 }
 
 impl PublisherOptions {
-    pub(crate) fn ffmpeg_arguments(&self) -> Vec<String> {
+    fn ffmpeg_arguments(&self) -> Vec<String> {
         let size = format!("{}x{}", self.width, self.height);
         let fps = self.fps.to_string();
         let mut arguments = strings(&["-hide_banner", "-loglevel", "warning", "-nostdin", "-fflags", "nobuffer"]);

@@ -17,24 +17,8 @@ impl WebCamera {
     /// # Errors
     /// If it does not come up, for example because the port is taken.
     pub fn start_at(port: u16, user: Option<&str>, options: &PublisherOptions) -> Result<Self> {
-        let jpeg = [
-            "-c:v",
-            "mjpeg",
-            "-threads",
-            "1",
-            "-q:v",
-            "4",
-            "-pix_fmt",
-            "yuvj420p",
-            "-flush_packets",
-            "1",
-            "-f",
-            "image2pipe",
-            "pipe:1",
-        ];
-        let options = PublisherOptions { encoder: Some(jpeg.map(str::to_owned).to_vec()), ..options.clone() };
-        let (picture, frames) = picture(&options)?;
-        let mut command = process::command("ffmpeg", options.ffmpeg_arguments());
+        let (picture, frames) = picture(options)?;
+        let mut command = process::command("ffmpeg", ffmpeg_arguments(options));
         let (ffmpeg, files) = Process::spawn_with_output("ffmpeg", command.stdin(frames))?;
         let mut command = process::command("/usr/bin/python3", [repository().join("tests/peers/mjpeg_server.py")]);
         command.arg("--port").arg(port.to_string()).args(user.into_iter().flat_map(|user| ["--user", user]));
@@ -53,4 +37,15 @@ impl WebCamera {
     pub fn process(&mut self) -> &mut Process {
         &mut self.server
     }
+}
+
+/// More threads would hold a frame each, and the time of arrival, rounded to frames, would have some refused.
+fn ffmpeg_arguments(options: &PublisherOptions) -> Vec<String> {
+    let PublisherOptions { width, height, fps, .. } = options;
+    let text = format!(
+        "-hide_banner -loglevel warning -nostdin -fflags nobuffer -probesize 32 -analyzeduration 0 -f rawvideo -pix_fmt yuv420p \
+         -s {width}x{height} -framerate {fps} -i pipe:0 -c:v mjpeg -threads 1 -q:v 4 -pix_fmt yuvj420p -flush_packets 1 \
+         -f image2pipe pipe:1"
+    );
+    text.split_whitespace().map(str::to_owned).collect()
 }

@@ -33,6 +33,7 @@ const FEATURES: &[&str] = &[
     "endpoint::rtsp",
     "endpoint::webrtc",
     "endpoint::ws",
+    "source::http",
     "source::rtsp",
     "source::worker",
     "supervise",

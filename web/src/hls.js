@@ -97,7 +97,10 @@ export class HlsWay extends EventTarget {
     if (!mediaSource().isTypeSupported(this.#mime)) throw new Error(this.#mime);
     this.#show(() => this.#zero);
     const url = new URL(master.uri, this.#index);
-    let playlist = mediaPlaylist(await (await this.#get(url)).text());
+    // One that asks for nothing waits for the next part; here any segment will do.
+    const now = new URL(url);
+    now.searchParams.set('_HLS_msn', '0');
+    let playlist = mediaPlaylist(await (await this.#get(now, 'no-store')).text());
     const first = playlist.parts.findLastIndex((part) => part.independent);
     if (first < 0) throw new Error('the playlist has no part to begin with');
     let parts = playlist.parts.slice(first);
@@ -201,9 +204,12 @@ export class HlsWay extends EventTarget {
     this.dispatchEvent(new CustomEvent('frame', { detail: { at: performance.now(), captured, frames } }));
   }
 
-  /** @param {URL} url */
-  async #get(url) {
-    const response = await fetch(url, { signal: AbortSignal.any([this.#abort.signal, AbortSignal.timeout(ANSWER_WITHIN)]) });
+  /**
+   * @param {URL} url
+   * @param {RequestCache} [cache]
+   */
+  async #get(url, cache) {
+    const response = await fetch(url, { cache, signal: AbortSignal.any([this.#abort.signal, AbortSignal.timeout(ANSWER_WITHIN)]) });
     if (!response.ok) throw await refusal(response);
     return response;
   }

@@ -189,7 +189,8 @@ fn http(text: &str) -> Result<HttpSource, String> {
     let mut fps = SNAPSHOTS;
     for (key, value) in url::form_urlencoded::parse(url.fragment().unwrap_or_default().as_bytes()) {
         if key != "fps" {
-            return Err(format!("unknown option {key:?} behind #; known: fps"));
+            // It may be the end of a password.
+            return Err("unknown option behind #; known: fps. Within a password write # as %23".to_owned());
         }
         let good = value.parse().ok().filter(|n| (1..=MOST_SNAPSHOTS).contains(n));
         fps = good.ok_or_else(|| format!("fps={value:?} is not possible; it may be 1 to {MOST_SNAPSHOTS}"))?;

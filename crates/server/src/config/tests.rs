@@ -148,7 +148,7 @@ fn every_typo_is_told_with_its_line_and_what_would_be_right() {
         (
             "cameras:\n  a:\n    source: v4l2:/dev/video0",
             "nb.yml:3: cameras.a.source: v4l2: sources are not supported by this version yet; it takes rtsp://…, rtsps://…, \
-             publish, or test:",
+             http://… (JPEG), publish, or test:",
         ),
         (
             "cameras:\n  a:\n    source: rstp://x/y",
@@ -237,6 +237,7 @@ fn no_secret_is_ever_shown() {
         format!("rtsp://192.0.2.1/a?user=admin&password={secret}"),
         format!("rtsp://192.0.2.1/user=admin_password={secret}_channel=1"),
         format!("rtsp://:{secret}@192.0.2.1/"),
+        format!("http://admin:{secret}@192.0.2.1/?pwd={secret}#fps=3"),
     ] {
         let config = parse(&format!("cameras:\n  a:\n    source: {source:?}"), &[]).unwrap();
         let shown = format!("{config:?} {:#?} {}", config, config.cameras["a"].input.source);
@@ -248,7 +249,7 @@ fn no_secret_is_ever_shown() {
         format!("admin:{secret}@192.0.2.1"),
         format!("{secret}:admin@192.0.2.1"),
         secret.to_owned(),
-        format!("http://admin:{secret}@192.0.2.1/"),
+        format!("http://admin:{secret}@192.0.2.1/#{secret}"),
         format!("httq://admin:{secret}@192.0.2.1/"),
     ] {
         let told = problems(&format!("cameras:\n  a:\n    source: {source:?}"));

@@ -124,7 +124,10 @@ impl Asked {
     async fn media(&self, seat: &Seat) -> Result<Response, ApiError> {
         let directives = Directives::parse(self.query.0.as_deref().unwrap_or_default())?;
         let ready = |page: &Page| Ok((page.playlist().answer(&directives)? == Answer::Now).then_some(()));
-        let (page, ()) = self.service.page(&self.name, ready).await?;
+        let page = match directives.sequence {
+            None => self.service.next_page(&self.name).await?,
+            Some(_) => self.service.page(&self.name, ready).await?.0,
+        };
         let lasting = match directives.sequence {
             // Whoever asks the same a little later is well served with the same.
             Some(_) => HeaderValue::try_from(format!("public, max-age={}", page.playlist().target())).unwrap_or(A_MOMENT),

@@ -13,7 +13,10 @@ use crate::{
 use std::{
     collections::HashMap,
     net::SocketAddr,
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering::Relaxed},
+    },
     time::Duration,
 };
 use tokio::time::Instant;
@@ -26,6 +29,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const FIRST_WITHIN: Duration = Duration::from_secs(12);
 /// No request waits longer: the HTTP port's own patience ends at 20 s.
 const MAX_WAIT: Duration = Duration::from_secs(15);
+/// The next part comes a tenth of a second after the last, unless the camera is slow or has stopped.
+const NEXT_WITHIN: Duration = Duration::from_millis(250);
 
 /// Who asks, as far as it can be told.
 pub(super) struct Visitor<'a> {
@@ -89,6 +94,21 @@ impl Service {
             return Err(CameraError::not_live(&stream).into());
         }
         Ok(page)
+    }
+
+    /// The newest page as soon as it is new: players begin by the edge of their first playlist, and many never catch up with what it
+    /// was behind then. Of a camera that has stopped, the last page.
+    ///
+    /// # Errors
+    /// As [`Service::page`].
+    pub(super) async fn next_page(self: &Arc<Self>, name: &str) -> Result<Arc<Page>, ApiError> {
+        let seen = AtomicBool::new(false);
+        let next = self.page(name, |_| Ok(seen.swap(true, Relaxed).then_some(())));
+        match tokio::time::timeout(NEXT_WITHIN, next).await {
+            Ok(next) => next,
+            Err(_) => self.page(name, |_| Ok(Some(()))).await,
+        }
+        .map(|(page, ())| page)
     }
 
     /// As [`super::Hls::first_segment`].
