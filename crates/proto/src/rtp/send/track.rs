@@ -46,9 +46,10 @@ impl Anchor {
         Self { time: rescale(unit.pts, clock_rate, NANOS), captured: unit.timing.captured.at }
     }
 
-    /// Where on the time line a track of `clock_rate` is at `now`, in ticks.
+    /// Where on the time line a track of `clock_rate` is at `now`, in ticks: the nearest, as `time` was rounded down.
     fn at(&self, now: Mono, clock_rate: u32) -> i64 {
-        rescale(self.time.saturating_add(now.signed_since(self.captured)), NANOS, clock_rate)
+        let half_a_tick = i64::from(NANOS / clock_rate.max(1) / 2);
+        rescale(self.time.saturating_add(now.signed_since(self.captured)).saturating_add(half_a_tick), NANOS, clock_rate)
     }
 }
 
