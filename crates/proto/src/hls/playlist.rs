@@ -2,12 +2,18 @@
 
 use super::segment::{Init, Micros, Part, Segment};
 use bytes::Bytes;
-use std::{collections::VecDeque, sync::Arc};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 /// Segments that have left the playlist and can still be fetched: whoever read the playlist before has time to.
 const RETIRED: usize = 2;
 /// A live playlist is never shorter than this many target durations (§6.2.2).
 pub(super) const LEAST: u64 = 3;
+/// What players hold back, in parts: two is the least allowed (§4.4.3.8), and what latency wants.
+const PART_HOLD_BACK: u64 = 2;
+/// With sound in the same parts: it comes in lumps of its own, later than its picture, and what is short of sound stalls.
+const PART_HOLD_BACK_WITH_SOUND: u64 = 3;
+/// A first picture that is later by more than this is no longer outweighed by a stream that is nearer to live.
+const WORTH_WAITING: Micros = 1_000_000;
 
 /// The complete segments.
 #[derive(Debug)]
@@ -138,6 +144,36 @@ impl Playlist {
     /// The target duration, in seconds.
     pub fn target(&self) -> u64 {
         self.target
+    }
+
+    /// In how much time a page comes that is better to begin by than this one, if that is soon enough to be worth waiting for.
+    ///
+    /// A player begins before the edge by what it is told to hold back. What lies between that place and the keyframe before it is
+    /// loaded part by part before anything is shown, and many stay behind the camera by the time that takes. Right after a keyframe
+    /// that is nothing.
+    pub fn better_in(&self) -> Option<Duration> {
+        let mut edge = 0;
+        let mut keys = Vec::new();
+        for part in self.listed().flat_map(|s| &s.parts) {
+            if part.independent {
+                keys.push(edge);
+            }
+            edge += part.duration;
+        }
+        let newest = *keys.last()?;
+        let interval = newest - keys.iter().rev().nth(1)?;
+        let begin = edge.saturating_sub(self.hold_back());
+        // A place before the newest keyframe waits for that one, others for the next to come.
+        let next = if begin < newest { newest } else { newest + interval };
+        let (wait, lead) = (next.saturating_sub(begin), begin - keys.into_iter().rfind(|key| *key <= begin)?);
+        let worthwhile = lead > self.hold_back() && wait <= (interval / 2).min(WORTH_WAITING);
+        worthwhile.then(|| Duration::from_micros(wait))
+    }
+
+    /// How far from the edge players stay.
+    pub(super) fn hold_back(&self) -> Micros {
+        let mixed = self.listed().any(|s| s.init.codecs.len() > 1);
+        self.part_target * if mixed { PART_HOLD_BACK_WITH_SOUND } else { PART_HOLD_BACK }
     }
 
     /// The file of this name.

@@ -8,10 +8,6 @@ use std::fmt::{self, Display, Write};
 
 /// `EXT-X-SKIP` needs version 9 (§8).
 const VERSION: u32 = 9;
-/// What players hold back, in parts: two is the least allowed (§4.4.3.8), and what latency wants.
-const PART_HOLD_BACK: u64 = 2;
-/// With sound in the same parts: it comes in lumps of its own, later than its picture, and what is short of sound stalls.
-const PART_HOLD_BACK_WITH_SOUND: u64 = 3;
 /// What lies further back than this many target durations may be skipped: the least allowed (§4.4.3.8).
 const SKIP_UNTIL: u64 = 6;
 
@@ -46,8 +42,7 @@ impl Playlist {
     }
 
     fn write_head(&self, out: &mut String) -> fmt::Result {
-        let mixed = self.listed().any(|s| s.init.codecs.len() > 1);
-        let hold_back = Seconds(self.part_target * if mixed { PART_HOLD_BACK_WITH_SOUND } else { PART_HOLD_BACK });
+        let hold_back = Seconds(self.hold_back());
         writeln!(out, "#EXTM3U\n#EXT-X-VERSION:{VERSION}\n#EXT-X-TARGETDURATION:{}", self.target)?;
         write!(out, "#EXT-X-SERVER-CONTROL:CAN-BLOCK-RELOAD=YES,PART-HOLD-BACK={hold_back}")?;
         writeln!(out, ",CAN-SKIP-UNTIL={}", Seconds(SKIP_UNTIL * self.target * 1_000_000))?;

@@ -125,7 +125,7 @@ impl Asked {
         let directives = Directives::parse(self.query.0.as_deref().unwrap_or_default())?;
         let ready = |page: &Page| Ok((page.playlist().answer(&directives)? == Answer::Now).then_some(()));
         let page = match directives.sequence {
-            None => self.service.next_page(&self.name).await?,
+            None => self.service.first_page(&self.name).await?,
             Some(_) => self.service.page(&self.name, ready).await?.0,
         };
         let lasting = match directives.sequence {

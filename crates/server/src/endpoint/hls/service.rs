@@ -29,8 +29,10 @@ const LOOK: Duration = Duration::from_secs(1);
 const FIRST_WITHIN: Duration = Duration::from_secs(12);
 /// No request waits longer: the HTTP port's own patience ends at 20 s.
 const MAX_WAIT: Duration = Duration::from_secs(15);
-/// The next part comes a tenth of a second after the last, unless the camera is slow or has stopped.
+/// The next part comes a fifteenth of a second after the last, unless the camera is slow or has stopped.
 const NEXT_WITHIN: Duration = Duration::from_millis(250);
+/// What a keyframe may be late by.
+const GRACE: Duration = Duration::from_millis(50);
 
 /// Who asks, as far as it can be told.
 pub(super) struct Visitor<'a> {
@@ -96,16 +98,31 @@ impl Service {
         Ok(page)
     }
 
-    /// The newest page as soon as it is new: players begin by the edge of their first playlist, and many never catch up with what it
-    /// was behind then. Of a camera that has stopped, the last page.
+    /// The page to begin by: players begin by the edge of their first playlist, and many never catch up with what it was behind then
+    /// or what they lost at first. Thus one that is new, and has a keyframe at the right place if that is soon ([`proto::hls::Playlist::better_in`]).
+    /// Of a camera that has stopped, the last page.
     ///
     /// # Errors
     /// As [`Service::page`].
-    pub(super) async fn next_page(self: &Arc<Self>, name: &str) -> Result<Arc<Page>, ApiError> {
+    pub(super) async fn first_page(self: &Arc<Self>, name: &str) -> Result<Arc<Page>, ApiError> {
         let seen = AtomicBool::new(false);
-        let next = self.page(name, |_| Ok(seen.swap(true, Relaxed).then_some(())));
-        match tokio::time::timeout(NEXT_WITHIN, next).await {
-            Ok(next) => next,
+        let page = self.page_within(NEXT_WITHIN, name, |_| seen.swap(true, Relaxed)).await?;
+        match page.playlist().better_in() {
+            Some(wait) => self.page_within(wait + GRACE, name, |page| page.playlist().better_in().is_none()).await,
+            None => Ok(page),
+        }
+    }
+
+    /// The newest page as soon as it is `good`, or after `patience`.
+    async fn page_within(
+        self: &Arc<Self>,
+        patience: Duration,
+        name: &str,
+        good: impl Fn(&Page) -> bool,
+    ) -> Result<Arc<Page>, ApiError> {
+        let found = self.page(name, |page| Ok(good(page).then_some(())));
+        match tokio::time::timeout(patience, found).await {
+            Ok(found) => found,
             Err(_) => self.page(name, |_| Ok(Some(()))).await,
         }
         .map(|(page, ())| page)
