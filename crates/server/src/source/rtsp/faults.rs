@@ -66,6 +66,16 @@ pub(super) fn no_answer(target: &Target, step: Step, after: Duration) -> Exit {
     Exit::new(Fault::Unreachable, words)
 }
 
+/// The camera has agreed to everything, and nothing comes.
+pub(super) fn silent(target: &Target, after: Duration) -> Exit {
+    let words = format!(
+        "{} has started the stream but sent nothing within {} s: is its encoder running, and this its path?",
+        target.address(),
+        after.as_secs()
+    );
+    Exit::new(Fault::Stalled, words)
+}
+
 /// The end of a run because the camera has ended the session.
 pub(super) fn closed(target: &Target) -> Exit {
     Exit::new(Fault::Disconnected, format!("{} closed the connection", target.address()))

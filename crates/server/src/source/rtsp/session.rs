@@ -23,6 +23,8 @@ use tokio::time::{Instant, timeout_at};
 
 /// From the first packet sent to the answer to PLAY.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
+/// From the answer to PLAY to the first packet. Cameras begin at once, or have forgotten to: then asking again helps.
+const BEGIN_WITHIN: Duration = Duration::from_secs(8);
 /// Tracks set up at most: one picture, one sound. Cameras that offer more repeat themselves.
 const MAX_EACH: usize = 1;
 
@@ -168,11 +170,20 @@ impl Opened {
         };
         let Self { mut session, catalog, lanes, .. } = self;
         let mut desk = Desk { ctx, publisher, catalog, lanes, observer };
+        let mut begin_until = Some(Instant::now() + BEGIN_WITHIN);
         let exit = loop {
-            let taken = match session.next().await {
-                Some(Ok(item)) => desk.take(item),
-                Some(Err(error)) => Err(faults::exit(target, Step::Receive, &error)),
-                None => Err(faults::closed(target)),
+            let next = match begin_until {
+                Some(until) => timeout_at(until, session.next()).await,
+                None => Ok(session.next().await),
+            };
+            let taken = match next {
+                Ok(Some(Ok(item))) => {
+                    begin_until = begin_until.filter(|_| !matches!(item, PacketItem::Rtp(_)));
+                    desk.take(item)
+                }
+                Ok(Some(Err(error))) => Err(faults::exit(target, Step::Receive, &error)),
+                Ok(None) => Err(faults::closed(target)),
+                Err(_) => Err(faults::silent(target, BEGIN_WITHIN)),
             };
             if let Err(exit) = taken {
                 break exit;
