@@ -57,6 +57,24 @@ fn pictures_come_by_tcp() {
     });
 }
 
+/// Viewers take turns at the media threads, of which one accepts all connections.
+#[test]
+fn a_connection_reaches_whichever_thread_its_viewer_belongs_to() {
+    on_a_lan_without_udp(|lan, server| {
+        let browser = browser_at_viewer(lan);
+        let viewers = ["first", "second", "third"];
+        for viewer in viewers {
+            browser.watch(viewer, &server.whep_url("cam")).unwrap();
+        }
+        assert_eq!(transports(server), ["tcp"; 3]);
+        for viewer in viewers {
+            let seen = browser.measure(viewer, 2.0).unwrap();
+            assert!(seen.decoded_fps() > 20.0, "{viewer}: {seen:#?}");
+        }
+        assert_eq!(server.metric("neverblink_webrtc_datagrams_dropped_total ").unwrap(), 0.0);
+    });
+}
+
 #[test]
 fn a_browser_that_stops_reading_holds_up_nobody_and_nothing() {
     on_a_lan_without_udp(|lan, server| {

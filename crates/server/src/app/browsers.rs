@@ -31,6 +31,12 @@ pub(super) fn collector(stats: Arc<Stats>, cameras: Cameras) -> Collector {
             "TCP connections ended: strangers, or silent for too long.",
         );
         out.sample(&[], stats.tcp_refused.load(Relaxed) as f64);
+        out.family(
+            "neverblink_webrtc_datagrams_dropped_total",
+            Kind::Counter,
+            "Datagrams of browsers lost between media threads, of which one is far behind.",
+        );
+        out.sample(&[], stats.datagrams_dropped.load(Relaxed) as f64);
         ingest_to_send(out, &all);
     })
 }

@@ -1,9 +1,9 @@
 //! WebRTC play (WHEP): browsers watch cameras with the least delay the network allows.
 //!
-//! HTTP ([`routes`], [`service`]) answers offers; a media thread ([`shard`]) owns one UDP socket (and, for networks that block UDP,
-//! connections to the [`tcp`] port of the same number) and its [`viewer`]s, wakes
+//! HTTP ([`routes`], [`service`]) answers offers; media threads ([`shard`]), one for each processor, share one UDP port (and, for
+//! networks that block UDP, a [`tcp`] port of the same number). Each has [`viewer`]s of its own, wakes
 //! once for each published frame and sends each viewer its packets in as few calls as the kernel allows ([`batch`],
-//! [`socket`]). A viewer reads the hub by a cursor of its own, so a slow one loses only its own frames. Policies are small
+//! [`socket`]). What comes in is read by the first one for all; whose it is tells the [`directory`]. A viewer reads the hub by a cursor of its own, so a slow one loses only its own frames. Policies are small
 //! and pure: [`pacing`] (how fast), [`playout`] (how long browsers hold back), [`resend`] (how much is repaired). A frame passes
 //! no state machine on its way: [`egress`] writes its packets, encrypted, right into the buffer that is sent, and [`history`]
 //! remembers enough to make a lost one anew from the ring. ICE and DTLS are [`proto::webrtc`].
@@ -12,6 +12,7 @@ mod addresses;
 mod answer;
 mod batch;
 mod choice;
+mod directory;
 mod egress;
 mod feed;
 mod fragment;
@@ -34,9 +35,11 @@ mod wheel;
 
 use crate::{audience::Audience, cameras::Cameras, clock::Clock};
 use axum::Router;
+use directory::Directory;
+use outlet::Outlet;
 use service::Service;
-use shard::{Command, Shard};
-use socket::Socket;
+use shard::{Command, Inlets, Mail, Shard, Shared};
+use socket::{Port, Receiver, Sender};
 use stats::Stats;
 use std::{
     io,
@@ -49,6 +52,10 @@ use tokio_util::sync::CancellationToken;
 
 /// Commands that may wait for a media thread; one that is this far behind is not helped by more.
 const COMMANDS: usize = 256;
+/// What may wait to be handed from the first media thread to another: some frames' worth of reports from a thousand viewers.
+const MAIL: usize = 1024;
+/// Media threads at most. Each sends hundreds of viewers their frames; beyond this the network is in the way.
+const MAX_SHARDS: usize = 8;
 
 /// Port numbers tried until one is free for both UDP and TCP.
 const PAIRS: usize = 16;
@@ -62,14 +69,16 @@ pub(crate) struct Options {
     pub(crate) hosts: Vec<IpAddr>,
 }
 
-/// The WebRTC port and its media thread.
+/// The WebRTC port and its media threads.
 pub(crate) struct Webrtc {
     clock: Clock,
     cameras: Cameras,
     local: SocketAddr,
     sockets: Sockets,
     service: Arc<Service>,
-    commands: mpsc::Receiver<Command>,
+    directory: Arc<Directory>,
+    /// To each media thread.
+    commands: Vec<mpsc::Receiver<Command>>,
 }
 
 impl Webrtc {
@@ -86,9 +95,11 @@ impl Webrtc {
     ) -> io::Result<Self> {
         let sockets = Sockets::bind(addr, options.tcp)?;
         let local = sockets.udp.local_addr()?;
-        let (sender, commands) = mpsc::channel(COMMANDS);
-        let service = Arc::new(Service::new(clock, local, options, audience, vec![sender])?);
-        Ok(Self { clock, cameras, local, sockets, service, commands })
+        let shards = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_SHARDS);
+        let directory = Arc::new(Directory::new(shards));
+        let (senders, commands) = (0..shards).map(|_| mpsc::channel(COMMANDS)).unzip();
+        let service = Arc::new(Service::new(clock, local, options, audience, (directory.clone(), senders))?);
+        Ok(Self { clock, cameras, local, sockets, service, directory, commands })
     }
 
     /// The address really bound.
@@ -108,17 +119,56 @@ impl Webrtc {
 
     /// Serves viewers until cancelled, then says goodbye to them.
     pub(crate) async fn run(self, stop: CancellationToken) {
-        let Self { clock, sockets, service, commands, .. } = self;
+        let Self { clock, sockets, service, directory, commands, .. } = self;
+        let port = match Port::new(sockets.udp) {
+            Ok(port) => port,
+            Err(e) => return tracing::error!(error = %e, "the WebRTC socket cannot be used"),
+        };
         let (gone, mut left) = mpsc::unbounded_channel();
-        let stats = service.stats.clone();
-        let work = move || media_thread(clock, sockets, |sockets| Shard::new(clock, stats, sockets, gone).run(commands, stop));
-        if let Err(e) = std::thread::Builder::new().name("webrtc-media".into()).spawn(work) {
-            tracing::error!(error = %e, "the WebRTC media thread cannot be started");
-            return;
+        let (mailboxes, mail): (Vec<_>, Vec<_>) = (0..directory.shards()).map(|_| mpsc::channel(MAIL)).unzip();
+        let shared = Shared { directory, mailboxes, stats: service.stats.clone(), gone };
+        let mut listener = sockets.tcp;
+        for (index, (commands, mail)) in commands.into_iter().zip(mail).enumerate() {
+            let media = Media { clock, index, port: port.clone(), listener: listener.take(), shared: shared.clone() };
+            let stop = stop.clone();
+            let work = move || media.run(commands, mail, stop);
+            if let Err(e) = std::thread::Builder::new().name(format!("webrtc-media-{index}")).spawn(work) {
+                tracing::error!(error = %e, "a WebRTC media thread cannot be started");
+            }
         }
-        // Ends when the thread does.
+        drop(shared);
+        // Ends when the threads do.
         while let Some(id) = left.recv().await {
             service.forget(id);
+        }
+    }
+}
+
+/// What a media thread begins with.
+struct Media {
+    clock: Clock,
+    index: usize,
+    port: Arc<Port>,
+    /// Of the first one only.
+    listener: Option<std::net::TcpListener>,
+    shared: Shared,
+}
+
+impl Media {
+    /// Runs a shard on a runtime of its own, so that no other work delays a frame.
+    fn run(self, commands: mpsc::Receiver<Command>, mail: mpsc::Receiver<Mail>, stop: CancellationToken) {
+        let Self { clock, index, port, listener, shared } = self;
+        let run = || -> io::Result<()> {
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+            runtime.block_on(async {
+                let receiver = (index == 0).then(|| Receiver::new(port.clone())).transpose()?;
+                let out = Outlet::new(clock, Sender::new(port), Tcp::new(clock, listener)?);
+                Shard::new(clock, index, shared, out).run(Inlets { receiver, mail, commands }, stop).await;
+                Ok(())
+            })
+        };
+        if let Err(e) = run() {
+            tracing::error!(error = %e, "a WebRTC media thread has failed");
         }
     }
 }
@@ -144,20 +194,6 @@ impl Sockets {
                 }
             }
         }
-    }
-}
-
-/// Runs a shard on a runtime of its own, so that no other work delays a frame.
-fn media_thread<F: Future<Output = ()>>(clock: Clock, sockets: Sockets, shard: impl FnOnce((Socket, Tcp)) -> F) {
-    let run = || -> io::Result<()> {
-        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
-        runtime.block_on(async {
-            shard((Socket::new(sockets.udp)?, Tcp::new(clock, sockets.tcp)?)).await;
-            Ok(())
-        })
-    };
-    if let Err(e) = run() {
-        tracing::error!(error = %e, "the WebRTC media thread has failed");
     }
 }
 

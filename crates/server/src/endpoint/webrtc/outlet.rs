@@ -2,7 +2,7 @@
 
 use super::{
     batch::{Batch, Route},
-    socket::{Sent, Socket},
+    socket::{Sender, Sent},
     stats::CameraStats,
     tcp::Tcp,
 };
@@ -13,7 +13,7 @@ use std::sync::atomic::Ordering::Relaxed;
 
 /// The sockets with their batch.
 pub(super) struct Outlet {
-    pub(super) socket: Socket,
+    socket: Sender,
     pub(super) tcp: Tcp,
     batch: Batch,
     clock: Clock,
@@ -29,7 +29,7 @@ pub(super) struct Account<'a> {
 }
 
 impl Outlet {
-    pub(super) fn new(clock: Clock, socket: Socket, tcp: Tcp) -> Self {
+    pub(super) fn new(clock: Clock, socket: Sender, tcp: Tcp) -> Self {
         Self { socket, tcp, batch: Batch::default(), clock, begun: None }
     }
 

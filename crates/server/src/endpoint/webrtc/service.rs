@@ -4,6 +4,7 @@ use super::{
     Options, addresses,
     answer::{self, Sources},
     choice::{Choice, NoCommonCodec},
+    directory::Directory,
     egress::Plan,
     fragment::{self, Fragment},
     offer::{Offer, OfferError},
@@ -73,6 +74,8 @@ pub(super) struct Service {
     local: SocketAddr,
     options: Options,
     audience: Audience,
+    directory: Arc<Directory>,
+    /// Of each media thread.
     shards: Vec<mpsc::Sender<Command>>,
     sessions: Mutex<Sessions>,
     pub(super) stats: Arc<Stats>,
@@ -87,7 +90,6 @@ struct Sessions {
 
 struct Session {
     id: ViewerId,
-    shard: usize,
     /// The browser's name in ICE, to tell a restart by.
     remote: String,
     /// By which a restart's answer names the transport.
@@ -102,10 +104,12 @@ impl Service {
         local: SocketAddr,
         options: Options,
         audience: Audience,
-        shards: Vec<mpsc::Sender<Command>>,
+        threads: (Arc<Directory>, Vec<mpsc::Sender<Command>>),
     ) -> io::Result<Self> {
         let certificate = Certificate::generate().map_err(io::Error::other)?;
-        Ok(Self { clock, certificate, local, options, audience, shards, sessions: Mutex::default(), stats: Arc::default() })
+        let (directory, shards) = threads;
+        let (sessions, stats) = (Mutex::default(), Arc::default());
+        Ok(Self { clock, certificate, local, options, audience, directory, shards, sessions, stats })
     }
 
     /// Answers an offer. `host` is the address by which the browser reached us, if it used one.
@@ -128,12 +132,11 @@ impl Service {
         let plan = Plan::new(&offer, &choice, sources);
         let (id, viewer) = (seat.number(), seat.id());
         let arrival = Box::new(Arrival { session, plan, choice, stream, seat, cameras, candidates });
-        let shard = usize::try_from(id).unwrap_or_default() % self.shards.len().max(1);
         let secret = secret().map_err(|_| Refusal::Stopping)?;
         let (remote, section) = (offer.remote.credentials.ufrag, fragment::first_section(&answer));
-        self.sessions().open.insert(secret.clone(), Session { id, shard, remote, section, etag: FIRST_ETAG });
+        self.sessions().open.insert(secret.clone(), Session { id, remote, section, etag: FIRST_ETAG });
         let (done, joined) = oneshot::channel();
-        let sent = self.tell(shard, Command::Join { id, arrival, done }).await;
+        let sent = self.tell(id, Command::Join { id, arrival, done }).await;
         if sent.is_err() || joined.await.is_err() {
             self.forget(id);
             return Err(Refusal::Stopping);
@@ -144,27 +147,27 @@ impl Service {
     /// Takes candidates or new credentials. `etag` is `None` where the browser sent `*`.
     pub(super) async fn patch(&self, secret: &str, etag: Option<u64>, text: &str) -> Result<Patched, Refusal> {
         let Fragment { credentials, candidates } = Fragment::parse(text);
-        let (id, shard, remote, section) = {
+        let (id, remote, section) = {
             let sessions = self.sessions();
             let session = sessions.open.get(secret).ok_or(Refusal::NoSession)?;
             if etag.is_some_and(|etag| etag != session.etag) {
                 return Err(Refusal::Stale);
             }
-            (session.id, session.shard, session.remote.clone(), session.section.clone())
+            (session.id, session.remote.clone(), session.section.clone())
         };
         let Some(remote) = credentials.filter(|c| c.ufrag != remote) else {
-            self.tell(shard, Command::Candidates { id, candidates }).await?;
+            self.tell(id, Command::Candidates { id, candidates }).await?;
             return Ok(Patched::Candidates);
         };
-        let (local, local_candidates) = self.restart(id, shard, &remote).await?;
-        self.tell(shard, Command::Candidates { id, candidates }).await?;
+        let (local, local_candidates) = self.restart(id, &remote).await?;
+        self.tell(id, Command::Candidates { id, candidates }).await?;
         let etag = self.sessions().restarted(secret, remote.ufrag).ok_or(Refusal::NoSession)?;
         Ok(Patched::Restarted { fragment: fragment::write(&section, &local, &local_candidates), etag })
     }
 
-    async fn restart(&self, id: ViewerId, shard: usize, remote: &Credentials) -> Result<(Credentials, Vec<String>), Refusal> {
+    async fn restart(&self, id: ViewerId, remote: &Credentials) -> Result<(Credentials, Vec<String>), Refusal> {
         let (done, answer) = oneshot::channel();
-        self.tell(shard, Command::Restart { id, remote: remote.clone(), done }).await?;
+        self.tell(id, Command::Restart { id, remote: remote.clone(), done }).await?;
         answer.await.map_err(|_| Refusal::NoSession)
     }
 
@@ -172,18 +175,15 @@ impl Service {
     pub(super) async fn leave(&self, secret: &str) -> Result<(), Refusal> {
         let session = self.sessions().take(secret)?;
         match session {
-            Some(session) => self.tell(session.shard, Command::Leave { id: session.id }).await,
+            Some(session) => self.tell(session.id, Command::Leave { id: session.id }).await,
             None => Ok(()),
         }
     }
 
     /// Sends a viewer away.
     async fn end(&self, id: ViewerId) {
-        let shard = self.sessions().open.values().find(|session| session.id == id).map(|session| session.shard);
-        if let Some(shard) = shard {
-            // If the media thread is gone, so is the viewer.
-            let _ = self.tell(shard, Command::Leave { id }).await;
-        }
+        // If the media thread is gone, so is the viewer.
+        let _ = self.tell(id, Command::Leave { id }).await;
     }
 
     /// A viewer is no more.
@@ -191,8 +191,9 @@ impl Service {
         self.sessions().end(id);
     }
 
-    async fn tell(&self, shard: usize, command: Command) -> Result<(), Refusal> {
-        let shard = self.shards.get(shard).ok_or(Refusal::Stopping)?;
+    /// Tells the media thread of a viewer.
+    async fn tell(&self, id: ViewerId, command: Command) -> Result<(), Refusal> {
+        let shard = self.shards.get(self.directory.shard_of(id)).ok_or(Refusal::Stopping)?;
         shard.send(command).await.map_err(|_| Refusal::Stopping)
     }
 

@@ -1,28 +1,29 @@
-//! A media thread: one UDP socket, the TCP connections of browsers that cannot use it, and all viewers that were given to it.
+//! A media thread: all viewers that were given to it, a way out through the UDP port, and the TCP connections of its viewers who
+//! cannot use that. The first thread takes in what comes for all ([`mail`]).
 //!
 //! It wakes once for a new frame of a camera and walks that camera's viewers; once for what has come in; and once for
 //! timers, which wait for each other. Nothing here waits for a viewer.
 
+mod mail;
 mod streams;
 
 use super::{
+    directory::Directory,
     feed::Feed,
     outlet::Outlet,
-    socket::{Inbox, Socket},
+    socket::{Inbox, Receiver},
     stats::Stats,
-    tcp::{self, Tcp},
+    tcp,
     viewer::{Arrival, Context, End, Viewer},
     wheel::{Timer, Wheel},
 };
 use crate::clock::Clock;
 use futures::{StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
-use proto::{
-    stun,
-    webrtc::{Credentials, Path, Transport},
-};
+pub(super) use mail::Mail;
+use proto::webrtc::{Credentials, Path, Transport};
 use std::{
     collections::HashMap,
-    net::SocketAddr,
+    io,
     panic::{AssertUnwindSafe, catch_unwind},
     sync::Arc,
     time::Duration,
@@ -30,6 +31,8 @@ use std::{
 use tokio::sync::{mpsc, oneshot, watch};
 use tokio_util::sync::CancellationToken;
 
+/// What is taken from another thread before frames get their turn.
+const LETTERS: usize = 32;
 /// Nothing is ever due later than this, so that a shard without viewers still notices what it must.
 const IDLE: Duration = Duration::from_secs(3600);
 
@@ -65,22 +68,38 @@ struct Watched {
     viewers: Vec<ViewerId>,
 }
 
+/// What all media threads have in common.
+#[derive(Clone)]
+pub(super) struct Shared {
+    pub(super) directory: Arc<Directory>,
+    /// Of each thread.
+    pub(super) mailboxes: Vec<mpsc::Sender<Mail>>,
+    pub(super) stats: Arc<Stats>,
+    /// Told when a viewer is no more, so that its URL goes too.
+    pub(super) gone: mpsc::UnboundedSender<ViewerId>,
+}
+
+/// What is brought to a media thread.
+pub(super) struct Inlets {
+    /// Of the first thread only.
+    pub(super) receiver: Option<Receiver>,
+    pub(super) mail: mpsc::Receiver<Mail>,
+    pub(super) commands: mpsc::Receiver<Command>,
+}
+
 pub(super) struct Shard {
     clock: Clock,
-    stats: Arc<Stats>,
+    index: usize,
+    shared: Shared,
     out: Outlet,
     viewers: HashMap<ViewerId, Entry>,
     feeds: HashMap<Arc<str>, Watched>,
-    by_ufrag: HashMap<String, ViewerId>,
-    by_address: HashMap<SocketAddr, ViewerId>,
     wheel: Wheel,
     /// Used again and again, for lists that are made while something else is borrowed.
     ids: Vec<ViewerId>,
     /// Cameras that have got their first viewer and are not waited for yet.
     new_waits: Vec<Wait>,
     turns: u64,
-    /// Told when a viewer is no more, so that its URL goes too.
-    gone: mpsc::UnboundedSender<ViewerId>,
 }
 
 struct Entry {
@@ -92,28 +111,28 @@ struct Entry {
 }
 
 impl Shard {
-    pub(super) fn new(clock: Clock, stats: Arc<Stats>, sockets: (Socket, Tcp), gone: mpsc::UnboundedSender<ViewerId>) -> Self {
+    /// The thread of this number.
+    pub(super) fn new(clock: Clock, index: usize, shared: Shared, out: Outlet) -> Self {
         Self {
             clock,
-            stats,
-            out: Outlet::new(clock, sockets.0, sockets.1),
+            index,
+            shared,
+            out,
             viewers: HashMap::new(),
             feeds: HashMap::new(),
-            by_ufrag: HashMap::new(),
-            by_address: HashMap::new(),
             wheel: Wheel::new(clock.now()),
             ids: Vec::new(),
             new_waits: Vec::new(),
             turns: 0,
-            gone,
         }
     }
 
     /// Works until cancelled, then says goodbye to all viewers.
-    pub(super) async fn run(mut self, mut commands: mpsc::Receiver<Command>, stop: CancellationToken) {
+    pub(super) async fn run(mut self, inlets: Inlets, stop: CancellationToken) {
+        let Inlets { receiver, mut mail, mut commands } = inlets;
         let mut waits: FuturesUnordered<Wait> = FuturesUnordered::new();
         let mut streams: FuturesUnordered<tcp::Wait> = FuturesUnordered::new();
-        let mut inbox = Inbox::new();
+        let (mut inbox, mut letters) = (receiver.as_ref().map(|_| Inbox::new()), Vec::with_capacity(LETTERS));
         loop {
             waits.extend(self.new_waits.drain(..));
             streams.extend(self.out.tcp.new_waits());
@@ -122,13 +141,14 @@ impl Shard {
             tokio::select! {
                 () = stop.cancelled() => break,
                 Some((key, changes)) = waits.next(), if !waits.is_empty() => self.handle_change(key, changes),
-                ready = self.out.socket.readable() => match ready {
-                    Ok(()) => self.handle_readable(&mut inbox),
+                ready = readable(receiver.as_ref()) => match ready {
+                    Ok(()) => self.handle_readable(receiver.as_ref().zip(inbox.as_mut())),
                     Err(e) => {
                         tracing::error!(error = %e, "the WebRTC socket is broken; viewers must wait for a restart");
                         break;
                     }
                 },
+                _ = mail.recv_many(&mut letters, LETTERS) => letters.drain(..).for_each(|letter| self.handle_mail(letter)),
                 accepted = self.out.tcp.accept() => self.handle_accepted(accepted),
                 Some(ready) = streams.next(), if !streams.is_empty() => self.handle_stream(&ready),
                 command = commands.recv() => match command {
@@ -153,26 +173,29 @@ impl Shard {
         self.ids = ids;
     }
 
-    fn handle_readable(&mut self, inbox: &mut Inbox) {
+    fn handle_readable(&mut self, inlet: Option<(&Receiver, &mut Inbox)>) {
+        let Some((receiver, inbox)) = inlet else { return };
         // At most a few calls' worth, so that frames get their turn.
         for _ in 0..4 {
-            if !self.out.socket.receive(inbox) {
+            if !receiver.receive(inbox) {
                 break;
             }
             for (remote, local, data) in inbox.datagrams() {
-                let local = self.out.socket.destination(local);
-                self.handle_datagram(Path { transport: Transport::Udp, local, remote }, data);
+                let Some(id) = self.shared.directory.find(data, &remote) else { continue };
+                let path = Path { transport: Transport::Udp, local: receiver.destination(local), remote };
+                match self.is_mine(id) {
+                    true => self.handle_datagram(id, path, data),
+                    false => self.forward(id, path, data),
+                }
             }
         }
     }
 
-    fn handle_datagram(&mut self, path: Path, data: &mut [u8]) {
-        let by_name = stun::local_ufrag(data).and_then(|ufrag| self.by_ufrag.get(ufrag));
-        let Some(id) = by_name.or_else(|| self.by_address.get(&path.remote)).copied() else { return };
+    fn handle_datagram(&mut self, id: ViewerId, path: Path, data: &mut [u8]) {
         let mut accepted = false;
         self.with_viewer(id, |viewer, cx| accepted = viewer.handle_datagram(cx, path, data));
         if accepted && self.viewers.contains_key(&id) {
-            self.by_address.insert(path.remote, id);
+            self.shared.directory.locate(path.remote, id);
         }
     }
 
@@ -221,7 +244,7 @@ impl Shard {
         self.watch(id, &arrival.stream);
         let viewer = Box::new(Viewer::new(self.clock, self.clock.now(), arrival));
         let ufrag = viewer.local_ufrag();
-        self.by_ufrag.insert(ufrag.clone(), id);
+        self.shared.directory.enter(ufrag.clone(), id);
         self.viewers.insert(id, Entry { camera, ufrag, timer: self.wheel.add(id), viewer });
         self.with_viewer(id, |viewer, cx| viewer.handle_timeout(cx));
     }
@@ -233,7 +256,7 @@ impl Shard {
             self.turns += 1;
             let key = FeedKey { camera: name.clone(), turn: self.turns };
             self.new_waits.push(wait(key, stream.changes()));
-            let feed = Feed::new(stream.clone(), self.stats.camera(name));
+            let feed = Feed::new(stream.clone(), self.shared.stats.camera(name));
             self.feeds.insert(name.clone(), Watched { feed, turn: self.turns, viewers: Vec::new() });
         }
         if let Some(watched) = self.feeds.get_mut(name)
@@ -269,9 +292,9 @@ impl Shard {
     fn restart(&mut self, id: ViewerId, remote: &Credentials) -> Option<(Credentials, Vec<String>)> {
         let entry = self.viewers.get_mut(&id)?;
         let answer = entry.viewer.restart_ice(remote);
-        self.by_ufrag.remove(&entry.ufrag);
+        self.shared.directory.forget(&entry.ufrag);
         entry.ufrag = answer.0.ufrag.clone();
-        self.by_ufrag.insert(entry.ufrag.clone(), id);
+        self.shared.directory.enter(entry.ufrag.clone(), id);
         self.with_viewer(id, |viewer, cx| viewer.handle_timeout(cx));
         Some(answer)
     }
@@ -297,8 +320,7 @@ impl Shard {
 
     fn remove(&mut self, id: ViewerId, end: End) {
         let Some(mut entry) = self.viewers.remove(&id) else { return };
-        self.by_ufrag.remove(&entry.ufrag);
-        self.by_address.retain(|_, of| *of != id);
+        self.shared.directory.leave(&entry.ufrag, id);
         if let Some(watched) = self.feeds.get_mut(&entry.camera) {
             let (clock, now) = (self.clock, self.clock.now());
             let pair = clock.pair();
@@ -316,12 +338,20 @@ impl Shard {
         self.wheel.remove(entry.timer);
         tracing::info!(camera = %entry.camera, viewer = id, reason = %end, "viewer left");
         // The other side is gone only when the server stops.
-        let _ = self.gone.send(id);
+        let _ = self.shared.gone.send(id);
     }
 
     fn close_all(&mut self) {
         let ids: Vec<ViewerId> = self.viewers.keys().copied().collect();
         ids.into_iter().for_each(|id| self.remove(id, End::ServerStops));
+    }
+}
+
+/// Something waits to be received, if this is who receives.
+async fn readable(receiver: Option<&Receiver>) -> io::Result<()> {
+    match receiver {
+        Some(receiver) => receiver.readable().await,
+        None => std::future::pending().await,
     }
 }
 

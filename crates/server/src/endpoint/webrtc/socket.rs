@@ -1,4 +1,5 @@
-//! The one UDP socket of a shard: batched receive (`recvmmsg`, GRO), one send a run (GSO), plain sends where a route refuses that.
+//! The UDP port: batched receive (`recvmmsg`, GRO) for all media threads, one send a run (GSO) by each, plain sends where a route
+//! refuses that.
 
 use super::batch::{Route, Run};
 use nix::{libc, sys::socket::setsockopt, sys::socket::sockopt};
@@ -7,6 +8,7 @@ use std::{
     collections::HashSet,
     io::{self, IoSliceMut},
     net::{IpAddr, Ipv6Addr, SocketAddr},
+    sync::Arc,
 };
 use tokio::{io::Interest, net::UdpSocket};
 
@@ -29,11 +31,22 @@ pub(super) enum Sent {
     Refused,
 }
 
-/// A UDP socket and its buffers.
-pub(super) struct Socket {
-    io: UdpSocket,
+/// A bound socket, made ready.
+pub(super) struct Port {
+    io: std::net::UdpSocket,
     state: UdpSocketState,
     local: SocketAddr,
+}
+
+/// The way in; there is one.
+pub(super) struct Receiver {
+    io: UdpSocket,
+    port: Arc<Port>,
+}
+
+/// A way out; there may be many, from different threads.
+pub(super) struct Sender {
+    port: Arc<Port>,
     /// Destinations over interfaces without GSO.
     plain: HashSet<SocketAddr>,
 }
@@ -61,18 +74,27 @@ impl Inbox {
     }
 }
 
-impl Socket {
-    /// Takes over a bound socket. Must be called on the runtime that will use it.
+impl Port {
+    /// Takes over a bound socket.
     ///
     /// # Errors
     /// If the kernel refuses what every Linux since 4.18 grants.
-    pub(super) fn new(socket: std::net::UdpSocket) -> io::Result<Self> {
-        socket.set_nonblocking(true)?;
-        enlarge(&socket);
-        let local = socket.local_addr()?;
-        let io = UdpSocket::from_std(socket)?;
+    pub(super) fn new(io: std::net::UdpSocket) -> io::Result<Arc<Self>> {
+        io.set_nonblocking(true)?;
+        enlarge(&io);
+        let local = io.local_addr()?;
         let state = UdpSocketState::new((&io).into())?;
-        Ok(Self { io, state, local, plain: HashSet::new() })
+        Ok(Arc::new(Self { io, state, local }))
+    }
+}
+
+impl Receiver {
+    /// Must be called on the runtime that will use it: only that one is woken by what comes in.
+    ///
+    /// # Errors
+    /// If there are no descriptors left.
+    pub(super) fn new(port: Arc<Port>) -> io::Result<Self> {
+        Ok(Self { io: UdpSocket::from_std(port.io.try_clone()?)?, port })
     }
 
     /// Waits until there is something to receive.
@@ -88,14 +110,21 @@ impl Socket {
         let Inbox { buffer, meta, count } = inbox;
         let mut chunks = buffer.chunks_mut(RECEIVE_BYTES);
         let mut slices: [IoSliceMut<'_>; RECEIVE] = std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
-        let receive = || self.state.recv(UdpSockRef::from(&self.io), &mut slices, meta);
+        let receive = || self.port.state.recv(UdpSockRef::from(&self.io), &mut slices, meta);
         *count = self.io.try_io(Interest::READABLE, receive).unwrap_or(0);
         *count > 0
     }
 
     /// Which of our addresses a datagram came to.
     pub(super) fn destination(&self, ip: Option<IpAddr>) -> SocketAddr {
-        canonical(SocketAddr::new(ip.unwrap_or_else(|| self.local.ip()), self.local.port()))
+        let local = self.port.local;
+        canonical(SocketAddr::new(ip.unwrap_or_else(|| local.ip()), local.port()))
+    }
+}
+
+impl Sender {
+    pub(super) fn new(port: Arc<Port>) -> Self {
+        Self { port, plain: HashSet::new() }
     }
 
     /// Sends a run: in one call if the route allows.
@@ -132,13 +161,14 @@ impl Socket {
     }
 
     fn send_call(&self, route: Route, contents: &[u8], segment_size: Option<usize>) -> io::Result<()> {
-        let v6 = self.local.is_ipv6();
+        let Port { io, state, local } = &*self.port;
+        let v6 = local.is_ipv6();
         let destination = if v6 { mapped(route.destination) } else { route.destination };
         // On a socket bound to one address there is nothing to choose.
-        let src_ip = self.local.ip().is_unspecified().then(|| if v6 { map_ip(route.source) } else { route.source });
+        let src_ip = local.ip().is_unspecified().then(|| if v6 { map_ip(route.source) } else { route.source });
         let transmit = Transmit { destination, ecn: None, contents, segment_size, src_ip };
-        // Not by way of the runtime: nobody waits for room here, a viewer for whom there is none loses the packet.
-        self.state.try_send(UdpSockRef::from(&self.io), &transmit)
+        // Nobody waits for room: a viewer for whom there is none loses the packet.
+        state.try_send(UdpSockRef::from(io), &transmit)
     }
 }
 
@@ -186,8 +216,8 @@ mod tests {
     use proto::webrtc::Transport;
     use std::time::Duration;
 
-    fn bound(address: &str) -> Socket {
-        Socket::new(std::net::UdpSocket::bind(address).unwrap()).unwrap()
+    fn bound(address: &str) -> Sender {
+        Sender::new(Port::new(std::net::UdpSocket::bind(address).unwrap()).unwrap())
     }
 
     fn frame(route: Route) -> Batch {
@@ -222,8 +252,8 @@ mod tests {
         for address in ["0.0.0.0:0", "[::]:0"] {
             let mut sender = bound("127.0.0.1:0");
             let Ok(socket) = std::net::UdpSocket::bind(address) else { continue };
-            let receiver = Socket::new(socket).unwrap();
-            let destination = SocketAddr::from(([127, 0, 0, 1], receiver.local.port()));
+            let receiver = Receiver::new(Port::new(socket).unwrap()).unwrap();
+            let destination = SocketAddr::from(([127, 0, 0, 1], receiver.port.local.port()));
             let route = Route { transport: Transport::Udp, destination, source: [127, 0, 0, 1].into() };
             sender.send(&frame(route).run().unwrap());
             let (mut got, mut inbox) = (Vec::new(), Inbox::new());
@@ -234,7 +264,7 @@ mod tests {
                 }
             }
             assert_eq!(got.len(), MAX_SEGMENTS);
-            assert_eq!(got[0], (sender.local, destination, 900));
+            assert_eq!(got[0], (sender.port.local, destination, 900));
             assert_eq!(got[63].2, 100);
         }
     }

@@ -17,6 +17,8 @@ pub(crate) const BUCKETS: [u64; 12] = [50, 100, 200, 500, 1000, 2000, 5000, 10_0
 pub(crate) struct Stats {
     /// TCP connections ended by this side: strangers, and browsers that fell silent.
     pub(crate) tcp_refused: AtomicU64,
+    /// Datagrams lost between media threads, because one of them is far behind.
+    pub(crate) datagrams_dropped: AtomicU64,
     cameras: Mutex<BTreeMap<Arc<str>, Arc<CameraStats>>>,
 }
 

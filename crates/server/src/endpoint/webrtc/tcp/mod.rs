@@ -142,11 +142,28 @@ impl Tcp {
         if self.connections.len() >= MAX_CONNECTIONS {
             return 1;
         }
-        self.insert(stream, path);
+        let key = self.insert(stream, path);
+        self.resume(key, Deframer::default());
         self.evict()
     }
 
-    fn insert(&mut self, stream: TcpStream, path: Path) {
+    /// Takes in a connection that another media thread has let go. It is not waited for before [`Tcp::resume`].
+    ///
+    /// # Errors
+    /// If it has ended, or there is no room.
+    pub(super) fn adopt(&mut self, stream: std::net::TcpStream, path: Path) -> io::Result<Key> {
+        if self.connections.len() >= MAX_CONNECTIONS {
+            return Err(io::ErrorKind::QuotaExceeded.into());
+        }
+        Ok(self.insert(TcpStream::from_std(stream)?, path))
+    }
+
+    /// Lets go of a connection of which nothing is waited for; `None` if it is no more.
+    pub(super) fn release(&mut self, key: Key) -> Option<std::net::TcpStream> {
+        Rc::into_inner(self.connections.remove(&key)?.stream)?.into_std().ok()
+    }
+
+    fn insert(&mut self, stream: TcpStream, path: Path) -> Key {
         self.serial += 1;
         let connection = Connection {
             stream: Rc::new(stream),
@@ -159,10 +176,10 @@ impl Tcp {
             deadline: self.clock.now() + PROVE_WITHIN,
         };
         let key = Key::of(Route::of(path));
-        self.waits.push(connection.readable(key, self.clock));
         if let Some(old) = self.connections.insert(key, connection) {
             old.shut();
         }
+        key
     }
 
     /// The oldest stranger gives way, so that strangers who say nothing do not lock a viewer out.

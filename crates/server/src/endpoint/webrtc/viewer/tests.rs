@@ -6,7 +6,13 @@ use crate::{
     audience::{Audience, Protocol, Visit},
     clock::Clock,
     endpoint::webrtc::{
-        answer::Sources, batch::Batch, offer::Offer, outlet::Outlet, socket::Socket, stats::CameraStats, tcp::Tcp,
+        answer::Sources,
+        batch::Batch,
+        offer::Offer,
+        outlet::Outlet,
+        socket::{Port, Sender},
+        stats::CameraStats,
+        tcp::Tcp,
     },
 };
 use allocation_counter::measure;
@@ -90,7 +96,7 @@ impl Lab {
             frames: 0,
             viewer: Viewer::new(clock, now, arrival),
             feed: Feed::new(stream, Arc::new(CameraStats::default())),
-            out: Outlet::new(clock, Socket::new(near).unwrap(), Tcp::new(clock, None).unwrap()),
+            out: Outlet::new(clock, Sender::new(Port::new(near).unwrap()), Tcp::new(clock, None).unwrap()),
             local,
             far,
             client,
