@@ -163,11 +163,15 @@ impl Playlist {
         let newest = *keys.last()?;
         let interval = newest - keys.iter().rev().nth(1)?;
         let begin = edge.saturating_sub(self.hold_back());
+        // Not on the keyframe itself: players who round would begin before it, and load all that led up to it.
+        let margin = self.part_target / 2;
+        let lead = begin - keys.into_iter().rfind(|key| *key <= begin)?;
+        if (margin..2 * self.part_target).contains(&lead) {
+            return None;
+        }
         // A place before the newest keyframe waits for that one, others for the next to come.
-        let next = if begin < newest { newest } else { newest + interval };
-        let (wait, lead) = (next.saturating_sub(begin), begin - keys.into_iter().rfind(|key| *key <= begin)?);
-        let worthwhile = lead > self.hold_back() && wait <= (interval / 2).min(WORTH_WAITING);
-        worthwhile.then(|| Duration::from_micros(wait))
+        let next = margin + if begin < newest + margin { newest } else { newest + interval };
+        Some(next - begin).filter(|wait| *wait <= WORTH_WAITING).map(Duration::from_micros)
     }
 
     /// How far from the edge players stay.

@@ -154,8 +154,8 @@ fn an_even_stream_is_three_frames_a_part() {
 }
 
 #[test]
-fn players_that_wait_for_a_better_page_begin_near_a_keyframe() {
-    for (gop, longest_ms) in [(30, 500), (60, 1000), (240, 1000)] {
+fn players_that_wait_for_a_better_page_begin_right_behind_a_keyframe() {
+    for gop in [30, 60, 240] {
         let mut bench = Bench::new(EVEN);
         bench.catalog = Catalog::new([(video(0), 90_000)]);
         bench.run(2 * gop, gop);
@@ -165,19 +165,17 @@ fn players_that_wait_for_a_better_page_begin_near_a_keyframe() {
         for i in 0..3 * gop {
             bench.picture(3000, i % gop == 0, false, 1000);
             let better = bench.muxer.playlist().unwrap().better_in();
-            assert!(better.is_none_or(|wait| wait.as_millis() <= longest_ms), "{better:?} of {gop}");
+            assert!(better.is_none_or(|wait| wait.as_millis() <= 1000), "{better:?} of {gop}");
             match (waiting_until, better) {
                 // A part lasts three pictures.
                 (Some(until), Some(_)) => assert!(i <= until + 3, "came later than said"),
                 (None, Some(wait)) => waiting_until = Some(i + wait.as_millis() as usize * 30 / 1000),
                 (_, None) => waiting_until = None,
             }
-            // Two parts back from here is right behind a keyframe, or far from the next one.
-            let begin = (i + gop - 6) % gop;
-            assert!(
-                better.is_some() || begin < gop - longest_ms as usize * 30 / 1000 + 3 || begin >= gop - 3,
-                "{begin} of {gop}"
-            );
+            // Pictures from a keyframe to where players begin: two parts back from the last one that is complete.
+            let begin = (i - i % 3 + gop - 6) % gop;
+            let far_from_the_next = begin + 30 <= gop;
+            assert!(better.is_some() || (1..=6).contains(&begin) || far_from_the_next, "{begin} of {gop}");
         }
     }
 }

@@ -1,7 +1,7 @@
 //! A picture as all who want it share it.
 
 use bytes::Bytes;
-use media::Mono;
+use media::{ClockPair, Mono, Wall};
 use proto::ipc::Picture;
 use std::sync::OnceLock;
 
@@ -20,6 +20,7 @@ pub(crate) struct Jpeg {
     pub(crate) decoded: Mono,
     /// When the JPEG was ready.
     pub(crate) encoded: Mono,
+    wall: OnceLock<Wall>,
     parts: [OnceLock<Bytes>; FORMS],
 }
 
@@ -33,7 +34,21 @@ impl Jpeg {
         let decoded = picture.decoded.min(encoded);
         let received = picture.received.min(decoded);
         let captured = picture.captured.min(received);
-        Self { number, file: picture.jpeg, captured, received, decoded, encoded, parts: Default::default() }
+        Self {
+            number,
+            file: picture.jpeg,
+            captured,
+            received,
+            decoded,
+            encoded,
+            wall: OnceLock::new(),
+            parts: Default::default(),
+        }
+    }
+
+    /// [`Self::captured`] by the wall clock, the same for all who ask: another reading of the clocks is another microsecond.
+    pub(crate) fn captured_by_wall(&self, now: &ClockPair) -> Wall {
+        *self.wall.get_or_init(|| now.wall_at(self.captured))
     }
 
     /// The picture as a protocol sends it, in one of two forms: made by `make` for the first who asks, and kept for all others.

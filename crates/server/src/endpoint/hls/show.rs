@@ -17,8 +17,8 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// Two frames of most cameras. Players stay two parts behind; single frames would cost them more requests than they can make.
-const PART: Duration = Duration::from_millis(66);
+/// Players stay two parts behind: in less than this there is no room for a hiccup, and every part is two more requests.
+const PART: Duration = Duration::from_millis(100);
 const SEGMENT: Duration = Duration::from_secs(1);
 const TARGET: Duration = Duration::from_secs(4);
 /// Target durations that the playlist reaches back; six is what a delta update must leave in.

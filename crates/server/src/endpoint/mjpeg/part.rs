@@ -35,7 +35,7 @@ pub(super) fn telling(picture: &Jpeg, now: impl FnOnce() -> ClockPair) -> Bytes 
 
 /// When the picture was captured (seconds since 1970), and how many milliseconds later it had passed each stage.
 pub(super) fn story(picture: &Jpeg, now: ClockPair) -> [(&'static str, String); 4] {
-    let captured = now.wall_at(picture.captured).as_micros();
+    let captured = picture.captured_by_wall(&now).as_micros();
     let after = |at: media::Mono| format!("{:.1}", at.since(picture.captured).as_secs_f64() * 1000.0);
     [
         ("X-Timestamp", format!("{}.{:06}", captured.div_euclid(1_000_000), captured.rem_euclid(1_000_000))),
