@@ -97,7 +97,7 @@ export class HlsWay extends EventTarget {
     if (!mediaSource().isTypeSupported(this.#mime)) throw new Error(this.#mime);
     this.#show(() => this.#zero);
     const url = new URL(master.uri, this.#index);
-    // One that asks for nothing waits for the next part; here any segment will do.
+    // One that asks for nothing waits for a keyframe at the right place; here any segment will do.
     const now = new URL(url);
     now.searchParams.set('_HLS_msn', '0');
     let playlist = mediaPlaylist(await (await this.#get(now, 'no-store')).text());

@@ -29,7 +29,7 @@ const LOOK: Duration = Duration::from_secs(1);
 const FIRST_WITHIN: Duration = Duration::from_secs(12);
 /// No request waits longer: the HTTP port's own patience ends at 20 s.
 const MAX_WAIT: Duration = Duration::from_secs(15);
-/// The next part comes a fifteenth of a second after the last, unless the camera is slow or has stopped.
+/// The next part comes a tenth of a second after the last, unless the camera is slow or has stopped.
 const NEXT_WITHIN: Duration = Duration::from_millis(250);
 /// What a keyframe may be late by.
 const GRACE: Duration = Duration::from_millis(50);
@@ -99,8 +99,8 @@ impl Service {
     }
 
     /// The page to begin by: players begin by the edge of their first playlist, and many never catch up with what it was behind then
-    /// or what they lost at first. Thus one that is new, and has a keyframe at the right place if that is soon ([`proto::hls::Playlist::better_in`]).
-    /// Of a camera that has stopped, the last page.
+    /// or what they lost at first. Thus one that is new, and has a keyframe at the right place if that is soon
+    /// ([`proto::hls::Playlist::better_in`]). Of a camera that has stopped, the last page.
     ///
     /// # Errors
     /// As [`Service::page`].

@@ -3,8 +3,8 @@
 //! HTTP ([`routes`], [`service`]) answers offers; media threads ([`shard`]), one for each processor, share one UDP port (and, for
 //! networks that block UDP, a [`tcp`] port of the same number). Each has [`viewer`]s of its own, wakes
 //! once for each published frame and sends each viewer its packets in as few calls as the kernel allows ([`batch`],
-//! [`socket`]). What comes in is read by the first one for all; whose it is tells the [`directory`]. A viewer reads the hub by a cursor of its own, so a slow one loses only its own frames. Policies are small
-//! and pure: [`pacing`] (how fast), [`playout`] (how long browsers hold back), [`resend`] (how much is repaired). A frame passes
+//! [`socket`]). What comes in is read by the first one for all; whose it is tells the [`directory`]. A viewer reads the hub by a
+//! cursor of its own, so a slow one loses only its own frames. Policies are small and pure: [`pacing`] (how fast), [`playout`] (how long browsers hold back), [`resend`] (how much is repaired). A frame passes
 //! no state machine on its way: [`egress`] writes its packets, encrypted, right into the buffer that is sent, and [`history`]
 //! remembers enough to make a lost one anew from the ring. ICE and DTLS are [`proto::webrtc`].
 

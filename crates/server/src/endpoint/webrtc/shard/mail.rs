@@ -3,7 +3,6 @@
 use super::{Shard, ViewerId};
 use proto::webrtc::{Deframer, Path};
 use std::sync::atomic::Ordering::Relaxed;
-use tokio::sync::mpsc::error::TrySendError;
 
 /// Something that a media thread is handed by the first one.
 pub(in crate::endpoint::webrtc) struct Mail {
@@ -25,7 +24,9 @@ impl Shard {
 
     /// Hands a datagram on. Without room it is lost, as it would be if the kernel had none.
     pub(super) fn forward(&self, id: ViewerId, path: Path, data: &[u8]) {
-        self.post(Mail { id, path, contents: Contents::Datagram(data.to_vec()) });
+        if !self.post(Mail { id, path, contents: Contents::Datagram(data.to_vec()) }) {
+            self.shared.stats.datagrams_dropped.fetch_add(1, Relaxed);
+        }
     }
 
     /// Hands a connection on, whose first frame told whose it is; false if it was lost on the way.
@@ -34,19 +35,15 @@ impl Shard {
     }
 
     fn post(&self, mail: Mail) -> bool {
-        let Some(mailbox) = self.shared.mailboxes.get(self.shared.directory.shard_of(mail.id)) else { return false };
-        let posted = mailbox.try_send(mail);
-        if let Err(TrySendError::Full(_)) = &posted {
-            self.shared.stats.datagrams_dropped.fetch_add(1, Relaxed);
-        }
-        posted.is_ok()
+        let mailbox = self.shared.mailboxes.get(self.shared.directory.shard_of(mail.id));
+        mailbox.is_some_and(|mailbox| mailbox.try_send(mail).is_ok())
     }
 
     pub(super) fn handle_mail(&mut self, mail: Mail) {
         let Mail { id, path, contents } = mail;
         match contents {
             Contents::Datagram(mut data) => self.handle_datagram(id, path, &mut data),
-            Contents::Connection(stream, frame, deframer) => self.handle_connection(path, stream, (frame, deframer)),
+            Contents::Connection(stream, frame, deframer) => self.handle_connection(id, path, stream, (frame, deframer)),
         }
     }
 }

@@ -70,11 +70,9 @@ impl Shard {
     }
 
     /// A connection that the first media thread found to be of a viewer of ours.
-    pub(super) fn handle_connection(&mut self, path: Path, stream: std::net::TcpStream, rest: (Vec<u8>, Deframer)) {
+    pub(super) fn handle_connection(&mut self, id: ViewerId, path: Path, stream: std::net::TcpStream, rest: (Vec<u8>, Deframer)) {
         let (mut frame, deframer) = rest;
-        let (Some(id), Ok(key)) = (self.shared.directory.find_named(&frame), self.out.tcp.adopt(stream, path)) else {
-            return self.count_refused(1);
-        };
+        let Ok(key) = self.out.tcp.adopt(stream, path) else { return self.count_refused(1) };
         match self.handle_frame(key, path, id, &mut frame, false) {
             true => self.handle_frames(key, path, Some(id), deframer),
             false => self.refuse(key),
