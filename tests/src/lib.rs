@@ -44,7 +44,7 @@ pub use log::Log;
 pub use offer::OFFER;
 pub use player::{KeyframeWatch, Player};
 pub use process::{Process, command};
-pub use publish::{Publisher, PublisherOptions};
+pub use publish::{Publisher, PublisherOptions, free_udp_port};
 pub use server::{Server, ServerOptions};
 pub use skip::{has_tool, skip, skip_without};
 pub use usage::{Usage, children};

@@ -17,7 +17,7 @@ pub struct PublisherOptions {
     pub gop: u32,
     /// Bits a second.
     pub bitrate: u32,
-    /// `tcp` or `udp`.
+    /// `tcp` or `udp` for RTSP, or `mpegts` for that over plain UDP.
     pub transport: &'static str,
     /// Encoder and its options instead of x264's, for example `["-c:v", "libx265"]`; none of the numbers above apply then.
     pub encoder: Option<Vec<String>>,
@@ -53,7 +53,10 @@ impl Publisher {
     pub fn start_with(url: &str, options: &PublisherOptions) -> Result<Self> {
         let (picture, frames) = picture(options)?;
         let mut command = process::command("ffmpeg", options.ffmpeg_arguments());
-        command.args(["-f", "rtsp", "-rtsp_transport", options.transport, url]);
+        match options.transport {
+            "mpegts" => command.args(["-f", "mpegts", url]),
+            transport => command.args(["-f", "rtsp", "-rtsp_transport", transport, url]),
+        };
         let ffmpeg = Process::spawn("ffmpeg", command.stdin(frames))?;
         Ok(Self { ffmpeg, _picture: picture })
     }
@@ -103,4 +106,14 @@ impl PublisherOptions {
 
 fn strings(list: &[&str]) -> Vec<String> {
     list.iter().map(|s| (*s).to_owned()).collect()
+}
+
+/// A UDP port of the loopback address that nobody uses now: for servers that must be told one.
+///
+/// # Panics
+/// If there are none left.
+#[allow(clippy::expect_used, reason = "helpers of tests fail as tests do")]
+pub fn free_udp_port() -> u16 {
+    let socket = std::net::UdpSocket::bind("127.0.0.1:0").expect("a free port");
+    socket.local_addr().expect("a bound socket").port()
 }

@@ -33,8 +33,10 @@ const FEATURES: &[&str] = &[
     "endpoint::rtsp",
     "endpoint::webrtc",
     "endpoint::ws",
+    "source::exec",
     "source::http",
     "source::rtsp",
+    "source::udp",
     "source::worker",
     "supervise",
     "telemetry",
@@ -42,7 +44,8 @@ const FEATURES: &[&str] = &[
 ];
 
 /// Modules of the server that every feature may name; they name no feature.
-const COMMON: &[&str] = &["audience", "cameras", "clock", "connection", "error", "pictures", "workers"];
+const COMMON: &[&str] =
+    &["audience", "cameras", "clock", "connection", "error", "pictures", "redact", "source::intake", "workers"];
 
 /// What a feature may name nevertheless, each with its reason.
 const EXCEPTIONS: &[(&str, &str)] = &[

@@ -1,6 +1,6 @@
 //! Capture to shown, read off the picture itself, over every way into the server.
 
-use harness::{Browser, Camera, DEADLINE, Line, Measured, Publisher, PublisherOptions, Server, skip_without};
+use harness::{Browser, Camera, DEADLINE, Line, Measured, Publisher, PublisherOptions, Server, free_udp_port, skip_without};
 
 /// How long each way is watched.
 const SECONDS: f64 = 20.0;
@@ -28,18 +28,36 @@ fn the_test_picture() {
     watch(&server, "the built-in test picture");
 }
 
-fn publish_and_watch(transport: &'static str) {
+/// Nobody waits for a frame's end longer than that takes to come.
+#[test]
+fn ffmpeg_sends_mpegts() {
     if skip_without(&["ffmpeg"]) {
         return;
+    }
+    let p50 = |seen: &Measured| seen.latency_ms.p50.expect("readable clocks");
+    let Some(by_rtsp) = publish_and_watch("tcp") else { return };
+    let port = free_udp_port();
+    let server = Server::with_cameras(&format!("cam: {{ source: 'udp://127.0.0.1:{port}' }}")).expect("a server");
+    let options = PublisherOptions { transport: "mpegts", ..PublisherOptions::default() };
+    let _sender = Publisher::start_with(&format!("udp://127.0.0.1:{port}"), &options).expect("ffmpeg");
+    let Some(by_mpegts) = watch(&server, "ffmpeg, sent as MPEG-TS over UDP") else { return };
+    let mut line = Line::new("MPEG-TS over UDP against RTSP over TCP");
+    line.at_most("p50 ms more", p50(&by_mpegts) - p50(&by_rtsp), 5.0, 15.0);
+    line.finish();
+}
+
+fn publish_and_watch(transport: &'static str) -> Option<Measured> {
+    if skip_without(&["ffmpeg"]) {
+        return None;
     }
     let server = Server::with_cameras("cam: { source: publish }").expect("a server");
     let options = PublisherOptions { transport, ..PublisherOptions::default() };
     let _publisher = Publisher::start_with(&server.rtsp_url("cam"), &options).expect("ffmpeg");
-    watch(&server, &format!("ffmpeg, published over {transport}"));
+    watch(&server, &format!("ffmpeg, published over {transport}"))
 }
 
-fn watch(server: &Server, way: &str) {
-    let Some(browser) = Browser::start().expect("a browser") else { return };
+fn watch(server: &Server, way: &str) -> Option<Measured> {
+    let browser = Browser::start().expect("a browser")?;
     server.wait_for_state("cam", "live").expect("a live camera");
     browser.watch("viewer", &server.whep_url("cam")).expect("a picture");
     settle(&browser);
@@ -47,6 +65,7 @@ fn watch(server: &Server, way: &str) {
     eprintln!("{seen:#?}");
     judge(&format!("{way}, shown in Chromium for {SECONDS} s"), &seen);
     passes_quickly(server, way);
+    Some(seen)
 }
 
 /// From a frame's last packet in to its first packet out, by the server's own histogram.

@@ -1,6 +1,7 @@
 //! AAC: the beginning of its `AudioSpecificConfig` (ISO/IEC 14496-3 §1.6.2.1) and the headers of ADTS (§1.A.2.2).
 
 use crate::{bits::BitReader, time::rescale};
+use bytes::Bytes;
 
 /// Sampling frequencies by index (table 1.18).
 const RATES: [u32; 13] = [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8000, 7350];
@@ -83,6 +84,48 @@ impl AudioSpecificConfig {
 /// Bytes of an ADTS header without checksum.
 pub const ADTS_LEN: usize = 7;
 
+/// What an ADTS header tells (§1.A.2.2).
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub struct Adts {
+    /// Bytes of the header, with its checksum.
+    pub head: usize,
+    /// Bytes of the frame, with its header.
+    pub len: usize,
+    /// Samples a second.
+    pub rate: u32,
+    /// Channels.
+    pub channels: u8,
+    /// Samples of the frame.
+    pub samples: i64,
+    config: [u8; 2],
+}
+
+impl Adts {
+    /// Reads the header at the beginning of `bytes`; `None` if there is none, or a reserved value in it.
+    pub fn parse(bytes: &[u8]) -> Option<Self> {
+        let head: &[u8; ADTS_LEN] = bytes.first_chunk()?;
+        if head[0] != 0xff || head[1] & 0xf6 != 0xf0 {
+            return None;
+        }
+        let (profile, rate) = (head[2] >> 6, head[2] >> 2 & 15);
+        let configuration = (head[2] & 1) << 2 | head[3] >> 6;
+        let len = usize::from(head[3] & 3) << 11 | usize::from(head[4]) << 3 | usize::from(head[5] >> 5);
+        Some(Self {
+            head: ADTS_LEN + if head[1] & 1 == 0 { 2 } else { 0 },
+            len,
+            rate: *RATES.get(usize::from(rate))?,
+            channels: channel_count(configuration.into())?,
+            samples: 1024 * (1 + i64::from(head[6] & 3)),
+            config: [(profile + 1) << 3 | rate >> 1, rate << 7 | configuration << 3],
+        })
+    }
+
+    /// The `AudioSpecificConfig` that says the same.
+    pub fn config(&self) -> Bytes {
+        Bytes::copy_from_slice(&self.config)
+    }
+}
+
 fn object_type(r: &mut BitReader<'_>) -> Option<u32> {
     match r.bits(5)? {
         31 => Some(32 + r.bits(6)?),
@@ -130,6 +173,8 @@ mod tests {
         let config = AudioSpecificConfig::parse(&[0x12, 0x10]).unwrap();
         assert_eq!(config.adts_header(93), Some([0xff, 0xf1, 0x50, 0x80, 0x0c, 0x9f, 0xfc]));
         assert_eq!(config.adts_header(1 << 13), None, "its length has 13 bits");
+        let read = Adts::parse(&config.adts_header(93).unwrap()).unwrap();
+        assert_eq!((read.head, read.len, read.rate, read.channels, &read.config()[..]), (7, 100, 44_100, 2, &[0x12, 0x10][..]));
         assert_eq!(AudioSpecificConfig::parse(&[0x2b, 0x11, 0x88, 0x00]).unwrap().adts_header(1).unwrap()[2] >> 2, 0b01_0110);
     }
 
@@ -137,6 +182,7 @@ mod tests {
         #[test]
         fn never_panics(config in prop::collection::vec(any::<u8>(), 0..8), rate: u32) {
             let _ = AudioSpecificConfig::parse(&config).map(|c| (c.frame_ticks(rate), c.adts_header(rate as usize)));
+            let _ = Adts::parse(&config);
         }
     }
 }

@@ -11,6 +11,7 @@ mod connection;
 mod endpoint;
 mod error;
 mod pictures;
+mod redact;
 mod source;
 mod supervise;
 mod telemetry;

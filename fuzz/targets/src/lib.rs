@@ -4,6 +4,7 @@
 //! corpora on every test run.
 
 mod congestion;
+mod containers;
 mod feedback;
 mod input;
 mod parameters;
@@ -16,6 +17,7 @@ mod srtp;
 mod stun;
 
 pub use congestion::congestion;
+pub use containers::{mpegts, multipart};
 pub use feedback::feedback;
 pub use input::Input;
 pub use parameters::parameters;
@@ -31,7 +33,7 @@ pub use stun::stun;
 pub type Target = fn(&[u8]);
 
 /// All targets by the names of their corpora.
-pub const ALL: [(&str, Target); 10] = [
+pub const ALL: [(&str, Target); 12] = [
     ("rtp", rtp),
     ("rtcp", rtcp),
     ("feedback", feedback),
@@ -42,4 +44,6 @@ pub const ALL: [(&str, Target); 10] = [
     ("srtp", srtp),
     ("session", session),
     ("congestion", congestion),
+    ("mpegts", mpegts),
+    ("multipart", multipart),
 ];

@@ -4,7 +4,7 @@ use bytes::BufMut;
 
 /// Bytes of a packet.
 pub const PACKET: usize = 188;
-const SYNC: u8 = 0x47;
+pub(super) const SYNC: u8 = 0x47;
 const HEAD: usize = 4;
 /// Room for payload and adaptation field.
 const ROOM: usize = PACKET - HEAD;
@@ -97,6 +97,59 @@ impl Lane {
         out.put_u8(control | self.counter);
         self.counter = (self.counter + 1) & 15;
     }
+}
+
+/// A packet as it is read.
+#[derive(Debug)]
+pub(super) struct Packet<'a> {
+    pub(super) pid: u16,
+    /// A frame or a section begins in it.
+    pub(super) start: bool,
+    pub(super) counter: u8,
+    pub(super) scrambled: bool,
+    /// Its adaptation field is longer than what it tells: filled up (§2.4.3.4).
+    pub(super) stuffed: bool,
+    /// The counter need not go on (§2.4.3.5).
+    pub(super) jumps: bool,
+    pub(super) payload: &'a [u8],
+}
+
+impl<'a> Packet<'a> {
+    /// Reads a packet; `None` if it is none, or known to be damaged.
+    pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
+        let (head, rest) = bytes.split_at_checked(HEAD).filter(|_| bytes.len() == PACKET)?;
+        let damaged = head[1] & 0x80 != 0;
+        if head[0] != SYNC || damaged {
+            return None;
+        }
+        let (has_field, has_payload) = (head[3] & 0x20 != 0, head[3] & 0x10 != 0);
+        let (field, payload) = match has_field {
+            true => rest.split_first().and_then(|(length, rest)| rest.split_at_checked(usize::from(*length)))?,
+            false => (&[][..], rest),
+        };
+        Some(Self {
+            pid: u16::from_be_bytes([head[1] & 0x1f, head[2]]),
+            start: head[1] & 0x40 != 0,
+            counter: head[3] & 15,
+            scrambled: head[3] & 0xc0 != 0,
+            stuffed: has_field && field.len() != told(field),
+            jumps: field.first().is_some_and(|flags| flags & 0x80 != 0),
+            payload: if has_payload { payload } else { &[] },
+        })
+    }
+}
+
+/// How long an adaptation field is without stuffing. An empty one is there for nothing else, so one is said to be longer.
+fn told(field: &[u8]) -> usize {
+    let Some(flags) = field.first() else { return 1 };
+    let clocks = [0x10, 0x08].iter().filter(|flag| flags & **flag != 0).count() * 6;
+    let mut end = 1 + clocks + usize::from(flags & 0x04 != 0);
+    for flag in [0x02, 0x01] {
+        if flags & flag != 0 {
+            end += 1 + field.get(end).map_or(0, |length| usize::from(*length));
+        }
+    }
+    end
 }
 
 /// What is left of a payload.

@@ -8,7 +8,7 @@ mod reload;
 mod signals;
 mod sources;
 
-pub(crate) use sources::{ask, pull, test_picture};
+pub(crate) use sources::{ask, execute, listen, pull, test_picture};
 
 use crate::{
     audience::Audience,

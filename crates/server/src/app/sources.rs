@@ -3,10 +3,12 @@
 use super::House;
 use crate::{
     cameras::{Keeper, Order, Origin, Restarts},
-    config::{HttpSource, Input, RtspSource, Source, TestSource},
+    config::{ExecCommand, HttpSource, Input, RtspSource, Source, TestSource, UdpSource},
     source::{
+        exec::ExecSource,
         http::{HttpPull, Target},
         rtsp::Pull,
+        udp::{self, UdpListen},
         worker::WorkerSource,
     },
     supervise::{Command, Policy, Remote, Supervisor, supervise},
@@ -75,6 +77,9 @@ fn dial(house: &House, source: &Source, stream: Arc<Stream>, policy: Policy) -> 
         Source::Publish => None,
         Source::Rtsp(rtsp) => Some(supervise(pull(rtsp), stream, policy, house.clock)),
         Source::Http(http) => Some(supervise(ask(http), stream, policy, house.clock)),
+        Source::Exec(exec) => Some(supervise(execute(exec), stream, policy, house.clock)),
+        // Whoever waits is not at fault for silence.
+        Source::Udp(udp) => Some(supervise(listen(udp), stream, Policy { waits: true, ..policy }, house.clock)),
         Source::Test(test) => {
             let source = test_picture(house.spawner.clone(), stream.name(), test);
             Some(supervise(source, stream, policy, house.clock))
@@ -92,6 +97,17 @@ pub(crate) fn pull(source: &RtspSource) -> Pull {
 pub(crate) fn ask(source: &HttpSource) -> HttpPull {
     let login = source.credentials.as_ref().map(|c| (c.user.as_str(), c.password.reveal()));
     HttpPull::new(Target::new(&source.url, login, source.fps, source.to_string()))
+}
+
+/// What runs a command.
+pub(crate) fn execute(command: &ExecCommand) -> ExecSource {
+    ExecSource::new(command.words.clone(), command.to_string())
+}
+
+/// What waits for MPEG-TS.
+pub(crate) fn listen(source: &UdpSource) -> UdpListen {
+    let UdpSource { address, interface } = source.clone();
+    UdpListen::new(udp::Target { address, interface }, source.to_string())
 }
 
 /// What makes the test picture. The bounds of the config fit the types of the job.

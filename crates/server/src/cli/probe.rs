@@ -60,6 +60,8 @@ impl Probe {
                     self.watch(clock, app::pull(&rtsp).observed(observer.clone()), observer).await
                 }
                 config::Source::Http(http) => self.watch(clock, app::ask(&http), Observer::default()).await,
+                config::Source::Exec(exec) => self.watch(clock, app::execute(&exec), Observer::default()).await,
+                config::Source::Udp(udp) => self.watch(clock, app::listen(&udp), Observer::default()).await,
                 config::Source::Test(test) => {
                     let spawner = Spawner::new().context("cannot start the thread that starts workers")?;
                     self.watch(clock, app::test_picture(spawner, "probe", &test), Observer::default()).await

@@ -1,6 +1,6 @@
 //! Where a camera's picture comes from.
 
-use std::{fmt, sync::Arc};
+use std::{fmt, net::SocketAddr, sync::Arc};
 use url::Url;
 
 /// The `source:` of a camera.
@@ -12,6 +12,10 @@ pub(crate) enum Source {
     Rtsp(RtspSource),
     /// `http://…`: JPEG files, without end or one by one.
     Http(HttpSource),
+    /// `udp://…`: MPEG-TS that is sent to us.
+    Udp(UdpSource),
+    /// `exec:…`: a command that writes MPEG-TS.
+    Exec(ExecCommand),
     /// `test:?…`: a moving test picture with a clock.
     Test(TestSource),
 }
@@ -34,6 +38,42 @@ pub(crate) struct HttpSource {
     pub(crate) credentials: Option<Credentials>,
     /// How often to ask a camera that sends one file at a time, a second.
     pub(crate) fps: u32,
+}
+
+/// Where MPEG-TS is waited for.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) struct UdpSource {
+    /// An address of this machine, or a multicast group.
+    pub(crate) address: SocketAddr,
+    /// By which interface a group is joined; any that leads there if none is named.
+    pub(crate) interface: Option<String>,
+}
+
+impl fmt::Display for UdpSource {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "udp://{}", self.address)?;
+        self.interface.as_ref().map_or(Ok(()), |name| write!(f, "?interface={name}"))
+    }
+}
+
+/// A command. Its text forms show the program alone: passwords stand in arguments.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct ExecCommand {
+    /// The program and its arguments.
+    pub(crate) words: Vec<String>,
+}
+
+impl fmt::Debug for ExecCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{self}")
+    }
+}
+
+impl fmt::Display for ExecCommand {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "exec:{}", self.words.first().map_or("", String::as_str))?;
+        f.write_str(if self.words.len() > 1 { " …" } else { "" })
+    }
 }
 
 /// A user and a password, decoded.
@@ -117,6 +157,8 @@ impl fmt::Display for Source {
             Self::Publish => f.write_str("publish"),
             Self::Rtsp(rtsp) => rtsp.fmt(f),
             Self::Http(http) => http.fmt(f),
+            Self::Udp(udp) => udp.fmt(f),
+            Self::Exec(exec) => exec.fmt(f),
             Self::Test(t) => {
                 write!(f, "test:?width={}&height={}&fps={}&gop={}&bitrate={}", t.width, t.height, t.fps, t.gop, t.bitrate)?;
                 if t.noise > 0 { write!(f, "&noise={}", t.noise) } else { Ok(()) }
@@ -126,9 +168,9 @@ impl fmt::Display for Source {
 }
 
 /// What is understood, for error messages.
-const UNDERSTOOD: &str = "rtsp://…, rtsps://…, http://… (JPEG), publish, or test:";
+const UNDERSTOOD: &str = "rtsp://…, rtsps://…, http://… (JPEG), udp://… (MPEG-TS), exec:COMMAND, publish, or test:";
 /// Sources of later versions.
-const NOT_YET: [&str; 6] = ["v4l2", "rpicam", "udp", "https", "file", "srt"];
+const NOT_YET: [&str; 5] = ["v4l2", "rpicam", "https", "file", "srt"];
 /// How often a camera that sends one file at a time is asked, a second, and how often it may be.
 const SNAPSHOTS: u32 = 5;
 const MOST_SNAPSHOTS: u32 = 60;
@@ -151,6 +193,8 @@ impl std::str::FromStr for Source {
         match scheme {
             "rtsp" | "rtsps" => rtsp(text).map(Self::Rtsp),
             "http" => http(text).map(Self::Http),
+            "udp" => udp(text).map(Self::Udp),
+            "exec" => exec(rest).map(Self::Exec),
             "test" => test(rest).map(Self::Test),
             _ if NOT_YET.contains(&scheme) => {
                 Err(format!("{scheme}: sources are not supported by this version yet; it takes {UNDERSTOOD}"))
@@ -170,7 +214,7 @@ fn no_source(text: &str) -> String {
 
 /// What stands before the colon is shown only if it looks like a scheme: it may as well be a user or a password.
 fn unknown(scheme: &str, rest: &str) -> String {
-    let known = ["rtsp", "rtsps", "http", "test"].into_iter().chain(NOT_YET);
+    let known = ["rtsp", "rtsps", "http", "udp", "exec", "test"].into_iter().chain(NOT_YET);
     match super::values::similar(scheme, known) {
         Some(meant) => format!("unknown kind of source {scheme:?}; did you mean {meant:?}?"),
         None if rest.starts_with("//") => format!("unknown kind of source {scheme:?}; write {UNDERSTOOD}"),
@@ -181,6 +225,46 @@ fn unknown(scheme: &str, rest: &str) -> String {
 fn rtsp(text: &str) -> Result<RtspSource, String> {
     let (url, credentials) = address(text, "an RTSP URL", "rtsp://user:password@address/path")?;
     Ok(RtspSource { url, credentials })
+}
+
+/// Words as a shell would part them; nothing else of a shell is understood.
+fn exec(command: &str) -> Result<ExecCommand, String> {
+    const EXAMPLE: &str = "write for example exec:ffmpeg -i /dev/video0 -c:v libx264 -tune zerolatency -f mpegts -";
+    let words = shlex::split(command).ok_or_else(|| format!("a quote in the command has no end; {EXAMPLE}"))?;
+    match words.is_empty() {
+        true => Err(format!("a command is missing; {EXAMPLE}")),
+        false => Ok(ExecCommand { words }),
+    }
+}
+
+/// Nothing is secret here: there is nobody to log in with.
+fn udp(text: &str) -> Result<UdpSource, String> {
+    const EXAMPLE: &str = "write udp://0.0.0.0:9999, or a multicast group as udp://239.0.0.1:9999?interface=eth0";
+    let (address, options) = text
+        .trim_start_matches("udp:")
+        .trim_start_matches('/')
+        .split_once('?')
+        .map_or_else(|| (text.trim_start_matches("udp:").trim_start_matches('/'), ""), |(address, options)| (address, options));
+    // As ffmpeg writes the addresses at which it listens.
+    let address = address.trim_start_matches('@').trim_end_matches('/');
+    let address = match address.strip_prefix(':') {
+        Some(port) => format!("0.0.0.0:{port}"),
+        None => address.to_owned(),
+    };
+    let address: SocketAddr =
+        address.parse().map_err(|_| format!("{address:?} is no address with a port to listen at; {EXAMPLE}"))?;
+    if address.port() == 0 {
+        return Err(format!("a port is needed to which the camera sends; {EXAMPLE}"));
+    }
+    let mut source = UdpSource { address, interface: None };
+    for (key, value) in url::form_urlencoded::parse(options.as_bytes()) {
+        match &*key {
+            "interface" if address.ip().is_multicast() => source.interface = Some(value.into_owned()),
+            "interface" => return Err("interface is for multicast groups; name an address of this machine instead".to_owned()),
+            _ => return Err(format!("unknown option {key:?}; known: interface")),
+        }
+    }
+    Ok(source)
 }
 
 /// Our own options stand behind `#`, which no camera ever sees.

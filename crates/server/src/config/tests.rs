@@ -148,7 +148,16 @@ fn every_typo_is_told_with_its_line_and_what_would_be_right() {
         (
             "cameras:\n  a:\n    source: v4l2:/dev/video0",
             "nb.yml:3: cameras.a.source: v4l2: sources are not supported by this version yet; it takes rtsp://…, rtsps://…, \
-             http://… (JPEG), publish, or test:",
+             http://… (JPEG), udp://… (MPEG-TS), exec:COMMAND, publish, or test:",
+        ),
+        (
+            "cameras:\n  a:\n    source: udp://camera:9999",
+            "nb.yml:3: cameras.a.source: \"camera:9999\" is no address with a port to listen at; write udp://0.0.0.0:9999, or a \
+             multicast group as udp://239.0.0.1:9999?interface=eth0",
+        ),
+        (
+            "cameras:\n  a:\n    source: udp://:9999?iface=eth0",
+            "nb.yml:3: cameras.a.source: unknown option \"iface\"; known: interface",
         ),
         (
             "cameras:\n  a:\n    source: rstp://x/y",
@@ -275,4 +284,22 @@ mod any_input {
             }
         }
     }
+}
+
+#[test]
+fn udp_addresses_are_taken_as_ffmpeg_writes_them() {
+    let shown = |text: &str| text.parse::<Source>().map(|source| source.to_string());
+    assert_eq!(shown("udp://:9999").as_deref(), Ok("udp://0.0.0.0:9999"));
+    assert_eq!(shown("udp://@239.0.0.1:1234?interface=eth0").as_deref(), Ok("udp://239.0.0.1:1234?interface=eth0"));
+    assert_eq!(shown("udp://[::]:1234/").as_deref(), Ok("udp://[::]:1234"));
+    assert!(shown("udp://127.0.0.1:1?interface=lo").is_err() && shown("udp://0.0.0.0:0").is_err());
+}
+
+#[test]
+fn commands_are_parted_as_by_a_shell_and_show_their_program_alone() {
+    let source: Source = "exec:ffmpeg -i 'rtsp://u:hunter22@h/a b' -f mpegts -".parse().unwrap();
+    let Source::Exec(command) = &source else { panic!("{source}") };
+    assert_eq!(command.words[2], "rtsp://u:hunter22@h/a b");
+    assert_eq!((source.to_string(), format!("{source:?}").contains("hunter22")), ("exec:ffmpeg …".to_owned(), false));
+    assert!("exec:".parse::<Source>().is_err() && "exec:ffmpeg 'a".parse::<Source>().is_err());
 }

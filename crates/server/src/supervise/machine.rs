@@ -16,12 +16,14 @@ pub(crate) struct Policy {
     pub(crate) on_demand: Option<Duration>,
     /// How long a source may take to say goodbye.
     pub(crate) stop_grace: Duration,
+    /// It waits for somebody to send: silence is told by the stream and the source itself, and nothing is begun anew for it.
+    pub(crate) waits: bool,
 }
 
 impl Default for Policy {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self { stall_after: seconds(5), start_within: seconds(25), on_demand: None, stop_grace: seconds(1) }
+        Self { stall_after: seconds(5), start_within: seconds(25), on_demand: None, stop_grace: seconds(1), waits: false }
     }
 }
 
@@ -153,7 +155,7 @@ impl Machine {
         let lingering = self.linger_until.filter(|_| self.readers == 0);
         match &self.phase {
             Phase::Idle => None,
-            Phase::Running(run) => Some(lingering.map_or(self.silent_at(run), |at| at.min(self.silent_at(run)))),
+            Phase::Running(run) => [lingering, self.silent_at(run)].into_iter().flatten().min(),
             Phase::Stopping { deadline, .. } => Some(*deadline),
             Phase::Waiting { until } => Some(lingering.map_or(*until, |at| at.min(*until))),
         }
@@ -222,7 +224,7 @@ impl Machine {
 
     pub(super) fn handle_timeout(&mut self, now: Mono) {
         match &self.phase {
-            Phase::Running(run) if now >= self.silent_at(run) => {
+            Phase::Running(run) if self.silent_at(run).is_some_and(|at| now >= at) => {
                 let fault = self.silence(run);
                 self.stop(now, Some(fault));
             }
@@ -329,11 +331,13 @@ impl Machine {
         down
     }
 
-    fn silent_at(&self, run: &Run) -> Mono {
-        match run.heard {
+    /// When silence becomes a fault.
+    fn silent_at(&self, run: &Run) -> Option<Mono> {
+        let at = match run.heard {
             Some(heard) => heard + self.policy.stall_after,
             None => run.since + self.policy.start_within,
-        }
+        };
+        (!self.policy.waits).then_some(at)
     }
 
     fn silence(&self, run: &Run) -> Exit {

@@ -23,8 +23,11 @@ impl Sim {
     }
 
     fn seeded(on_demand: Option<Duration>, seed: u64) -> Self {
+        Self::kept(Policy { on_demand, ..Policy::default() }, seed)
+    }
+
+    fn kept(policy: Policy, seed: u64) -> Self {
         let now = Mono::from_nanos(5_000_000_000);
-        let policy = Policy { on_demand, ..Policy::default() };
         let machine = Machine::new(policy, "rtsp://cam/1".into(), seed, now);
         let mut sim =
             Self { now, machine, running: false, asked_to_stop: false, runs: 0, status: None, notes: 0, holds: 0, held: false };
@@ -111,6 +114,19 @@ fn connects_at_once_and_says_to_what() {
     let sim = Sim::new(None);
     assert!(sim.running);
     assert_eq!(sim.state(), (State::Connecting, "connecting to rtsp://cam/1"));
+}
+
+#[test]
+fn a_source_that_waits_for_somebody_is_not_begun_anew_for_silence() {
+    let mut sim = Sim::kept(Policy { waits: true, on_demand: Some(S), ..Policy::default() }, 7);
+    sim.readers(1);
+    sim.pass(3600 * S);
+    sim.frames(S);
+    sim.pass(3600 * S);
+    assert!(sim.running && sim.runs == 1 && !sim.asked_to_stop);
+    sim.readers(0);
+    sim.pass(2 * S);
+    assert!(sim.asked_to_stop, "its last viewer has left");
 }
 
 #[test]
