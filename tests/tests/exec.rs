@@ -42,7 +42,8 @@ fn a_command_is_a_camera_that_is_started_again_and_ends_with_the_server() {
     wait_for(&server, "live", "");
     let last = server.workers();
     server.process().terminate(DEADLINE).unwrap();
-    assert!(last.iter().all(|process| kill(*process, None).is_err()), "nothing is left behind");
+    wait_until("the end of what was left", SOON, || last.iter().all(|process| kill(*process, None).is_err()).then_some(()))
+        .unwrap();
 }
 
 #[test]
