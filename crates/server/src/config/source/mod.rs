@@ -1,0 +1,100 @@
+//! Where a camera's picture comes from: one file for each kind.
+
+mod address;
+mod exec;
+mod http;
+mod rtsp;
+mod test;
+mod udp;
+
+pub(crate) use exec::ExecCommand;
+pub(crate) use http::HttpSource;
+pub(crate) use rtsp::RtspSource;
+pub(crate) use test::TestSource;
+pub(crate) use udp::UdpSource;
+
+use std::fmt;
+
+/// The `source:` of a camera.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub(crate) enum Source {
+    /// `publish`: waits for somebody to publish.
+    Publish,
+    /// `rtsp://…`, `rtsps://…`: we dial the camera.
+    Rtsp(RtspSource),
+    /// `http://…`: JPEG files, without end or one by one.
+    Http(HttpSource),
+    /// `udp://…`: MPEG-TS that is sent to us.
+    Udp(UdpSource),
+    /// `exec:…`: a command that writes MPEG-TS.
+    Exec(ExecCommand),
+    /// `test:?…`: a moving test picture with a clock.
+    Test(TestSource),
+}
+
+impl fmt::Display for Source {
+    /// The source in words, without secrets.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Publish => f.write_str("publish"),
+            Self::Rtsp(rtsp) => rtsp.fmt(f),
+            Self::Http(http) => http.fmt(f),
+            Self::Udp(udp) => udp.fmt(f),
+            Self::Exec(exec) => exec.fmt(f),
+            Self::Test(test) => test.fmt(f),
+        }
+    }
+}
+
+/// What is understood, for error messages.
+const UNDERSTOOD: &str = "rtsp://…, rtsps://…, http://… (JPEG), udp://… (MPEG-TS), exec:COMMAND, publish, or test:";
+
+/// Sources of later versions.
+const NOT_YET: [&str; 5] = ["v4l2", "rpicam", "https", "file", "srt"];
+
+impl std::str::FromStr for Source {
+    type Err = String;
+
+    /// The errors show nothing of what may be a secret.
+    fn from_str(text: &str) -> Result<Self, String> {
+        if text == "publish" {
+            return Ok(Self::Publish);
+        }
+        // YAML takes no bare colon at the end of a line.
+        if text == "test" {
+            return Ok(Self::Test(TestSource::default()));
+        }
+        let Some((scheme, rest)) = text.split_once(':') else {
+            return Err(no_source(text));
+        };
+        match scheme {
+            "rtsp" | "rtsps" => rtsp::parse(text).map(Self::Rtsp),
+            "http" => http::parse(text).map(Self::Http),
+            "udp" => udp::parse(text).map(Self::Udp),
+            "exec" => exec::parse(rest).map(Self::Exec),
+            "test" => test::parse(rest).map(Self::Test),
+            _ if NOT_YET.contains(&scheme) => {
+                Err(format!("{scheme}: sources are not supported by this version yet; it takes {UNDERSTOOD}"))
+            }
+            _ => Err(unknown(scheme, rest)),
+        }
+    }
+}
+
+/// What stands there may be a password in the wrong place, so only the word that was probably meant is shown.
+fn no_source(text: &str) -> String {
+    match crate::config::values::similar(text, ["publish"].into_iter()) {
+        Some(meant) => format!("this is no source; did you mean {meant:?}?"),
+        None => format!("this is no source; write {UNDERSTOOD}"),
+    }
+}
+
+/// What stands before the colon is shown only if it looks like a scheme: it may as well be a user or a password.
+fn unknown(scheme: &str, rest: &str) -> String {
+    let known = ["rtsp", "rtsps", "http", "udp", "exec", "test"].into_iter().chain(NOT_YET);
+    match crate::config::values::similar(scheme, known) {
+        Some(meant) => format!("unknown kind of source {scheme:?}; did you mean {meant:?}?"),
+        None if rest.starts_with("//") => format!("unknown kind of source {scheme:?}; write {UNDERSTOOD}"),
+        None => no_source(scheme),
+    }
+}
