@@ -216,6 +216,10 @@ impl ServerOptions {
         if !self.more.lines().any(|l| l.starts_with("listen:")) {
             yaml.push_str(&format!("listen:\n  http: \"{host}:0\"\n  rtsp: \"{host}:0\"\n  webrtc: \"{host}:0\"\n"));
         }
+        // A machine may have a place for it that the tests are not to write to.
+        if !self.more.lines().any(|l| l.starts_with("state_dir:")) {
+            yaml.push_str("state_dir: off\n");
+        }
         yaml.push_str(&self.more);
         yaml.push_str("\ncameras:\n");
         for line in self.cameras.lines() {

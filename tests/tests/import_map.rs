@@ -44,8 +44,19 @@ const FEATURES: &[&str] = &[
 ];
 
 /// Modules of the server that every feature may name; they name no feature.
-const COMMON: &[&str] =
-    &["audience", "cameras", "clock", "connection", "error", "pictures", "redact", "source::intake", "workers"];
+const COMMON: &[&str] = &[
+    "audience",
+    "cameras",
+    "clock",
+    "connection",
+    "controls",
+    "error",
+    "pictures",
+    "redact",
+    "source::intake",
+    "state",
+    "workers",
+];
 
 /// What a feature may name nevertheless, each with its reason.
 const EXCEPTIONS: &[(&str, &str)] = &[

@@ -3,6 +3,7 @@
 use crate::{
     audience::{NoViewer, Refused},
     cameras::CameraError,
+    controls::ControlError,
 };
 use axum::{
     Json,
@@ -75,6 +76,19 @@ impl From<CameraError> for ApiError {
         };
         let answer = Self::new(status, error.code(), error.to_string(), error.hint());
         if status == StatusCode::SERVICE_UNAVAILABLE { answer.retry_later() } else { answer }
+    }
+}
+
+impl From<ControlError> for ApiError {
+    fn from(error: ControlError) -> Self {
+        let status = match error {
+            ControlError::None | ControlError::NotChangeable { .. } => StatusCode::CONFLICT,
+            ControlError::Busy => StatusCode::TOO_MANY_REQUESTS,
+            ControlError::NoAnswer(_) => StatusCode::GATEWAY_TIMEOUT,
+            _ => StatusCode::UNPROCESSABLE_ENTITY,
+        };
+        let answer = Self::new(status, error.code(), error.to_string(), error.hint());
+        if status == StatusCode::TOO_MANY_REQUESTS { answer.retry_later() } else { answer }
     }
 }
 

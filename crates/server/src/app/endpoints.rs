@@ -75,6 +75,7 @@ pub(super) fn serve(house: &House, Ports { http, rtsp, webrtc }: Ports, state: w
         clock: house.clock,
         config: state,
         audience: house.audience.clone(),
+        settings: house.settings.clone(),
         stop: house.stop.clone(),
     };
     let mut router = Router::new()

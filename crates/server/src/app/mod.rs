@@ -7,6 +7,7 @@ mod limits;
 mod reload;
 mod signals;
 mod sources;
+mod state;
 
 pub(crate) use sources::{ask, execute, listen, pull, test_picture};
 
@@ -15,6 +16,7 @@ use crate::{
     cameras::Cameras,
     clock::Clock,
     config::{Config, Loader},
+    controls::Settings,
     endpoint::http::ConfigState,
     telemetry::{LogArgs, Telemetry},
     workers::Spawner,
@@ -52,6 +54,7 @@ struct House {
     tasks: TaskTracker,
     stop: CancellationToken,
     spawner: Spawner,
+    settings: Settings,
     telemetry: Telemetry,
 }
 
@@ -61,6 +64,7 @@ struct House {
 /// A port that cannot be bound, or a signal handler that cannot be set.
 pub(crate) async fn run(config: Config, mode: Mode, log: LogArgs) -> anyhow::Result<()> {
     let clock = Clock::new();
+    let telemetry = log.init(clock);
     let house = House {
         cameras: Cameras::new(),
         audience: Audience::default(),
@@ -68,7 +72,8 @@ pub(crate) async fn run(config: Config, mode: Mode, log: LogArgs) -> anyhow::Res
         tasks: TaskTracker::new(),
         stop: CancellationToken::new(),
         spawner: Spawner::new().context("cannot start the thread that starts workers")?,
-        telemetry: log.init(clock),
+        settings: Settings::open(state::directory(&config.state_dir, &mode)?),
+        telemetry,
     };
     let signals = Signals::new().context("cannot listen for signals")?;
     house.audience.set_limits(limits::of(&config));

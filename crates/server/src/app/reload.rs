@@ -96,8 +96,8 @@ impl Reload {
 
     /// What cannot change while running stays as it is, also for the next comparison.
     fn settle(&mut self, new: Config, plan: &Plan) {
-        let (listen, webrtc) = (self.config.listen.clone(), self.config.webrtc.clone());
-        self.config = Config { listen, webrtc, ..new };
+        let Config { listen, webrtc, state_dir, .. } = self.config.clone();
+        self.config = Config { listen, webrtc, state_dir, ..new };
         let state = match plan.needs_restart.as_slice() {
             [] => ConfigState::Ok,
             keys => {

@@ -46,6 +46,8 @@ impl Sources {
         let camera = cameras.add(name, origin, options, now);
         // What it was told before is of what it was before.
         camera.stream().release();
+        camera.controls().expect(has_controls(&config.source));
+        camera.controls().remember(self.house.settings.of(name));
         let supervisor = dial(&self.house, &config.source, camera.stream().clone(), policy(config));
         camera.set_keeper(supervisor.as_ref().map(|s| Arc::new(Remote::clone(s)) as Arc<dyn Keeper>));
         self.running.extend(supervisor.map(|s| (name.clone(), s)));
@@ -65,6 +67,11 @@ impl Sources {
     pub(super) async fn shutdown(self) {
         join_all(self.running.into_values().map(Supervisor::shutdown)).await;
     }
+}
+
+/// The kinds of sources that have controls while they run.
+fn has_controls(_source: &Source) -> bool {
+    false
 }
 
 fn policy(config: &Input) -> Policy {

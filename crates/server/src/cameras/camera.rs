@@ -5,6 +5,7 @@ use super::{
     meter::{Meter, Rates},
     parts,
 };
+use crate::controls::Desk;
 use hub::{State, Status, Stream};
 use media::{Catalog, Mono};
 use std::sync::{
@@ -66,6 +67,7 @@ pub(crate) struct Camera {
     stream: Arc<Stream>,
     /// Bits a second as of the last tick; beside the notes, so that media threads read it without their lock.
     bitrate: AtomicU64,
+    controls: Desk,
     /// Held for a moment, never across an await.
     notes: Mutex<Notes>,
 }
@@ -103,7 +105,7 @@ pub(super) struct Noticed {
 impl Camera {
     pub(super) fn new(stream: Arc<Stream>, origin: Origin) -> Self {
         let notes = Notes { origin, keeper: None, earlier: Vec::new(), meter: Meter::default(), seen: None, told: None };
-        Self { stream, bitrate: AtomicU64::new(0), notes: Mutex::new(notes) }
+        Self { stream, bitrate: AtomicU64::new(0), controls: Desk::default(), notes: Mutex::new(notes) }
     }
 
     /// The name of its stream: `CAMERA`, or `CAMERA/RENDITION`.
@@ -126,6 +128,11 @@ impl Camera {
     /// at the state too. One load of an atomic.
     pub(crate) fn bitrate(&self) -> u64 {
         self.bitrate.load(Relaxed)
+    }
+
+    /// What can be set in it while it runs.
+    pub(crate) fn controls(&self) -> &Desk {
+        &self.controls
     }
 
     /// Its stream.

@@ -76,11 +76,14 @@ fn variable<'a>(inside: &'a str, environment: &'a Environment) -> Result<&'a str
 const PREFIX: &str = "NEVERBLINK_";
 const SEPARATOR: &str = "__";
 
-/// Puts every `NEVERBLINK_A__B=value` over the key `a.b` of `root`. No key lies at the top level, so a variable without
-/// `__` is none of ours; an empty one counts as unset.
+/// Keys at the top level; every other variable without `__` is none of ours.
+const TOP: [&str; 1] = ["STATE_DIR"];
+
+/// Puts every `NEVERBLINK_A__B=value` over the key `a.b` of `root`. An empty one counts as unset.
 pub(super) fn overlay(root: &mut Node, environment: &Environment, problems: &Gathered) {
     for (name, value) in environment {
-        let Some(path) = name.strip_prefix(PREFIX).filter(|path| path.contains(SEPARATOR) && !value.is_empty()) else { continue };
+        let ours = |path: &&str| path.contains(SEPARATOR) || TOP.contains(path);
+        let Some(path) = name.strip_prefix(PREFIX).filter(ours).filter(|_| !value.is_empty()) else { continue };
         let keys: Vec<String> = path.split(SEPARATOR).map(str::to_lowercase).collect();
         let place = Place::Variable(name.as_str().into());
         let node = Node { place: place.clone(), value: Value::Text(value.clone()) };

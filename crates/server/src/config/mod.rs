@@ -21,6 +21,7 @@ use section::Section;
 use std::{
     collections::BTreeMap,
     net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
     rc::Rc,
     sync::Arc,
     time::Duration,
@@ -36,8 +37,22 @@ pub(crate) struct Config {
     pub(crate) webrtc: WebRtc,
     /// How much there may be at once.
     pub(crate) limits: Limits,
+    /// Where the server keeps what it has to remember.
+    pub(crate) state_dir: StateDir,
     /// The cameras by name.
     pub(crate) cameras: BTreeMap<Arc<str>, Camera>,
+}
+
+/// The `state_dir` key.
+#[derive(Clone, PartialEq, Eq, Default, Debug)]
+pub(crate) enum StateDir {
+    /// Where systemd or a package made one.
+    #[default]
+    Usual,
+    /// Here.
+    At(PathBuf),
+    /// Nothing is remembered.
+    Off,
 }
 
 /// The addresses to listen on; `None` is off.
@@ -126,7 +141,7 @@ impl Config {
         let camera = Camera { input: Input::new(source.parse()?), renditions: BTreeMap::new(), max_viewers: None };
         let listen = Listen { webrtc: Some((Ipv4Addr::LOCALHOST, 8189).into()), ..Listen::default() };
         let cameras = BTreeMap::from([("demo".into(), camera)]);
-        Ok(Self { listen, webrtc: WebRtc::default(), limits: Limits::default(), cameras })
+        Ok(Self { listen, webrtc: WebRtc::default(), limits: Limits::default(), state_dir: StateDir::Off, cameras })
     }
 
     /// The same, but listening where these say.
@@ -173,9 +188,10 @@ impl Config {
         let listen = Listen::read(root.section("listen"));
         let webrtc = WebRtc::read(root.section("webrtc"));
         let limits = Limits::read(root.section("limits"));
+        let state_dir = root.value("state_dir", state_dir).unwrap_or_default();
         let cameras = cameras(root.section("cameras"));
         root.finish();
-        let config = Self { listen, webrtc, limits, cameras };
+        let config = Self { listen, webrtc, limits, state_dir, cameras };
         problems.unless_any(config)
     }
 }
@@ -236,6 +252,14 @@ impl Limits {
         let viewers = section.value("viewers", viewers);
         section.finish();
         Self { viewers: viewers.unwrap_or(Self::default().viewers) }
+    }
+}
+
+fn state_dir(text: &str) -> Result<StateDir, String> {
+    match text {
+        "off" => Ok(StateDir::Off),
+        path if path.starts_with('/') => Ok(StateDir::At(path.into())),
+        _ => Err(format!("{text:?} is no whole path; write for example /var/lib/neverblink, or off")),
     }
 }
 

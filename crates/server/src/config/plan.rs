@@ -30,6 +30,7 @@ impl Plan {
             ("listen.rtsp", old.listen.rtsp != new.listen.rtsp),
             ("listen.webrtc", old.listen.webrtc != new.listen.webrtc),
             ("webrtc", old.webrtc != new.webrtc),
+            ("state_dir", old.state_dir != new.state_dir),
         ];
         Self {
             remove: gone.cloned().collect(),

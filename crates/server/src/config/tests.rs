@@ -20,6 +20,7 @@ webrtc:
   hosts: [203.0.113.7, '2001:db8::7']
 limits:
   viewers: 300
+state_dir: /srv/nb
 cameras:
   front:
     source: rtsp://user:pa%40ss@192.0.2.10/stream1
@@ -39,6 +40,8 @@ fn everything_is_read() {
     assert_eq!(config.listen.http, Some("127.0.0.1:1".parse().unwrap()));
     assert_eq!(config.listen.rtsp, None);
     assert_eq!(config.listen.webrtc, Listen::default().webrtc);
+    assert_eq!(config.state_dir, StateDir::At("/srv/nb".into()));
+    assert_eq!(parse(GOOD, &[("NEVERBLINK_STATE_DIR", "off"), ("NEVERBLINK_HOME", "x")]).unwrap().state_dir, StateDir::Off);
     assert_eq!((config.webrtc.tcp, config.webrtc.hosts.len()), (false, 2));
     let front = &config.cameras["front"];
     let Source::Rtsp(rtsp) = &front.input.source else { panic!("{front:?}") };
@@ -71,6 +74,7 @@ fn every_typo_is_told_with_its_line_and_what_would_be_right() {
         ("camras:\n  a: { source: publish }", "nb.yml:1: camras: unknown key; did you mean \"cameras\"?"),
         ("listen:\n  htpp: 127.0.0.1:1", "nb.yml:2: listen.htpp: unknown key; did you mean \"http\"?"),
         ("limits:\n  viewer: 3", "nb.yml:2: limits.viewer: unknown key; did you mean \"viewers\"?"),
+        ("state_dir: var", "nb.yml:1: state_dir: \"var\" is no whole path; write for example /var/lib/neverblink, or off"),
         ("limits:\n  viewers: 0", "nb.yml:2: limits.viewers: 0 is out of bounds; it may be 1 to 100000"),
         (
             "cameras:\n  a:\n    source: publish\n    max_viewers: many",

@@ -1,6 +1,7 @@
 //! The HTTP port: the API, and whatever other features merge into its router.
 
 mod api;
+mod controls;
 mod feed;
 mod health;
 mod live;
@@ -16,7 +17,7 @@ pub(crate) use health::ConfigState;
 pub(crate) use run::FirstSegment;
 pub(crate) use server::Http;
 
-use crate::{audience::Audience, cameras::Cameras, clock::Clock, error::ApiError};
+use crate::{audience::Audience, cameras::Cameras, clock::Clock, controls::Settings, error::ApiError};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
@@ -47,6 +48,8 @@ pub(crate) struct Api {
     pub(crate) first_segment: FirstSegment,
     /// The viewers shown.
     pub(crate) audience: Audience,
+    /// Keeps what is set in cameras.
+    pub(crate) settings: Settings,
     /// Closes the long-lived connections.
     pub(crate) stop: CancellationToken,
 }
@@ -64,6 +67,7 @@ impl Api {
             .route("/api/v1/cameras/{name}/stop", post(run::stop))
             .route("/api/v1/cameras/{name}/restart", post(api::restart))
             .route("/api/v1/cameras/{name}/keyframe", post(api::keyframe))
+            .route("/api/v1/cameras/{name}/controls", get(controls::list).patch(controls::set))
             .route("/api/v1/viewers", get(viewers::list))
             .route("/api/v1/viewers/{id}", get(viewers::one).delete(viewers::end))
             .route("/api/v1/events", get(api::events))
