@@ -257,7 +257,8 @@ impl Limits {
 
 fn state_dir(text: &str) -> Result<StateDir, String> {
     match text {
-        "off" => Ok(StateDir::Off),
+        // What YAML makes of a bare `off`.
+        "off" | "false" => Ok(StateDir::Off),
         path if path.starts_with('/') => Ok(StateDir::At(path.into())),
         _ => Err(format!("{text:?} is no whole path; write for example /var/lib/neverblink, or off")),
     }

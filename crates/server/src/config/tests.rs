@@ -41,6 +41,7 @@ fn everything_is_read() {
     assert_eq!(config.listen.rtsp, None);
     assert_eq!(config.listen.webrtc, Listen::default().webrtc);
     assert_eq!(config.state_dir, StateDir::At("/srv/nb".into()));
+    assert_eq!(parse(&GOOD.replace("/srv/nb", "off"), &[("NEVERBLINK_HOME", "x")]).unwrap().state_dir, StateDir::Off);
     assert_eq!(parse(GOOD, &[("NEVERBLINK_STATE_DIR", "off"), ("NEVERBLINK_HOME", "x")]).unwrap().state_dir, StateDir::Off);
     assert_eq!((config.webrtc.tcp, config.webrtc.hosts.len()), (false, 2));
     let front = &config.cameras["front"];
