@@ -18,6 +18,7 @@ pub mod ages;
 mod binary;
 mod browser;
 mod camera;
+pub mod faults;
 mod flash;
 pub mod http;
 pub mod lan;
@@ -32,6 +33,7 @@ mod server;
 mod skip;
 mod usage;
 mod wait;
+pub mod way;
 mod web_camera;
 pub mod websocket;
 

@@ -81,7 +81,16 @@ pub(super) fn unreadable(label: &str) -> Exit {
 
 /// The conversation broke.
 pub(super) fn broken(target: &Target, error: &hyper::Error) -> Exit {
-    Exit::new(Fault::Disconnected, format!("the connection with {} broke: {error}", target.address()))
+    let camera = target.address();
+    if error.is_parse() {
+        return Exit::new(
+            Fault::Refused,
+            format!("{camera} answered with something that is no HTTP ({error}): is this its port?"),
+        );
+    }
+    // The library's own words are about itself; the cause is behind them.
+    let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+    Exit::new(Fault::Disconnected, format!("the connection with {camera} broke: {cause}"))
 }
 
 /// The camera has ended its answer.

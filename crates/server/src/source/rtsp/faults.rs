@@ -150,6 +150,14 @@ fn broken(target: &Target, step: Step, text: &str) -> Exit {
             Exit::new(Fault::Disconnected, format!("{camera} no longer answers"))
         }
         _ if text.contains("EOF") => closed(target),
+        // Its own words are about bytes of a buffer, which help nobody.
+        _ if text.contains("RTSP framing error") => Exit::new(
+            Fault::Refused,
+            format!("{camera} sends something that is no RTSP: is this its port, and what stands between it and us?"),
+        ),
+        _ if kind(first_line(text)) == Some(io::ErrorKind::ConnectionReset) => {
+            Exit::new(Fault::Disconnected, format!("{camera} has cut the connection"))
+        }
         _ if step == Step::Receive => {
             Exit::new(Fault::Disconnected, format!("the session with {camera} broke: {}", quote(target, text)))
         }
@@ -159,8 +167,11 @@ fn broken(target: &Target, step: Step, text: &str) -> Exit {
 
 /// The first line of a text, shortened, without secrets and control characters.
 fn quote(target: &Target, text: &str) -> String {
-    let line = text.lines().next().unwrap_or_default();
-    target.scrub(line).chars().filter(|c| !c.is_control()).take(MAX_QUOTE).collect()
+    target.scrub(first_line(text)).chars().filter(|c| !c.is_control()).take(MAX_QUOTE).collect()
+}
+
+fn first_line(text: &str) -> &str {
+    text.lines().next().unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -206,6 +217,23 @@ mod tests {
         ] {
             let exit = answered(target, Step::Describe, status);
             assert!(exit.words.starts_with(words) && exit.fault == fault, "{}", exit.words);
+        }
+    }
+
+    #[test]
+    fn what_a_library_says_of_bytes_is_put_into_words() {
+        let target = target("rtsp://cam/path", LOGIN);
+        for (text, words) in [
+            (
+                "Error reading from RTSP peer: Connection reset by peer (os error 104)\n\nconn: 1",
+                "cam:554 has cut the connection",
+            ),
+            ("RTSP framing error: Invalid RTSP message:\nbyte 98249: request-line", "cam:554 sends something that is no RTSP"),
+            ("Error reading from RTSP peer: unexpected EOF", "cam:554 closed the connection"),
+        ] {
+            for step in [Step::Describe, Step::Receive] {
+                assert!(broken(&target, step, text).words.starts_with(words), "{}", broken(&target, step, text).words);
+            }
         }
     }
 

@@ -13,6 +13,7 @@ mod target;
 pub(crate) use observer::{Observation, Observer, TrackObservation};
 
 use crate::supervise::{Context, Exit, Source};
+use hub::Publisher;
 use retina::client::SessionGroup;
 use std::{sync::Arc, time::Duration};
 use target::Target;
@@ -42,10 +43,15 @@ impl Pull {
         Self { observer, ..self }
     }
 
-    async fn pull(&mut self, ctx: &Context, group: Arc<SessionGroup>) -> Exit {
-        let opened = match session::open(&self.target, group).await {
+    /// Ends with whoever still publishes, if it was asked to stop: until the goodbye is said nothing else is to be told of the camera.
+    async fn pull(&mut self, ctx: &Context, group: Arc<SessionGroup>) -> (Exit, Option<Publisher>) {
+        let opened = tokio::select! {
+            () = ctx.stop.cancelled() => return (Exit::stopped(), None),
+            opened = session::open(&self.target, group) => opened,
+        };
+        let opened = match opened {
             Ok(opened) => opened,
-            Err(exit) => return exit,
+            Err(exit) => return (exit, None),
         };
         let camera = ctx.stream.name();
         if self.ignored != opened.ignored {
@@ -69,13 +75,12 @@ impl Source for Pull {
 
     async fn run(&mut self, ctx: Context) -> Exit {
         let group = Arc::new(SessionGroup::default());
-        let stop = ctx.stop.clone();
-        let exit = tokio::select! {
-            () = stop.cancelled() => Exit::stopped(),
-            exit = self.pull(&ctx, group.clone()) => exit,
-        };
+        let (exit, publisher) = self.pull(&ctx, group.clone()).await;
         // The session was dropped, which has begun its teardown; a camera that does not answer must not hold us up.
         let _ = timeout(GOODBYE, group.await_teardown()).await;
+        if let Some(publisher) = publisher {
+            publisher.finish(ctx.clock.now(), exit.words.clone());
+        }
         exit
     }
 }

@@ -19,7 +19,7 @@ use retina::client::{
     SessionOptions, SetupOptions, UnknownRtcpSsrcPolicy,
 };
 use std::{future::Future, sync::Arc, time::Duration};
-use tokio::time::{Instant, timeout_at};
+use tokio::time::{Instant, error::Elapsed, timeout_at};
 
 /// From the first packet sent to the answer to PLAY.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
@@ -162,19 +162,19 @@ const fn kind_name(kind: MediaKind) -> &'static str {
 }
 
 impl Opened {
-    /// Publishes what comes until the session ends.
-    pub(super) async fn receive(self, target: &Target, ctx: &Context, observer: &Observer) -> Exit {
+    /// Publishes what comes until the session ends, or until it is to: then the publisher is still there.
+    pub(super) async fn receive(self, target: &Target, ctx: &Context, observer: &Observer) -> (Exit, Option<Publisher>) {
         let publisher = match ctx.publish(target.label(), self.catalog.clone()) {
             Ok(publisher) => publisher,
-            Err(exit) => return exit,
+            Err(exit) => return (exit, None),
         };
         let Self { mut session, catalog, lanes, .. } = self;
         let mut desk = Desk { ctx, publisher, catalog, lanes, observer };
         let mut begin_until = Some(Instant::now() + BEGIN_WITHIN);
         let exit = loop {
-            let next = match begin_until {
-                Some(until) => timeout_at(until, session.next()).await,
-                None => Ok(session.next().await),
+            let next = tokio::select! {
+                () = ctx.stop.cancelled() => return (Exit::stopped(), Some(desk.publisher)),
+                next = next(&mut session, begin_until) => next,
             };
             let taken = match next {
                 Ok(Some(Ok(item))) => {
@@ -190,7 +190,18 @@ impl Opened {
             }
         };
         desk.publisher.finish(ctx.clock.now(), exit.words.clone());
-        exit
+        (exit, None)
+    }
+}
+
+/// What comes next; an error if that is nothing `until` then.
+async fn next(
+    session: &mut Session<Playing>,
+    until: Option<Instant>,
+) -> Result<Option<Result<PacketItem, retina::Error>>, Elapsed> {
+    match until {
+        Some(until) => timeout_at(until, session.next()).await,
+        None => Ok(session.next().await),
     }
 }
 
