@@ -7,15 +7,12 @@
 use harness::{
     Browser, Camera, Line, Player, Process, Publisher, PublisherOptions, Server, WebCamera, command,
     faults::{
-        CommandCamera, Course, Fault, FlaskCamera, MadeCamera, Patient, PulledCamera, PushedCamera, SentCamera, wait_until_well,
+        CommandCamera, Course, Fault, FlaskCamera, MadeCamera, Patient, PulledCamera, PushedCamera, SentCamera, treat_all,
+        wait_until_well,
     },
     http, skip_without, wait_until,
 };
-use std::{
-    sync::mpsc,
-    thread,
-    time::{Duration, Instant},
-};
+use std::time::{Duration, Instant};
 
 /// How long a fault lasts that is not over at once.
 const LASTS: Duration = Duration::from_secs(5);
@@ -62,40 +59,18 @@ fn whatever_happens_to_one_camera_is_told_and_passes_and_no_other_notices() {
     let Some(locked) = Locked::start() else { return };
     let server = Server::with_cameras(&cameras(&patients, &locked)).unwrap();
     let _bystander = Publisher::start_with(&server.rtsp_url(BYSTANDER), &small()).unwrap();
-    let (courses, bystander) = thread::scope(|scope| {
-        let (report, reports) = mpsc::channel();
-        let (begun, all_begun) = mpsc::channel();
-        let mut releases = Vec::new();
-        for mut patient in patients {
-            let (server, report, begun) = (&server, report.clone(), begun.clone());
-            let (release, released) = mpsc::channel::<()>();
-            let (go, gone) = mpsc::channel::<()>();
-            releases.push((go, release));
-            scope.spawn(move || {
-                patient.begin(server).unwrap();
-                wait_until_well(server, patient.name()).unwrap();
-                begun.send(patient.name().to_owned()).unwrap();
-                let _ = gone.recv();
-                report.send(all_courses(&mut *patient, server)).unwrap();
-                // What it started lives as long as its thread.
-                let _ = released.recv();
-            });
-        }
-        drop((report, begun));
-        let names: Vec<_> = all_begun.iter().take(releases.len()).collect();
-        let viewers = Viewers::watch(&browser, &server, &names);
-        let (gos, releases): (Vec<_>, Vec<_>) = releases.into_iter().unzip();
-        drop(gos);
-        let mut courses = Vec::new();
+    let all_courses = |patient: &mut dyn Patient| all_courses(patient, &server);
+    let (courses, bystander) = treat_all(patients, &server, all_courses, |mut ward| {
+        let viewers = Viewers::watch(&browser, &server, ward.names());
         let mut pieces = Vec::new();
-        while courses.len() < names.len() {
+        ward.begin();
+        while !ward.is_done().unwrap() {
             pieces.push(browser.measure(BYSTANDER, PIECE).unwrap());
-            courses.extend(reports.try_iter().map(Result::unwrap));
         }
         viewers.are_all_there(&server);
-        drop(releases);
-        (courses, pieces)
-    });
+        (ward.into_reports(), pieces)
+    })
+    .unwrap();
     locked.are_told_and_opened(&server);
     let mut lines: Vec<_> = courses.into_iter().flatten().map(|course| line(&course)).collect();
     let mut line = Line::new("faults: what a camera shows that nothing happens to");

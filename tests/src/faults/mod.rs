@@ -6,6 +6,7 @@ mod made;
 mod pulled;
 mod pushed;
 mod sent;
+mod ward;
 mod web;
 
 pub use command::CommandCamera;
@@ -14,6 +15,7 @@ pub use made::MadeCamera;
 pub use pulled::PulledCamera;
 pub use pushed::PushedCamera;
 pub use sent::SentCamera;
+pub use ward::{Ward, treat_all};
 pub use web::FlaskCamera;
 
 use crate::{PublisherOptions, Server};
