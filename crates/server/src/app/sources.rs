@@ -2,11 +2,13 @@
 
 use super::House;
 use crate::{
-    cameras::{Keeper, Order, Origin, Restarts},
-    config::{ExecCommand, HttpSource, Input, RtspSource, Source, TestSource, UdpSource},
+    cameras::{Camera, Keeper, Order, Origin, Restarts},
+    config::{ExecCommand, HttpSource, Input, RpicamDriver, RpicamSource, RtspSource, Source, TestSource, UdpSource},
+    controls::Desk,
     source::{
         exec::ExecSource,
         http::{HttpPull, Target},
+        rpicam::{self, Rpicam},
         rtsp::Pull,
         udp::{self, UdpListen},
         worker::WorkerSource,
@@ -15,7 +17,7 @@ use crate::{
     workers::Spawner,
 };
 use futures::future::join_all;
-use hub::{Stream, StreamOptions};
+use hub::StreamOptions;
 use proto::ipc::TestPicture;
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
@@ -48,7 +50,7 @@ impl Sources {
         camera.stream().release();
         camera.controls().expect(has_controls(&config.source));
         camera.controls().remember(self.house.settings.of(name));
-        let supervisor = dial(&self.house, &config.source, camera.stream().clone(), policy(config));
+        let supervisor = dial(&self.house, &config.source, &camera, policy(config));
         camera.set_keeper(supervisor.as_ref().map(|s| Arc::new(Remote::clone(s)) as Arc<dyn Keeper>));
         self.running.extend(supervisor.map(|s| (name.clone(), s)));
     }
@@ -70,8 +72,8 @@ impl Sources {
 }
 
 /// The kinds of sources that have controls while they run.
-fn has_controls(_source: &Source) -> bool {
-    false
+fn has_controls(source: &Source) -> bool {
+    matches!(source, Source::Rpicam(_))
 }
 
 fn policy(config: &Input) -> Policy {
@@ -79,7 +81,8 @@ fn policy(config: &Input) -> Policy {
 }
 
 /// Starts what reaches this kind of source; `None` if it comes to us by itself.
-fn dial(house: &House, source: &Source, stream: Arc<Stream>, policy: Policy) -> Option<Supervisor> {
+fn dial(house: &House, source: &Source, camera: &Camera, policy: Policy) -> Option<Supervisor> {
+    let stream = camera.stream().clone();
     match source {
         Source::Publish => None,
         Source::Rtsp(rtsp) => Some(supervise(pull(rtsp), stream, policy, house.clock)),
@@ -87,6 +90,7 @@ fn dial(house: &House, source: &Source, stream: Arc<Stream>, policy: Policy) -> 
         Source::Exec(exec) => Some(supervise(execute(exec), stream, policy, house.clock)),
         // Whoever waits is not at fault for silence.
         Source::Udp(udp) => Some(supervise(listen(udp), stream, Policy { waits: true, ..policy }, house.clock)),
+        Source::Rpicam(pi) => Some(supervise(drive(pi, camera.controls().clone()), stream, policy, house.clock)),
         Source::Test(test) => {
             let source = test_picture(house.spawner.clone(), stream.name(), test);
             Some(supervise(source, stream, policy, house.clock))
@@ -109,6 +113,18 @@ pub(crate) fn ask(source: &HttpSource) -> HttpPull {
 /// What runs a command.
 pub(crate) fn execute(command: &ExecCommand) -> ExecSource {
     ExecSource::new(command.words.clone(), command.to_string())
+}
+
+/// What drives the camera of a Raspberry Pi.
+pub(crate) fn drive(source: &RpicamSource, desk: Desk) -> Rpicam {
+    let RpicamSource { camera, width, height, fps, gop, bitrate, hflip, vflip, driver, controls } = source.clone();
+    let driver = match driver {
+        RpicamDriver::Auto => rpicam::Driver::Auto,
+        RpicamDriver::Picamera2 => rpicam::Driver::Picamera2,
+        RpicamDriver::RpicamVid => rpicam::Driver::RpicamVid,
+    };
+    let options = rpicam::Options { camera, width, height, fps, gop, bitrate, hflip, vflip, driver, controls };
+    Rpicam::new(options, desk, source.to_string())
 }
 
 /// What waits for MPEG-TS.

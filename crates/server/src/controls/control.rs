@@ -62,6 +62,7 @@ pub(crate) enum Access {
     /// Not while other controls are as they are, for this reason: `auto_exposure is on`. Tried nevertheless together with others.
     Inactive(Arc<str>),
     /// Never.
+    #[allow(dead_code, reason = "no source so far has such")]
     ReadOnly,
 }
 

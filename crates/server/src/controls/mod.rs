@@ -5,8 +5,6 @@
 //! to run, and kept across restarts of the server ([`Settings`]).
 //! All checks that need no device are made here: kind, range, step, menu.
 
-#![allow(dead_code, unused_imports, reason = "the first kinds of sources with controls are about to come")]
-
 mod check;
 mod control;
 mod desk;

@@ -8,4 +8,4 @@ pub(crate) use line::{HungUp, Line};
 #[cfg(test)]
 pub(crate) use process::Program;
 pub(crate) use process::{Process, Spawner};
-pub(crate) use stderr::Tail;
+pub(crate) use stderr::{Hears, Tail};

@@ -11,8 +11,13 @@ use tokio::{io::AsyncReadExt, process::ChildStderr, task::JoinHandle};
 const KEPT: usize = 2048;
 /// Lines of it shown.
 const LINES: usize = 3;
+/// Bytes of a line told.
+const LINE: usize = 1024;
 /// How long to wait for the rest after the process has ended; a grandchild might hold the pipe for ever.
 const REST: Duration = Duration::from_millis(100);
+
+/// Whoever hears lines.
+pub(crate) type Hears = Box<dyn FnMut(&str) + Send>;
 
 /// Reads a process's standard error to its end and keeps the last of it.
 pub(crate) struct Tail {
@@ -22,8 +27,13 @@ pub(crate) struct Tail {
 
 impl Tail {
     pub(crate) fn follow(stderr: Option<ChildStderr>) -> Self {
+        Self::follow_with(stderr, None)
+    }
+
+    /// The same; `hears` is told each line as it comes, shortened and without its end.
+    pub(crate) fn follow_with(stderr: Option<ChildStderr>, hears: Option<Hears>) -> Self {
         let kept = Arc::<Mutex<VecDeque<u8>>>::default();
-        let reader = tokio::spawn(read(stderr, kept.clone()));
+        let reader = tokio::spawn(read(stderr, kept.clone(), hears));
         Self { kept, reader }
     }
 
@@ -44,14 +54,28 @@ impl Drop for Tail {
     }
 }
 
-async fn read(stderr: Option<ChildStderr>, kept: Arc<Mutex<VecDeque<u8>>>) {
+async fn read(stderr: Option<ChildStderr>, kept: Arc<Mutex<VecDeque<u8>>>, mut hears: Option<Hears>) {
     let Some(mut stderr) = stderr else { return };
-    let mut piece = [0; 512];
+    let (mut piece, mut line) = ([0; 512], Vec::new());
     while let Ok(n @ 1..) = stderr.read(&mut piece).await {
         let mut kept = lock(&kept);
         kept.extend(&piece[..n]);
         let surplus = kept.len().saturating_sub(KEPT);
         kept.drain(..surplus);
+        drop(kept);
+        if let Some(hears) = &mut hears {
+            tell(&piece[..n], &mut line, hears);
+        }
+    }
+}
+
+fn tell(piece: &[u8], line: &mut Vec<u8>, hears: &mut Hears) {
+    for byte in piece {
+        match byte {
+            b'\n' => hears(&String::from_utf8_lossy(&std::mem::take(line))),
+            _ if line.len() < LINE => line.push(*byte),
+            _ => {}
+        }
     }
 }
 

@@ -3,12 +3,14 @@
 mod address;
 mod exec;
 mod http;
+mod rpicam;
 mod rtsp;
 mod test;
 mod udp;
 
 pub(crate) use exec::ExecCommand;
 pub(crate) use http::HttpSource;
+pub(crate) use rpicam::{RpicamDriver, RpicamSource};
 pub(crate) use rtsp::RtspSource;
 pub(crate) use test::TestSource;
 pub(crate) use udp::UdpSource;
@@ -28,6 +30,8 @@ pub(crate) enum Source {
     Udp(UdpSource),
     /// `exec:…`: a command that writes MPEG-TS.
     Exec(ExecCommand),
+    /// `rpicam:0?…`: the camera of a Raspberry Pi.
+    Rpicam(RpicamSource),
     /// `test:?…`: a moving test picture with a clock.
     Test(TestSource),
 }
@@ -41,16 +45,17 @@ impl fmt::Display for Source {
             Self::Http(http) => http.fmt(f),
             Self::Udp(udp) => udp.fmt(f),
             Self::Exec(exec) => exec.fmt(f),
+            Self::Rpicam(pi) => pi.fmt(f),
             Self::Test(test) => test.fmt(f),
         }
     }
 }
 
 /// What is understood, for error messages.
-const UNDERSTOOD: &str = "rtsp://…, rtsps://…, http://… (JPEG), udp://… (MPEG-TS), exec:COMMAND, publish, or test:";
+const UNDERSTOOD: &str = "rtsp://…, rtsps://…, http://… (JPEG), udp://… (MPEG-TS), exec:COMMAND, rpicam:0, publish, or test:";
 
 /// Sources of later versions.
-const NOT_YET: [&str; 5] = ["v4l2", "rpicam", "https", "file", "srt"];
+const NOT_YET: [&str; 4] = ["v4l2", "https", "file", "srt"];
 
 impl std::str::FromStr for Source {
     type Err = String;
@@ -72,6 +77,7 @@ impl std::str::FromStr for Source {
             "http" => http::parse(text).map(Self::Http),
             "udp" => udp::parse(text).map(Self::Udp),
             "exec" => exec::parse(rest).map(Self::Exec),
+            "rpicam" => rpicam::parse(rest).map(Self::Rpicam),
             "test" => test::parse(rest).map(Self::Test),
             _ if NOT_YET.contains(&scheme) => {
                 Err(format!("{scheme}: sources are not supported by this version yet; it takes {UNDERSTOOD}"))
@@ -91,7 +97,7 @@ fn no_source(text: &str) -> String {
 
 /// What stands before the colon is shown only if it looks like a scheme: it may as well be a user or a password.
 fn unknown(scheme: &str, rest: &str) -> String {
-    let known = ["rtsp", "rtsps", "http", "udp", "exec", "test"].into_iter().chain(NOT_YET);
+    let known = ["rtsp", "rtsps", "http", "udp", "exec", "rpicam", "test"].into_iter().chain(NOT_YET);
     match crate::config::values::similar(scheme, known) {
         Some(meant) => format!("unknown kind of source {scheme:?}; did you mean {meant:?}?"),
         None if rest.starts_with("//") => format!("unknown kind of source {scheme:?}; write {UNDERSTOOD}"),

@@ -4,11 +4,11 @@
 //! the reason that people see when it ends.
 //! What is absent on purpose: restarts (see [`crate::supervise`]), and the server's environment, which may hold passwords.
 
-mod child;
-
-use super::intake::{Intake, PAUSE};
+use super::{
+    child::{Child, How},
+    intake::{Intake, PAUSE},
+};
 use crate::supervise::{Context, Exit, Fault, Source};
-use child::Child;
 use std::{future::pending, sync::Arc};
 use tokio::{io::AsyncReadExt, time::timeout};
 
@@ -34,7 +34,7 @@ impl ExecSource {
 
     async fn watch(&mut self, ctx: &Context) -> Exit {
         let words: Vec<_> = self.words.iter().map(|word| word.replace("{camera}", ctx.stream.name())).collect();
-        let mut child = match Child::start(&words) {
+        let mut child = match Child::start(&words, How::default()) {
             Ok(child) => child,
             Err(exit) => return exit,
         };
