@@ -5,8 +5,10 @@
 
 #[cfg(test)]
 mod tests;
+mod write;
 mod xr;
 
+pub use write::{put_nack, put_picture_loss};
 pub use xr::{Dlrr, put_dlrr};
 
 use super::rtcp::{EXTENDED_REPORT, GOODBYE, RECEIVER_REPORT, ReportBlock, SENDER_REPORT, packets};

@@ -122,14 +122,14 @@ pub fn put_sender_report(out: &mut impl BufMut, report: &SenderReport, cname: &s
     out.put_u32(report.timestamp);
     out.put_u32(report.packets);
     out.put_u32(report.octets);
-    put_cname(out, report.ssrc, cname);
+    put_description(out, report.ssrc, cname);
 }
 
 /// A receiver report by `ssrc`, about one sender or none, with the receiver's canonical name.
 pub fn write_receiver_report(ssrc: u32, block: Option<&ReportBlock>, cname: &str) -> Bytes {
     let mut out = BytesMut::with_capacity(128);
     put_receiver_report(&mut out, ssrc, block);
-    put_cname(&mut out, ssrc, cname);
+    put_description(&mut out, ssrc, cname);
     out.freeze()
 }
 
@@ -137,7 +137,7 @@ pub fn write_receiver_report(ssrc: u32, block: Option<&ReportBlock>, cname: &str
 pub fn write_goodbye(ssrc: u32, cname: &str) -> Bytes {
     let mut out = BytesMut::with_capacity(128);
     put_receiver_report(&mut out, ssrc, None);
-    put_cname(&mut out, ssrc, cname);
+    put_description(&mut out, ssrc, cname);
     put_header(&mut out, 1, GOODBYE, 1);
     out.put_u32(ssrc);
     out.freeze()
@@ -149,7 +149,8 @@ pub(super) fn put_header(out: &mut impl BufMut, count: u8, ty: u8, words_behind:
     out.put_u16(words_behind);
 }
 
-fn put_receiver_report(out: &mut BytesMut, ssrc: u32, block: Option<&ReportBlock>) {
+/// Appends a receiver report by `ssrc`, about one sender or none (§6.4.2).
+pub fn put_receiver_report(out: &mut impl BufMut, ssrc: u32, block: Option<&ReportBlock>) {
     put_header(out, u8::from(block.is_some()), RECEIVER_REPORT, if block.is_some() { 7 } else { 1 });
     out.put_u32(ssrc);
     if let Some(b) = block {
@@ -163,8 +164,9 @@ fn put_receiver_report(out: &mut BytesMut, ssrc: u32, block: Option<&ReportBlock
     }
 }
 
-/// One SDES chunk with one item; at least one zero byte ends the items, then it is padded to a word (§6.5).
-fn put_cname(out: &mut impl BufMut, ssrc: u32, cname: &str) {
+/// Appends the canonical name of `ssrc`: one SDES chunk with one item; at least one zero byte ends the items, then it is padded to a
+/// word (§6.5).
+pub fn put_description(out: &mut impl BufMut, ssrc: u32, cname: &str) {
     let name = &cname.as_bytes()[..cname.len().min(255)];
     let zeros = 4 - (2 + name.len()) % 4;
     put_header(out, 1, SOURCE_DESCRIPTION, ((4 + 2 + name.len() + zeros) / 4) as u16);

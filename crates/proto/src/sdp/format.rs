@@ -96,6 +96,19 @@ pub enum Unsupported {
 }
 
 impl Format {
+    /// What the values of `a=rtpmap` and `a=fmtp`, without the payload type before them, say of a payload type of `media`, which is
+    /// `video` or `audio`.
+    ///
+    /// # Errors
+    /// If that is not carried.
+    pub fn of(media: &str, payload_type: u8, rtpmap: &str, fmtp: &str) -> Result<Self, Unsupported> {
+        let line = |name: &str, value: &str| sdp_types::Attribute {
+            attribute: name.to_owned(),
+            value: Some(format!("{payload_type} {value}")),
+        };
+        Self::read(media, payload_type, &Attributes::new(&[line("rtpmap", rtpmap), line("fmtp", fmtp)]))
+    }
+
     /// Reads what a medium's attributes say of a payload type.
     pub(super) fn read(media: &str, payload_type: u8, attributes: &Attributes<'_>) -> Result<Self, Unsupported> {
         let known = attributes.rtpmap(payload_type).or_else(|| static_map(payload_type));

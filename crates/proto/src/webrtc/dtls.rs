@@ -71,6 +71,8 @@ pub(super) enum Failure {
     Engine(String),
     #[error("the other side showed another certificate than its offer announced")]
     WrongCertificate,
+    #[error("the other side has no ECDSA certificate, as browsers have (GStreamer 1.22 has an RSA one)")]
+    NoCertificate,
     #[error("the agreed keys are unusable")]
     BadKeys,
 }
@@ -156,7 +158,10 @@ impl Handshake {
 }
 
 fn failed(error: dimpl::Error) -> Failure {
-    Failure::Engine(error.to_string())
+    match error {
+        dimpl::Error::CertificateError(dimpl::CertificateError::NoClientCertificateReceived) => Failure::NoCertificate,
+        error => Failure::Engine(error.to_string()),
+    }
 }
 
 /// The browser is the client of the handshake (RFC 5764 §4.2).

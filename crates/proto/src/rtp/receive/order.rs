@@ -8,7 +8,7 @@ use std::{
     time::Duration,
 };
 
-/// How long a missing packet is waited for.
+/// How long a missing packet is waited for, if nobody says otherwise.
 const PATIENCE: Duration = Duration::from_millis(60);
 /// Sequence numbers that may be under way at once.
 const SPAN: u64 = 256;
@@ -47,6 +47,7 @@ pub(super) struct Counters {
 #[derive(Debug)]
 pub(super) struct Order {
     transport: Transport,
+    patience: Duration,
     flow: Option<Flow>,
     /// Came before their turn, by extended sequence number.
     held: BTreeMap<u64, (Packet, Mono)>,
@@ -81,6 +82,7 @@ impl Order {
     pub(super) fn new(transport: Transport) -> Self {
         Self {
             transport,
+            patience: PATIENCE,
             flow: None,
             held: BTreeMap::new(),
             waiting_since: None,
@@ -88,6 +90,10 @@ impl Order {
             ready: VecDeque::new(),
             counters: Counters::default(),
         }
+    }
+
+    pub(super) fn set_patience(&mut self, patience: Duration) {
+        self.patience = patience;
     }
 
     /// The current sender, and extended sequence numbers (roll-overs in the high half) of the highest packet seen.
@@ -196,7 +202,7 @@ impl Order {
 
     /// When to call [`Order::handle_timeout`].
     pub(super) fn poll_timeout(&self) -> Option<Mono> {
-        self.waiting_since.map(|since| since + PATIENCE)
+        self.waiting_since.map(|since| since + self.patience)
     }
 
     /// Gives up what has been waited for long enough.

@@ -12,12 +12,15 @@ use super::{
     video::VideoReceiver,
 };
 use crate::{
-    rtp::{Packet, rtcp},
+    rtp::{
+        Packet,
+        rtcp::{self, ReportBlock, SenderReport},
+    },
     sdp::Format,
 };
 use bytes::Bytes;
 use media::{AccessUnit, ClockPair, Codec, MediaKind, Mono, Timing, TrackId};
-use std::collections::VecDeque;
+use std::{collections::VecDeque, time::Duration};
 
 /// Units that may wait to be polled; more are dropped. One call makes a handful, so nobody who polls after each call meets this
 /// with a sender in his right mind.
@@ -117,6 +120,17 @@ impl TrackReceiver {
         self.capture.disbelieve();
     }
 
+    /// Waits so long for a packet that is missing, instead of 60 ms: there are senders that can be asked for it. Only on
+    /// [`Transport::Unordered`].
+    pub fn set_patience(&mut self, patience: Duration) {
+        self.order.set_patience(patience);
+    }
+
+    /// True if frames are delivered that refer to ones that are missing: a keyframe would help.
+    pub fn awaits_keyframe(&self) -> bool {
+        self.concealing
+    }
+
     /// Keeps sound where its picture is: every track of one sender is given the same.
     pub fn keep_together(&mut self, together: &Together) {
         self.together = together.clone();
@@ -147,13 +161,23 @@ impl TrackReceiver {
 
     /// Takes what came on the track's RTCP flow. `clocks` are this machine's clocks of now.
     pub fn handle_rtcp(&mut self, now: Mono, clocks: &ClockPair, bytes: &[u8]) {
-        for report in rtcp::sender_reports(bytes) {
-            self.capture.handle_report(now, clocks, &report);
-            self.sender_clock = SenderClock::new(&report).or(self.sender_clock);
-            if let Some((_, reception)) = self.reception.as_mut().filter(|(_, r)| r.ssrc() == report.ssrc) {
-                reception.handle_report(now, &report);
-            }
+        rtcp::sender_reports(bytes).for_each(|report| self.handle_report(now, clocks, &report));
+    }
+
+    /// Takes one report of this track's sender.
+    pub fn handle_report(&mut self, now: Mono, clocks: &ClockPair, report: &SenderReport) {
+        self.capture.handle_report(now, clocks, report);
+        self.sender_clock = SenderClock::new(report).or(self.sender_clock);
+        if let Some((_, reception)) = self.reception.as_mut().filter(|(_, r)| r.ssrc() == report.ssrc) {
+            reception.handle_report(now, report);
         }
+    }
+
+    /// Takes what a packet says of its frame's time of capture, by the sender's wall clock (NTP): as good as a sender report, but there
+    /// from the first frame on.
+    pub fn handle_capture_time(&mut self, clocks: &ClockPair, ssrc: u32, timestamp: u32, ntp: u64) {
+        let report = SenderReport { ssrc, ntp, timestamp, packets: 0, octets: 0 };
+        self.capture.handle_report(clocks.mono, clocks, &report);
     }
 
     /// The next thing received.
@@ -174,9 +198,13 @@ impl TrackReceiver {
 
     /// A receiver report by `ssrc`, to be sent every few seconds, with the receiver's canonical name.
     pub fn receiver_report(&mut self, now: Mono, ssrc: u32, cname: &str) -> Bytes {
+        rtcp::write_receiver_report(ssrc, self.report_block(now).as_ref(), cname)
+    }
+
+    /// What a receiver report says of this track, since the last time; `None` before the first packet.
+    pub fn report_block(&mut self, now: Mono) -> Option<ReportBlock> {
         let highest = self.order.highest().map_or(0, |(_, number)| number);
-        let block = self.reception.as_mut().map(|(_, r)| r.report(now, highest));
-        rtcp::write_receiver_report(ssrc, block.as_ref(), cname)
+        self.reception.as_mut().map(|(_, r)| r.report(now, highest))
     }
 
     /// Counters since the beginning.

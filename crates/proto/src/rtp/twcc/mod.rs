@@ -1,13 +1,15 @@
 //! Transport-wide congestion feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01): when each packet of all streams
 //! of a connection arrived, by a sequence number that all of them share.
 //!
-//! [`Feedback`] reads a message without allocating; [`write`](write()) makes one.
+//! [`Feedback`] reads a message without allocating; [`write`](write()) makes one, [`Arrivals`] those of a receiver.
 
+mod arrivals;
 mod chunks;
 #[cfg(test)]
 mod tests;
 mod write;
 
+pub use arrivals::Arrivals;
 pub use chunks::{Packet, Packets};
 pub use write::write;
 
