@@ -53,6 +53,7 @@ const COMMON: &[&str] = &[
     "controls",
     "error",
     "pictures",
+    "publication",
     "redact",
     "source::child",
     "source::intake",

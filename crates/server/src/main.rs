@@ -12,6 +12,7 @@ mod controls;
 mod endpoint;
 mod error;
 mod pictures;
+mod publication;
 mod redact;
 mod source;
 mod state;

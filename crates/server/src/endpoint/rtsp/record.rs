@@ -1,11 +1,12 @@
 //! A publisher: packets of several tracks into one stream.
 
 use super::refusal;
+use crate::publication::Publication;
 use bytes::Bytes;
-use hub::{PublishError, Publisher, Stream};
-use media::{Catalog, ClockPair, Mono, TrackId};
+use hub::{PublishError, Stream};
+use media::{ClockPair, Mono, TrackId};
 use proto::{
-    rtp::receive::{Received, Together, TrackReceiver, Transport},
+    rtp::receive::{Together, TrackReceiver, Transport},
     rtsp::{MAX_TRACKS, Refusal, StatusCode},
     sdp,
 };
@@ -19,8 +20,7 @@ const CNAME: &str = "neverblink";
 
 /// One session that publishes.
 pub(super) struct Recorder {
-    publisher: Publisher,
-    catalog: Catalog,
+    publication: Publication,
     formats: Vec<sdp::Format>,
     clock_is_wrong: bool,
     together: Together,
@@ -72,12 +72,10 @@ impl Recorder {
     /// Begins publishing on behalf of `by`.
     pub(super) fn begin(now: Mono, stream: &Arc<Stream>, by: &str, announced: Announcement) -> Result<Self, Refusal> {
         let formats = announced.formats;
-        let catalog = Catalog::new(formats.iter().map(|f| (f.codec.clone(), f.clock_rate)));
-        let publisher = stream.publish(now, by, catalog.clone()).map_err(|e| refusal::publish(&e))?;
+        let publication = Publication::begin(now, stream, by, &formats).map_err(|e| refusal::publish(&e))?;
         let clock_is_wrong = announced.clock_is_wrong;
         Ok(Self {
-            publisher,
-            catalog,
+            publication,
             formats,
             clock_is_wrong,
             together: Together::default(),
@@ -129,13 +127,7 @@ impl Recorder {
     fn publish(&mut self, now: Mono) -> Result<(), PublishError> {
         for track in &mut self.tracks {
             while let Some(received) = track.receiver.poll() {
-                match received {
-                    Received::Unit(unit) => self.publisher.push(now, unit)?,
-                    Received::Codec(codec) => {
-                        self.catalog.tracks[track.index].codec = codec;
-                        self.publisher.set_catalog(self.catalog.clone())?;
-                    }
-                }
+                self.publication.take(now, track.index, received)?;
             }
         }
         Ok(())
@@ -153,7 +145,7 @@ impl Recorder {
 
     /// The stream's name.
     pub(super) fn name(&self) -> &Arc<str> {
-        self.publisher.stream().name()
+        self.publication.stream().name()
     }
 
     /// Packets received, lost and malformed, all tracks together.
@@ -164,7 +156,7 @@ impl Recorder {
 
     /// Ends publishing, for the reason given in words.
     pub(super) fn finish(self, now: Mono, reason: String) {
-        self.publisher.finish(now, reason);
+        self.publication.finish(now, reason);
     }
 }
 

@@ -5,13 +5,16 @@ use super::{
     observer::Observer,
     target::{Target, Wanted},
 };
-use crate::supervise::{Context, Exit, Fault};
+use crate::{
+    publication::Publication,
+    supervise::{Context, Exit, Fault},
+};
 use bytes::Bytes;
 use futures::StreamExt;
 use hub::Publisher;
 use media::{Catalog, MediaKind, TrackId};
 use proto::{
-    rtp::receive::{Received, Together, TrackReceiver, Transport},
+    rtp::receive::{Together, TrackReceiver, Transport},
     sdp::{self, Format},
 };
 use retina::client::{
@@ -169,11 +172,11 @@ impl Opened {
             Err(exit) => return (exit, None),
         };
         let Self { mut session, catalog, lanes, .. } = self;
-        let mut desk = Desk { ctx, publisher, catalog, lanes, observer };
+        let mut desk = Desk { ctx, publication: Publication::new(publisher, catalog), lanes, observer };
         let mut begin_until = Some(Instant::now() + BEGIN_WITHIN);
         let exit = loop {
             let next = tokio::select! {
-                () = ctx.stop.cancelled() => return (Exit::stopped(), Some(desk.publisher)),
+                () = ctx.stop.cancelled() => return (Exit::stopped(), Some(desk.publication.into_publisher())),
                 next = next(&mut session, begin_until) => next,
             };
             let taken = match next {
@@ -189,7 +192,7 @@ impl Opened {
                 break exit;
             }
         };
-        desk.publisher.finish(ctx.clock.now(), exit.words.clone());
+        desk.publication.finish(ctx.clock.now(), exit.words.clone());
         (exit, None)
     }
 }
@@ -208,8 +211,7 @@ async fn next(
 /// Where packets become published units.
 struct Desk<'a> {
     ctx: &'a Context,
-    publisher: Publisher,
-    catalog: Catalog,
+    publication: Publication,
     lanes: Vec<Option<Lane>>,
     observer: &'a Observer,
 }
@@ -235,15 +237,7 @@ impl Desk<'_> {
             _ => {}
         }
         while let Some(received) = receiver.poll() {
-            match received {
-                Received::Codec(codec) => {
-                    if let Some(described) = self.catalog.tracks.get_mut(*track) {
-                        described.codec = codec;
-                    }
-                    self.publisher.set_catalog(self.catalog.clone())?;
-                }
-                Received::Unit(unit) => self.publisher.push(clock.now(), unit)?,
-            }
+            self.publication.take(clock.now(), *track, received)?;
         }
         self.observer.note_stats(*track, || receiver.stats());
         Ok(())
