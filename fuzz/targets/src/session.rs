@@ -120,7 +120,7 @@ impl Talk {
     fn hear(&mut self, path: Path, mut datagram: Vec<u8>) -> Result<Option<Vec<u8>>, SessionError> {
         Ok(match self.session.handle_datagram(self.now, path, &mut datagram)? {
             Handled::Rtcp(packet) => Some(packet.to_vec()),
-            Handled::Foreign | Handled::Taken => None,
+            Handled::Foreign | Handled::Taken | Handled::Rtp(_) => None,
         })
     }
 

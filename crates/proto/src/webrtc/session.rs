@@ -1,4 +1,4 @@
-//! The meeting place of ICE, DTLS and incoming SRTCP.
+//! The meeting place of ICE, DTLS and what comes in by SRTP and SRTCP.
 
 use super::{
     dtls::{Certificate, Failure, Fingerprint, Handshake},
@@ -74,8 +74,10 @@ pub enum Handled<'a> {
     Foreign,
     /// Taken; poll.
     Taken,
-    /// A decrypted compound RTCP packet for the sender of media.
+    /// A decrypted compound RTCP packet.
     Rtcp(&'a [u8]),
+    /// A decrypted RTP packet, if media is [expected](Session::expect_media).
+    Rtp(&'a [u8]),
 }
 
 /// One browser's connection. After every `handle_*` and `close`, call [`Session::poll`] until it says [`Output::Idle`].
@@ -90,6 +92,8 @@ pub struct Session {
     receiver: Option<srtp::Receiver>,
     events: VecDeque<Event>,
     datagrams: VecDeque<Vec<u8>>,
+    /// Media comes in.
+    media: bool,
     /// The last time it was told.
     now: Instant,
 }
@@ -106,8 +110,14 @@ impl Session {
             receiver: None,
             events: VecDeque::new(),
             datagrams: VecDeque::new(),
+            media: false,
             now,
         }
+    }
+
+    /// The other side publishes: its RTP packets are decrypted, too. Otherwise they are not worth that.
+    pub fn expect_media(&mut self) {
+        self.media = true;
     }
 
     /// Ours; the user name fragment is how the browser's first packets find this session (RFC 8445 §7.2.2).
@@ -165,16 +175,15 @@ impl Session {
         self.path.as_ref().is_some_and(is) || self.heard.iter().any(is)
     }
 
-    /// Whoever cannot encrypt is not heard; media is not expected.
+    /// Whoever cannot encrypt is not heard.
     fn decrypt<'a>(&mut self, data: &'a mut [u8]) -> Handled<'a> {
         let Some(receiver) = &mut self.receiver else { return Handled::Foreign };
-        if !crate::rtp::rtcp::is_rtcp(data) {
-            return Handled::Taken;
-        }
-        match receiver.unprotect_rtcp(data) {
-            Ok(packet) => Handled::Rtcp(packet),
-            Err(_) => Handled::Foreign,
-        }
+        let opened = match crate::rtp::rtcp::is_rtcp(data) {
+            true => receiver.unprotect_rtcp(data).map(Handled::Rtcp),
+            false if self.media => receiver.unprotect_rtp(data).map(Handled::Rtp),
+            false => Ok(Handled::Taken),
+        };
+        opened.unwrap_or(Handled::Foreign)
     }
 
     /// Moves time forward.

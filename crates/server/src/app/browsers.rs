@@ -58,6 +58,9 @@ const FAMILIES: &[Family] = &[
     ("neverblink_webrtc_plis_total", "Keyframe requests of viewers.", |s| &s.plis),
     ("neverblink_webrtc_b_frames_total", "Frames that browsers cannot show in order.", |s| &s.b_frames),
     ("neverblink_webrtc_packets_dropped_total", "Packets dropped: the send buffer was full.", |s| &s.packets_dropped),
+    ("neverblink_webrtc_publisher_nacks_total", "Lost packets that publishers were asked to send again.", |s| &s.asked_again),
+    ("neverblink_webrtc_publisher_repaired_total", "Lost packets that publishers sent again in time.", |s| &s.repaired),
+    ("neverblink_webrtc_publisher_plis_total", "Keyframes that publishers were asked for.", |s| &s.keyframes_asked),
     ("neverblink_webrtc_sends_total", "Calls into the kernel for sending.", |s| &s.sends),
 ];
 

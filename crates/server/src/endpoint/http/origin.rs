@@ -12,8 +12,10 @@ use axum::{
     response::{IntoResponse, Response},
 };
 
-/// Paths whose requests change the server; those below `/live/` begin and end sessions of the asker's own.
+/// Paths whose requests change the server. Those below `/live/` begin and end sessions of the asker's own, but for publishing.
 const CONTROL: &str = "/api/";
+/// Whoever publishes puts a picture of their own before everybody.
+const PUBLISH: &str = "/whip";
 /// Response headers that players read (WHEP: `draft-ietf-wish-whep`, §4).
 const EXPOSED: HeaderValue =
     HeaderValue::from_static("location, etag, link, accept-patch, accept-post, www-authenticate, retry-after, x-viewer");
@@ -24,7 +26,7 @@ const ANY: HeaderValue = HeaderValue::from_static("*");
 /// Answers preflights, lets other pages read answers, and refuses changes that they ask for.
 pub(super) async fn guard(request: Request, next: Next) -> Response {
     let foreign = is_foreign(request.headers());
-    if foreign && request.uri().path().starts_with(CONTROL) && !request.method().is_safe() {
+    if foreign && is_control(request.uri().path()) && !request.method().is_safe() {
         let hint = "open the dashboard of this server itself, or call the API from a program";
         return ApiError::new(StatusCode::FORBIDDEN, "foreign_origin", "a page of another site may not change this server", hint)
             .into_response();
@@ -39,6 +41,10 @@ pub(super) async fn guard(request: Request, next: Next) -> Response {
         allow(headers, asked);
     }
     response
+}
+
+fn is_control(path: &str) -> bool {
+    path.starts_with(CONTROL) || path.contains(PUBLISH)
 }
 
 fn allow(headers: &mut HeaderMap, asked: Option<HeaderValue>) {

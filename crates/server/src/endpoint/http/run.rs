@@ -29,7 +29,7 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(3);
 
 const LOOK: &str = "GET /api/v1/cameras/NAME tells more; the server goes on trying, unless the camera runs on demand";
 const AGAIN: &str = "somebody stopped the camera meanwhile: start it again";
-const NO_PUBLISHER: &str = "publish to it first: rtsp://HOST:8554/NAME";
+const NO_PUBLISHER: &str = "publish to it first: rtsp://HOST:8554/NAME, or open /publish/NAME in a browser with a camera";
 const NO_KEY: &str = "frames arrive, but not what HLS begins with: shorten the keyframe interval, or ask with ?hls=0";
 
 /// How long to wait, and for what.

@@ -1,4 +1,4 @@
-//! What browsers are answered (RFC 8829 §5.3): one camera, sent over one transport.
+//! What browsers are answered (RFC 8829 §5.3): one camera, sent or received over one transport.
 
 use super::{
     choice::Choice,
@@ -15,6 +15,10 @@ use std::fmt::Write as _;
 const FEEDBACK: [&str; 5] = ["nack", "nack pli", "ccm fir", "transport-cc", "rrtr"];
 /// Extensions that are sent, of what a browser offers.
 const EXTENSIONS: [&str; 3] = [CAPTURE_TIME, PLAYOUT_DELAY, TRANSPORT_SEQUENCE];
+/// Feedback that is given to a publisher, of what it takes.
+const FEEDBACK_GIVEN: [&str; 3] = ["nack", "nack pli", "transport-cc"];
+/// Extensions that are understood of a publisher.
+const EXTENSIONS_READ: [&str; 2] = [CAPTURE_TIME, TRANSPORT_SEQUENCE];
 /// Names this sender in RTCP and SDP; nothing depends on it.
 pub(super) const CNAME: &str = "neverblink";
 
@@ -33,17 +37,18 @@ impl Sources {
     }
 }
 
-/// Writes the answer. Sections other than the chosen ones are refused.
+/// Writes the answer: of picture and sound that are sent from `sources`, or, without such, received. Sections other than the chosen
+/// ones are refused.
 pub(super) fn write(
     offer: &Offer,
     choice: &Choice,
-    sources: (Sources, Sources),
+    sources: Option<(Sources, Sources)>,
     session: &Session,
     certificate: &Certificate,
 ) -> String {
     let chosen = |kind| match kind {
-        MediaKind::Video => (choice.video.as_ref(), sources.0),
-        MediaKind::Audio => (choice.audio.as_ref(), sources.1),
+        MediaKind::Video => (choice.video.as_ref(), sources.map(|s| s.0)),
+        MediaKind::Audio => (choice.audio.as_ref(), sources.map(|s| s.1)),
     };
     let is_first = |s: &Section| s.kind.is_some_and(|k| offer.section(k).is_some_and(|first| std::ptr::eq(first, s)));
     let format = |s: &Section| s.kind.filter(|_| is_first(s)).and_then(|k| chosen(k).0);
@@ -76,16 +81,20 @@ fn mid(out: &mut String, section: &Section) {
     }
 }
 
-fn accept(out: &mut String, section: &Section, format: &Format, sources: Sources) {
+fn accept(out: &mut String, section: &Section, format: &Format, sources: Option<Sources>) {
     let types = format.rtx.map_or_else(|| format.payload_type.to_string(), |rtx| format!("{} {rtx}", format.payload_type));
     let _ = write!(out, "m={} 9 {} {types}\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\n", section.media, section.protocol);
     mid(out, section);
-    out.push_str("a=sendonly\r\na=rtcp-mux\r\na=rtcp-rsize\r\n");
-    for (name, id) in EXTENSIONS.iter().filter_map(|name| Some((name, section.extension(name)?))) {
+    let (direction, extensions, feedback) = match sources {
+        Some(_) => ("sendonly", &EXTENSIONS[..], &FEEDBACK[..]),
+        None => ("recvonly", &EXTENSIONS_READ[..], &FEEDBACK_GIVEN[..]),
+    };
+    let _ = write!(out, "a={direction}\r\na=rtcp-mux\r\na=rtcp-rsize\r\n");
+    for (name, id) in extensions.iter().filter_map(|name| Some((name, section.extension(name)?))) {
         let _ = write!(out, "a=extmap:{id} {name}\r\n");
     }
-    describe(out, format);
-    let Sources { media, repair } = sources;
+    describe(out, format, feedback);
+    let Some(Sources { media, repair }) = sources else { return };
     let _ = write!(out, "a=msid:{CNAME} {}\r\n", section.media);
     // The first source is the one that is shown.
     let group = format.rtx.map(|_| format!("a=ssrc-group:FID {media} {repair}\r\n")).unwrap_or_default();
@@ -95,14 +104,14 @@ fn accept(out: &mut String, section: &Section, format: &Format, sources: Sources
     }
 }
 
-fn describe(out: &mut String, format: &Format) {
+fn describe(out: &mut String, format: &Format, known: &[&str]) {
     let Format { payload_type: id, encoding, clock, channels, fmtp, rtx, feedback } = format;
     let channels = channels.map(|n| format!("/{n}")).unwrap_or_default();
     let _ = write!(out, "a=rtpmap:{id} {encoding}/{clock}{channels}\r\n");
     if !fmtp.is_empty() {
         let _ = write!(out, "a=fmtp:{id} {fmtp}\r\n");
     }
-    for kind in feedback.iter().filter(|f| FEEDBACK.contains(&f.as_str())) {
+    for kind in feedback.iter().filter(|f| known.contains(&f.as_str())) {
         let _ = write!(out, "a=rtcp-fb:{id} {kind}\r\n");
     }
     if let Some(rtx) = rtx {
@@ -133,7 +142,7 @@ mod tests {
         let locals = [(Transport::Udp, ([192, 0, 2, 1], 8189).into()), (Transport::Tcp, ([192, 0, 2, 1], 8189).into())];
         let session = Session::accept(Instant::now(), &certificate, &offer.remote, &locals);
         let sources = (Sources { media: 1, repair: 2 }, Sources { media: 3, repair: 4 });
-        write(&offer, &choice, sources, &session, &certificate)
+        write(&offer, &choice, Some(sources), &session, &certificate)
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! Whose packets are whose: one port is read for all media threads, and each viewer belongs to one of them.
+//! Whose packets are whose: one port is read for all media threads, and each viewer and each publisher belongs to one of them.
 
 use super::shard::ViewerId;
 use proto::stun;

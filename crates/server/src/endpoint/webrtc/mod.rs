@@ -1,4 +1,4 @@
-//! WebRTC play (WHEP): browsers watch cameras with the least delay the network allows.
+//! WebRTC: browsers watch cameras with the least delay the network allows (WHEP), and are cameras themselves (WHIP).
 //!
 //! HTTP ([`routes`], [`service`]) answers offers; media threads ([`shard`]), one for each processor, share one UDP port (and, for
 //! networks that block UDP, a [`tcp`] port of the same number). Each has [`viewer`]s of its own, wakes
@@ -7,6 +7,9 @@
 //! cursor of its own, so a slow one loses only its own frames. Policies are small and pure: [`pacing`] (how fast), [`playout`] (how long browsers hold back), [`resend`] (how much is repaired). A frame passes
 //! no state machine on its way: [`egress`] writes its packets, encrypted, right into the buffer that is sent, and [`history`]
 //! remembers enough to make a lost one anew from the ring. ICE and DTLS are [`proto::webrtc`].
+//!
+//! A [`publisher`] is the same the other way round: [`taking`] says what it may send, [`proto::rtp::ingest`] makes frames of its packets
+//! and tells it what is missing, and [`crate::publication`] gives them to the hub.
 
 mod addresses;
 mod answer;
@@ -21,12 +24,14 @@ mod offer;
 mod outlet;
 mod pacing;
 mod playout;
+mod publisher;
 mod resend;
 mod routes;
 mod service;
 mod shard;
 mod socket;
 pub(crate) mod stats;
+mod taking;
 mod tcp;
 mod text;
 mod timeline;
@@ -107,7 +112,7 @@ impl Webrtc {
         self.local
     }
 
-    /// The routes of WHEP.
+    /// The routes of WHEP and WHIP.
     pub(crate) fn router(&self) -> Router {
         routes::router(self.service.clone(), self.cameras.clone())
     }

@@ -1,4 +1,4 @@
-//! What a browser offers (RFC 8866, RFC 8829), as far as a sender of one camera must know it.
+//! What a browser offers (RFC 8866, RFC 8829), as far as whoever sends one camera, or receives one, must know it.
 
 use super::text::attribute;
 use media::MediaKind;
@@ -33,8 +33,10 @@ pub(super) struct Section {
     pub(super) mid: Option<String>,
     /// Header extensions: number and name (RFC 8285 §5).
     pub(super) extensions: Vec<(u8, String)>,
-    /// What the browser can receive, in its order of preference.
+    /// What the browser can receive or send, in its order of preference.
     pub(super) formats: Vec<Format>,
+    /// The browser is ready to send (RFC 8866 §6.7).
+    pub(super) sends: bool,
 }
 
 /// One payload type.
@@ -137,6 +139,7 @@ impl Section {
             mid: None,
             extensions: Vec::new(),
             formats: types.map(Format::of_type).collect(),
+            sends: true,
         }
     }
 
@@ -167,6 +170,8 @@ impl Section {
             self.read_extension(value);
         } else if let Some(mid) = attribute(line, "mid") {
             self.mid = Some(mid.into());
+        } else if matches!(line.trim_end(), "a=recvonly" | "a=inactive") {
+            self.sends = false;
         }
     }
 

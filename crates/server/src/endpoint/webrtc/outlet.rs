@@ -25,7 +25,8 @@ pub(super) struct Outlet {
 #[derive(Clone, Copy)]
 pub(super) struct Account<'a> {
     pub(super) camera: &'a CameraStats,
-    pub(super) viewer: &'a Guest,
+    /// Nobody, for what is sent to a publisher.
+    pub(super) viewer: Option<&'a Guest>,
 }
 
 impl Outlet {
@@ -79,7 +80,7 @@ impl Outlet {
         match sent {
             Sent::All { calls } => {
                 camera.sends.fetch_add(calls.into(), Relaxed);
-                viewer.sent_bytes(run.bytes.len());
+                viewer.into_iter().for_each(|viewer| viewer.sent_bytes(run.bytes.len()));
             }
             Sent::Full { packets } => drop(camera.packets_dropped.fetch_add(packets as u64, Relaxed)),
             Sent::Refused => {}

@@ -1,6 +1,12 @@
-//! WHEP over HTTP: `POST /live/CAMERA/whep` and the session it makes (draft-ietf-wish-whep, RFC 9725 for the shared parts).
+//! WHEP over HTTP: `POST /live/CAMERA/whep` and the session it makes (draft-ietf-wish-whep, RFC 9725 for the shared parts); and
+//! [`whip`].
 
-use super::service::{Joined, Patched, Refusal, Service};
+mod whip;
+
+use super::{
+    service::{Joined, Patched, Refusal, Service},
+    taking::Untaken,
+};
 use crate::{cameras::Cameras, error::ApiError};
 use axum::{
     Router,
@@ -10,12 +16,15 @@ use axum::{
     response::{IntoResponse, Response},
     routing::post,
 };
+use hub::PublishError;
 use std::{net::IpAddr, sync::Arc};
 
 const SDP: &str = "application/sdp";
 const FRAGMENT: &str = "application/trickle-ice-sdpfrag";
 /// An offer of a browser has a tenth of this.
 const MAX_OFFER: usize = 32 * 1024;
+const USE_H264: &str = "publish H.264: in OBS choose an x264 or hardware H.264 encoder, in GStreamer x264enc; Chrome, Edge and Safari \
+                        have it, Firefox after a start or two, and Chromium builds without it cannot publish here";
 
 #[derive(Clone)]
 struct Api {
@@ -23,12 +32,13 @@ struct Api {
     cameras: Cameras,
 }
 
-/// The routes of WHEP.
+/// The routes of WHEP and WHIP.
 pub(super) fn router(service: Arc<Service>, cameras: Cameras) -> Router {
     Router::new()
         .route("/live/{camera}/whep", post(offer).options(options))
         .route("/live/{camera}/{rendition}/whep", post(offer_rendition).options(options))
         .route("/live/{camera}/whep/{session}", session_methods())
+        .merge(whip::router())
         .with_state(Api { service, cameras })
 }
 
@@ -154,6 +164,21 @@ impl From<Refusal> for ApiError {
                 let hint = "set the camera to H.264, or use another browser; HLS or MJPEG may show it as well";
                 (StatusCode::NOT_ACCEPTABLE, "codec_not_supported", hint)
             }
+            Refusal::Untaken(Untaken::Nothing) => {
+                (StatusCode::BAD_REQUEST, "bad_offer", "send an offer with a=sendonly; to watch, POST to /live/CAMERA/whep")
+            }
+            Refusal::Untaken(Untaken::Picture(_)) => (StatusCode::NOT_ACCEPTABLE, "codec_not_supported", USE_H264),
+            Refusal::Untaken(Untaken::Sound(_)) => {
+                (StatusCode::NOT_ACCEPTABLE, "codec_not_supported", "publish the sound as Opus, which every browser can")
+            }
+            Refusal::Busy { refused: PublishError::Busy { .. }, .. } => {
+                let hint = "end that publisher first, or publish to another camera; one that has vanished is replaced after a few seconds";
+                return Self::new(StatusCode::CONFLICT, "camera_busy", refusal.to_string(), hint).retry_later();
+            }
+            Refusal::Busy { refused: PublishError::Held(_), .. } => {
+                (StatusCode::SERVICE_UNAVAILABLE, "camera_stopped", "POST /api/v1/cameras/NAME/start lets it run again")
+            }
+            Refusal::Busy { .. } => (StatusCode::NOT_FOUND, "camera_not_found", "GET /api/v1/cameras lists all"),
             Refusal::NoSession => (StatusCode::NOT_FOUND, "session_not_found", "POST a new offer"),
             Refusal::Stale => (StatusCode::PRECONDITION_FAILED, "session_changed", "POST a new offer, or send If-Match: *"),
             Refusal::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping", "try again in a few seconds"),

@@ -1,4 +1,6 @@
-//! Between HTTP and the media threads: who may join, and which session is whose.
+//! Between HTTP and the media threads: who may join, who may publish, and which session is whose.
+
+pub(super) mod publish;
 
 use super::{
     Options, addresses,
@@ -10,6 +12,7 @@ use super::{
     offer::{Offer, OfferError},
     shard::{Command, ViewerId},
     stats::Stats,
+    taking::Untaken,
     viewer::Arrival,
 };
 use crate::{
@@ -17,26 +20,28 @@ use crate::{
     cameras::Cameras,
     clock::Clock,
 };
-use hub::Stream;
+use hub::{PublishError, Stream};
 use proto::webrtc::{self, Certificate, Credentials, Transport};
 use std::{
     collections::{HashMap, VecDeque},
     fs::File,
     io::{self, Read},
     net::{IpAddr, SocketAddr},
-    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak, atomic::AtomicU64},
 };
 use tokio::sync::{mpsc, oneshot};
 
 /// The generation of a session's first answer.
 const FIRST_ETAG: u64 = 1;
+/// Publishers have numbers of their own, far from those of seats.
+const FIRST_PUBLISHER: u64 = 1 << 63;
 /// Ended sessions remembered.
 const MAX_ENDED: usize = 256;
 
 /// The unguessable last part of a session's URL.
 pub(super) type Secret = String;
 
-/// Why a request of a viewer is refused.
+/// Why a request of a viewer or a publisher is refused.
 #[derive(Debug, thiserror::Error)]
 pub(super) enum Refusal {
     #[error(transparent)]
@@ -45,6 +50,10 @@ pub(super) enum Refusal {
     Codec(#[from] NoCommonCodec),
     #[error(transparent)]
     Refused(#[from] Refused),
+    #[error(transparent)]
+    Untaken(#[from] Untaken),
+    #[error("camera {name} is {refused}")]
+    Busy { name: Arc<str>, refused: PublishError },
     #[error("no such session; it may have timed out")]
     NoSession,
     #[error("the session has changed since (If-Match does not match its ETag)")]
@@ -78,6 +87,8 @@ pub(super) struct Service {
     /// Of each media thread.
     shards: Vec<mpsc::Sender<Command>>,
     sessions: Mutex<Sessions>,
+    /// The number that the last publisher got.
+    publishers: AtomicU64,
     pub(super) stats: Arc<Stats>,
 }
 
@@ -108,8 +119,8 @@ impl Service {
     ) -> io::Result<Self> {
         let certificate = Certificate::generate().map_err(io::Error::other)?;
         let (directory, shards) = threads;
-        let (sessions, stats) = (Mutex::default(), Arc::default());
-        Ok(Self { clock, certificate, local, options, audience, directory, shards, sessions, stats })
+        let (sessions, publishers, stats) = (Mutex::default(), AtomicU64::new(FIRST_PUBLISHER), Arc::default());
+        Ok(Self { clock, certificate, local, options, audience, directory, shards, sessions, publishers, stats })
     }
 
     /// Answers an offer. `host` is the address by which the browser reached us, if it used one.
@@ -128,20 +139,32 @@ impl Service {
         let now = self.clock.instant(self.clock.now());
         let session = webrtc::Session::accept(now, &self.certificate, &offer.remote, &self.addresses(host));
         let sources = (Sources::random(), Sources::random());
-        let answer = answer::write(&offer, &choice, sources, &session, &self.certificate);
+        let answer = answer::write(&offer, &choice, Some(sources), &session, &self.certificate);
         let plan = Plan::new(&offer, &choice, sources);
         let (id, viewer) = (seat.number(), seat.id());
         let arrival = Box::new(Arrival { session, plan, choice, stream, seat, cameras, candidates });
+        let secret = self.open(id, offer.remote.credentials.ufrag, &answer)?;
+        self.begin(id, |done| Command::Join { id, arrival, done }).await?;
+        Ok(Joined { answer, secret, viewer, etag: FIRST_ETAG })
+    }
+
+    /// Gives a new session its URL.
+    fn open(&self, id: ViewerId, remote: String, answer: &str) -> Result<Secret, Refusal> {
         let secret = secret().map_err(|_| Refusal::Stopping)?;
-        let (remote, section) = (offer.remote.credentials.ufrag, fragment::first_section(&answer));
+        let section = fragment::first_section(answer);
         self.sessions().open.insert(secret.clone(), Session { id, remote, section, etag: FIRST_ETAG });
-        let (done, joined) = oneshot::channel();
-        let sent = self.tell(id, Command::Join { id, arrival, done }).await;
-        if sent.is_err() || joined.await.is_err() {
+        Ok(secret)
+    }
+
+    /// Hands a new session to its media thread, and waits until the browser's packets find it.
+    async fn begin(&self, id: ViewerId, command: impl FnOnce(oneshot::Sender<()>) -> Command) -> Result<(), Refusal> {
+        let (done, begun) = oneshot::channel();
+        let sent = self.tell(id, command(done)).await;
+        if sent.is_err() || begun.await.is_err() {
             self.forget(id);
             return Err(Refusal::Stopping);
         }
-        Ok(Joined { answer, secret, viewer, etag: FIRST_ETAG })
+        Ok(())
     }
 
     /// Takes candidates or new credentials. `etag` is `None` where the browser sent `*`.

@@ -1,16 +1,18 @@
-//! A media thread: all viewers that were given to it, a way out through the UDP port, and the TCP connections of its viewers who
+//! A media thread: all viewers and publishers that were given to it, a way out through the UDP port, and the TCP connections of its viewers who
 //! cannot use that. The first thread takes in what comes for all ([`mail`]).
 //!
 //! It wakes once for a new frame of a camera and walks that camera's viewers; once for what has come in; and once for
 //! timers, which wait for each other. Nothing here waits for a viewer.
 
 mod mail;
+mod publishers;
 mod streams;
 
 use super::{
     directory::Directory,
     feed::Feed,
     outlet::Outlet,
+    publisher,
     socket::{Inbox, Receiver},
     stats::Stats,
     tcp,
@@ -36,13 +38,15 @@ const LETTERS: usize = 32;
 /// Nothing is ever due later than this, so that a shard without viewers still notices what it must.
 const IDLE: Duration = Duration::from_secs(3600);
 
-/// Public number of a viewer, unique within a server.
+/// Public number of a viewer or a publisher, unique within a server.
 pub(super) type ViewerId = u64;
 
 /// What the HTTP side asks of a shard.
 pub(super) enum Command {
     /// A new viewer; the answer is given to the browser only when it can be found.
     Join { id: ViewerId, arrival: Box<Arrival>, done: oneshot::Sender<()> },
+    /// A new publisher, likewise.
+    Publish { id: ViewerId, arrival: Box<publisher::Arrival>, done: oneshot::Sender<()> },
     /// Candidates that the browser found later.
     Candidates { id: ViewerId, candidates: Vec<String> },
     /// New credentials.
@@ -93,12 +97,15 @@ pub(super) struct Shard {
     shared: Shared,
     out: Outlet,
     viewers: HashMap<ViewerId, Entry>,
+    publishers: HashMap<ViewerId, publishers::Entry>,
     feeds: HashMap<Arc<str>, Watched>,
     wheel: Wheel,
     /// Used again and again, for lists that are made while something else is borrowed.
     ids: Vec<ViewerId>,
     /// Cameras that have got their first viewer and are not waited for yet.
     new_waits: Vec<Wait>,
+    /// Of publishers, likewise.
+    new_wishes: Vec<publishers::Wish>,
     turns: u64,
 }
 
@@ -119,10 +126,12 @@ impl Shard {
             shared,
             out,
             viewers: HashMap::new(),
+            publishers: HashMap::new(),
             feeds: HashMap::new(),
             wheel: Wheel::new(clock.now()),
             ids: Vec::new(),
             new_waits: Vec::new(),
+            new_wishes: Vec::new(),
             turns: 0,
         }
     }
@@ -132,10 +141,12 @@ impl Shard {
         let Inlets { receiver, mut mail, mut commands } = inlets;
         let mut waits: FuturesUnordered<Wait> = FuturesUnordered::new();
         let mut streams: FuturesUnordered<tcp::Wait> = FuturesUnordered::new();
+        let mut wishes: FuturesUnordered<publishers::Wish> = FuturesUnordered::new();
         let (mut inbox, mut letters) = (receiver.as_ref().map(|_| Inbox::new()), Vec::with_capacity(LETTERS));
         loop {
             waits.extend(self.new_waits.drain(..));
             streams.extend(self.out.tcp.new_waits());
+            wishes.extend(self.new_wishes.drain(..));
             let wake = self.wheel.next().unwrap_or_else(|| self.clock.now() + IDLE);
             let deadline = tokio::time::Instant::from_std(self.clock.instant(wake));
             tokio::select! {
@@ -151,6 +162,7 @@ impl Shard {
                 _ = mail.recv_many(&mut letters, LETTERS) => letters.drain(..).for_each(|letter| self.handle_mail(letter)),
                 accepted = self.out.tcp.accept() => self.handle_accepted(accepted),
                 Some(ready) = streams.next(), if !streams.is_empty() => self.handle_stream(&ready),
+                Some(wish) = wishes.next(), if !wishes.is_empty() => self.handle_wish(wish),
                 command = commands.recv() => match command {
                     Some(command) => self.handle_command(command),
                     None => break,
@@ -192,11 +204,23 @@ impl Shard {
     }
 
     fn handle_datagram(&mut self, id: ViewerId, path: Path, data: &mut [u8]) {
-        let mut accepted = false;
-        self.with_viewer(id, |viewer, cx| accepted = viewer.handle_datagram(cx, path, data));
-        if accepted && self.viewers.contains_key(&id) {
+        if self.take(id, path, data) && self.is_here(id) {
             self.shared.directory.locate(path.remote, id);
         }
+    }
+
+    /// False if this is no datagram of the viewer or publisher.
+    fn take(&mut self, id: ViewerId, path: Path, data: &mut [u8]) -> bool {
+        if self.publishers.contains_key(&id) {
+            return self.handle_published(id, path, data);
+        }
+        let mut accepted = false;
+        self.with_viewer(id, |viewer, cx| accepted = viewer.handle_datagram(cx, path, data));
+        accepted
+    }
+
+    fn is_here(&self, id: ViewerId) -> bool {
+        self.viewers.contains_key(&id) || self.publishers.contains_key(&id)
     }
 
     fn handle_timeouts(&mut self) {
@@ -204,7 +228,10 @@ impl Shard {
         let mut ids = std::mem::take(&mut self.ids);
         self.wheel.expire(now, &mut ids);
         for id in ids.drain(..) {
-            let Some(entry) = self.viewers.get(&id) else { continue };
+            let Some(entry) = self.viewers.get(&id) else {
+                self.wake_publisher(id, now);
+                continue;
+            };
             if entry.viewer.deadline(self.clock) <= now {
                 self.with_viewer(id, |viewer, cx| viewer.handle_timeout(cx));
             } else {
@@ -227,15 +254,25 @@ impl Shard {
                 // Nobody waits any more if the browser hung up; the viewer then times out.
                 let _ = done.send(());
             }
+            Command::Publish { id, arrival, done } => {
+                self.publish(id, *arrival);
+                let _ = done.send(());
+            }
+            Command::Candidates { id, candidates } if self.publishers.contains_key(&id) => {
+                self.with_publisher(id, |publisher, _| publisher.handle_candidates(candidates));
+            }
             Command::Candidates { id, candidates } => {
                 self.with_viewer(id, |viewer, _| viewer.handle_candidates(candidates));
             }
             Command::Restart { id, remote, done } => {
-                if let Some(answer) = self.restart(id, &remote) {
+                if let Some(answer) = self.restart(id, &remote).or_else(|| self.restart_publisher(id, &remote)) {
                     let _ = done.send(answer);
                 }
             }
-            Command::Leave { id } => self.remove(id, End::Deleted),
+            Command::Leave { id } => {
+                self.remove(id, End::Deleted);
+                self.remove_publisher(id, &publisher::End::Deleted);
+            }
         }
     }
 
@@ -344,6 +381,7 @@ impl Shard {
     fn close_all(&mut self) {
         let ids: Vec<ViewerId> = self.viewers.keys().copied().collect();
         ids.into_iter().for_each(|id| self.remove(id, End::ServerStops));
+        self.close_publishers();
     }
 }
 

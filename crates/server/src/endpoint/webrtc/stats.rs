@@ -39,6 +39,12 @@ pub(crate) struct CameraStats {
     pub(crate) packets_dropped: AtomicU64,
     /// Calls into the kernel for sending.
     pub(crate) sends: AtomicU64,
+    /// Packets that publishers were asked to send again.
+    pub(crate) asked_again: AtomicU64,
+    /// Packets that publishers sent again, and that were still of use.
+    pub(crate) repaired: AtomicU64,
+    /// Keyframes that publishers were asked for.
+    pub(crate) keyframes_asked: AtomicU64,
     /// From a frame's last byte in to its first packet out.
     pub(crate) ingest_to_send: Histogram,
 }

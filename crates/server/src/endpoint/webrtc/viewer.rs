@@ -202,7 +202,7 @@ impl Viewer {
     pub(super) fn handle_datagram(&mut self, cx: &mut Context<'_>, path: Path, data: &mut [u8]) -> bool {
         match self.session.handle_datagram(cx.instant(), path, data) {
             Ok(Handled::Foreign) => return false,
-            Ok(Handled::Taken) => {}
+            Ok(Handled::Taken | Handled::Rtp(_)) => {}
             Ok(Handled::Rtcp(packet)) => self.handle_rtcp(cx, packet),
             Err(e) => self.fail(&e),
         }
@@ -359,5 +359,5 @@ impl Viewer {
 }
 
 fn account<'a>(feed: &'a Feed, viewer: &'a Guest) -> Account<'a> {
-    Account { camera: &feed.stats, viewer }
+    Account { camera: &feed.stats, viewer: Some(viewer) }
 }

@@ -54,13 +54,11 @@ impl Shard {
 
     /// False ends the connection: its first frame must be an authentic check of the viewer whose it claims to be.
     fn handle_frame(&mut self, key: Key, path: Path, id: ViewerId, frame: &mut [u8], known: bool) -> bool {
-        let mut accepted = false;
-        self.with_viewer(id, |viewer, cx| accepted = viewer.handle_datagram(cx, path, frame));
-        if !accepted {
+        if !self.take(id, path, frame) {
             return known;
         }
         // Its answer may have been its last.
-        self.viewers.contains_key(&id) && self.out.tcp.vouch(key, id)
+        self.is_here(id) && self.out.tcp.vouch(key, id)
     }
 
     /// To the media thread of a viewer that is not ours. Whether the check is authentic is for that one to see.

@@ -82,7 +82,7 @@ impl Lab {
         let certificate = Certificate::generate().unwrap();
         let session = Session::accept(clock.instant(now), &certificate, &offer.remote, &[(Way::Udp, local)]);
         let sources = (Sources::random(), Sources::random());
-        let answer = answer::write(&offer, &choice, sources, &session, &certificate);
+        let answer = answer::write(&offer, &choice, Some(sources), &session, &certificate);
         client.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(&answer).unwrap()).unwrap();
 
         let plan = Plan::new(&offer, &choice, sources);
