@@ -42,5 +42,5 @@ export function failure(error) {
   if (error instanceof TypeError || (error instanceof DOMException && ['TimeoutError', 'NetworkError'].includes(error.name))) {
     return { kind: 'network', message: 'The server cannot be reached.' };
   }
-  return { kind: 'media', message: `The browser cannot play the server's answer: ${error}`, elsewhere: true };
+  return { kind: 'media', message: `The browser cannot use the server's answer: ${error}`, elsewhere: true };
 }

@@ -15,22 +15,18 @@ const HEAL_WITHIN = 2000;
 /** @typedef {import('./failure.js').Failure} Failure */
 
 /**
- * One WebRTC play session by WHEP (draft-ietf-wish-whep). Lives once: when it fails, make another.
+ * One WebRTC session that is made and ended over HTTP (RFC 9725). Lives once: when it fails, make another.
  *
- * Events: `stream` (see `stream`), `failed` (a CustomEvent with a `Failure`).
+ * Events: `begun` (the answer is taken), `connected`, `failed` (a CustomEvent with a `Failure`).
  */
-export class WhepSession extends EventTarget {
-  /** What is played; tracks come with the server's answer. */
-  stream = new MediaStream();
-  /** @type {RTCRtpReceiver} */
-  receiver;
-  /** @type {string | null} by which the server knows this viewer */
-  viewer = null;
+export class WebrtcSession extends EventTarget {
   /** Whether media could come so far. */
   connected = false;
+  /** @protected */
+  pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
 
-  #pc = new RTCPeerConnection({ bundlePolicy: 'max-bundle' });
   #url;
+  #words;
   /** @type {string | null} */
   #resource = null;
   #closed = false;
@@ -38,31 +34,26 @@ export class WhepSession extends EventTarget {
   #deadline;
 
   /**
-   * @param {URL | string} url the WHEP endpoint
-   * @param {{ audio?: boolean }} [options] Audio is asked for only when somebody listens: it costs data, and browsers
-   *   delay the picture to keep it in step with the sound.
+   * @param {URL | string} url where to POST
+   * @param {{ never: string, lost: string }} words why it failed: media never came through, or does no longer
    */
-  constructor(url, { audio = false } = {}) {
+  constructor(url, words) {
     super();
     this.#url = url;
-    const video = this.#pc.addTransceiver('video', { direction: 'recvonly' });
-    offerCaptureTime(video);
-    if (audio) this.#pc.addTransceiver('audio', { direction: 'recvonly' });
-    this.receiver = video.receiver;
-    this.#pc.ontrack = ({ track }) => this.stream.addTrack(track);
-    this.#pc.onconnectionstatechange = () => this.#connection(this.#pc.connectionState);
+    this.#words = words;
+    this.pc.onconnectionstatechange = () => this.#connection(this.pc.connectionState);
   }
 
-  /** Asks the server to play. Never throws: what goes wrong is an event. */
+  /** Makes the session. Never throws: what goes wrong is an event. */
   async start() {
     try {
       // Nobody waits for candidates: the server learns this side's address from the first packet it gets.
-      await this.#pc.setLocalDescription();
-      const answer = await this.#post(this.#pc.localDescription?.sdp ?? '');
+      await this.pc.setLocalDescription();
+      const answer = await this.#post(this.pc.localDescription?.sdp ?? '');
       if (this.#closed) return;
-      this.#failAfter(CONNECT_WITHIN, 'No picture data gets through to you. A firewall may be blocking it.', true);
-      await this.#pc.setRemoteDescription({ type: 'answer', sdp: answer });
-      this.dispatchEvent(new Event('stream'));
+      this.#failAfter(CONNECT_WITHIN, this.#words.never, true);
+      await this.pc.setRemoteDescription({ type: 'answer', sdp: this.understood(answer) });
+      this.dispatchEvent(new Event('begun'));
     } catch (error) {
       this.#fail(failure(error));
     }
@@ -73,13 +64,29 @@ export class WhepSession extends EventTarget {
     if (this.#closed) return;
     this.#closed = true;
     clearTimeout(this.#deadline);
-    this.#pc.close();
+    this.pc.close();
     this.#delete();
   }
 
   /** @returns {Promise<RTCStatsReport>} */
   stats() {
-    return this.#pc.getStats();
+    return this.pc.getStats();
+  }
+
+  /**
+   * What else the server's answer says.
+   * @protected
+   * @param {Headers} _headers
+   */
+  answered(_headers) {}
+
+  /**
+   * The answer as the browser is to understand it.
+   * @protected
+   * @param {string} sdp
+   */
+  understood(sdp) {
+    return sdp;
   }
 
   /** @param {string} offer */
@@ -90,7 +97,7 @@ export class WhepSession extends EventTarget {
     if (!response.ok) throw await refusal(response);
     const location = response.headers.get('Location');
     this.#resource = location && new URL(location, response.url).href;
-    this.viewer = response.headers.get('X-Viewer');
+    this.answered(response.headers);
     if (this.#closed) this.#delete();
     return response.text();
   }
@@ -107,8 +114,9 @@ export class WhepSession extends EventTarget {
     if (state === 'connected') {
       this.connected = true;
       clearTimeout(this.#deadline);
+      this.dispatchEvent(new Event('connected'));
     }
-    const lost = 'The picture data stopped coming through to you.';
+    const { lost } = this.#words;
     if (state === 'disconnected') this.#failAfter(HEAL_WITHIN, lost);
     if (state === 'failed' || state === 'closed') this.#fail({ kind: 'media', message: lost });
   }
@@ -131,11 +139,43 @@ export class WhepSession extends EventTarget {
   }
 }
 
+/** One play session by WHEP (draft-ietf-wish-whep). Once it has `begun`, there is a `stream`. */
+export class WhepSession extends WebrtcSession {
+  /** What is played; tracks come with the server's answer. */
+  stream = new MediaStream();
+  /** @type {RTCRtpReceiver} */
+  receiver;
+  /** @type {string | null} by which the server knows this viewer */
+  viewer = null;
+
+  /**
+   * @param {URL | string} url the WHEP endpoint
+   * @param {{ audio?: boolean }} [options] Audio is asked for only when somebody listens: it costs data, and browsers
+   *   delay the picture to keep it in step with the sound.
+   */
+  constructor(url, { audio = false } = {}) {
+    super(url, {
+      never: 'No picture data gets through to you. A firewall may be blocking it.',
+      lost: 'The picture data stopped coming through to you.',
+    });
+    const video = this.pc.addTransceiver('video', { direction: 'recvonly' });
+    offerCaptureTime(video);
+    if (audio) this.pc.addTransceiver('audio', { direction: 'recvonly' });
+    this.receiver = video.receiver;
+    this.pc.ontrack = ({ track }) => this.stream.addTrack(track);
+  }
+
+  /** @param {Headers} headers */
+  answered(headers) {
+    this.viewer = headers.get('X-Viewer');
+  }
+}
+
 /**
  * Asks for the capture time with each frame. Browsers that cannot do that play all the same.
  * @param {RTCRtpTransceiver} transceiver
  */
-function offerCaptureTime(transceiver) {
+export function offerCaptureTime(transceiver) {
   /** @typedef {{ uri: string, direction: string }} Extension */
   /** @typedef {{ getHeaderExtensionsToNegotiate?: () => Extension[], setHeaderExtensionsToNegotiate?: (list: Extension[]) => void }} Negotiable */
   const negotiable = /** @type {Negotiable} */ (/** @type {unknown} */ (transceiver));

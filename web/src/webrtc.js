@@ -43,7 +43,7 @@ export class WebRtcWay extends EventTarget {
     super();
     this.#screen = screen;
     this.#session = new WhepSession(new URL('whep', url), { audio });
-    this.#session.addEventListener('stream', () => this.#attach());
+    this.#session.addEventListener('begun', () => this.#attach());
     this.#session.addEventListener('failed', (event) => {
       this.dispatchEvent(new CustomEvent('failed', { detail: /** @type {CustomEvent} */ (event).detail }));
     });

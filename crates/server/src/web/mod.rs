@@ -1,4 +1,5 @@
-//! The dashboard: the files of `/web/src`, embedded in the binary and served at `/`.
+//! The pages: the files of `/web/src`, embedded in the binary. The dashboard is at `/`, the page that makes a device a camera at
+//! `/publish/CAMERA`.
 //!
 //! Every file gets its own route, so that an unknown path still ends in the server's own "not found" answer, and a
 //! new page asset can never shadow an API route silently (axum refuses the merge). The page names no host but its
@@ -21,6 +22,8 @@ struct Files;
 
 /// The file that answers `/`.
 const INDEX: &str = "index.html";
+/// The file that answers `/publish/CAMERA`.
+const PUBLISH: &str = "publish.html";
 
 /// Headers on every file. There is deliberately no `frame-ancestors`: people put this page into the dashboards of
 /// their home automation. Media of `blob:` is what the page's own Media Source Extensions play.
@@ -50,7 +53,11 @@ pub(crate) fn router() -> Router {
 
 /// Where a file is served.
 fn path(name: &str) -> String {
-    if name == INDEX { "/".to_owned() } else { format!("/{name}") }
+    match name {
+        INDEX => "/".to_owned(),
+        PUBLISH => "/publish/{camera}".to_owned(),
+        name => format!("/{name}"),
+    }
 }
 
 #[cfg(test)]

@@ -65,8 +65,13 @@ fn no_file_names_another_host() {
     }
 }
 
-/// What the page loads when it is needed: ways of playing that only some browsers take, and the player for other pages.
-const LATER: [&str; 11] = [
+/// What the page loads when it is needed: ways of playing that only some browsers take, and the player for other pages; and what belongs
+/// to another page.
+const LATER: [&str; 15] = [
+    "publish.html",
+    "publish.css",
+    "publish.js",
+    "whip.js",
     "player.js",
     "webcodecs.js",
     "mse.js",
