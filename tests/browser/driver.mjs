@@ -12,6 +12,10 @@ const FLAGS = [
   "--disable-component-update", "--disable-sync", "--disable-domain-reliability", "--allow-loopback-in-peer-connection",
   "--autoplay-policy=no-user-gesture-required", "--disable-renderer-backgrounding", "--disable-backgrounding-occluded-windows",
   "--disable-background-timer-throttling", "--disable-dev-shm-usage",
+  // Pages that want a camera get one that shows a rolling circle, and nobody is asked.
+  "--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream",
+  // Pages from a test's own network are as good as those by https.
+  ...(process.env.SECURE_ORIGIN ? [`--unsafely-treat-insecure-origin-as-secure=${process.env.SECURE_ORIGIN}`] : []),
   // This machine by a name that browsers do not take for it, and pages from there not for secure ones.
   "--host-resolver-rules=MAP camera.test 127.0.0.1",
   // The test player is handed to Chromium by this driver and thus comes from no address; ask it for none.

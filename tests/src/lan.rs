@@ -93,10 +93,15 @@ impl Lan {
         if percent == 0 {
             return Ok(());
         }
-        let chance = if percent < 100 { format!("numgen random mod 1000 < {}", percent * 10) } else { String::new() };
-        let hook = "type filter hook input priority 0";
-        let rules = format!("table inet loss {{\nchain input {{\n{hook};\nmeta l4proto udp {chance} counter drop\n}}\n}}\n");
-        self.run_at_viewer("nft", &[&rules])
+        self.run_at_viewer("nft", &[&loss(percent)])
+    }
+
+    /// Drops this many percent of the UDP packets that arrive at the server, at random.
+    ///
+    /// # Errors
+    /// If the firewall refuses.
+    pub fn lose_at_server(&self, percent: u32) -> Result<()> {
+        run("nft", &[&loss(percent)])
     }
 
     /// Lets no more than this through to the viewer, with the queue that a home router has: 400 ms, and what does not fit is lost.
@@ -139,6 +144,13 @@ impl Lan {
     fn run_at_viewer(&self, program: &str, args: &[&str]) -> Result<()> {
         complete(&mut self.at_viewer(program, args))
     }
+}
+
+/// Rules for a firewall that drops UDP packets at random.
+fn loss(percent: u32) -> String {
+    let chance = if percent < 100 { format!("numgen random mod 1000 < {}", percent * 10) } else { String::new() };
+    let hook = "type filter hook input priority 0";
+    format!("table inet loss {{\nchain input {{\n{hook};\nmeta l4proto udp {chance} counter drop\n}}\n}}\n")
 }
 
 fn run(program: &str, args: &[&str]) -> Result<()> {

@@ -36,6 +36,7 @@ mod wait;
 pub mod way;
 mod web_camera;
 pub mod websocket;
+mod whip_camera;
 
 pub use binary::{binary, repository};
 pub use browser::{Browser, Joined, Measured, Percentiles, Running, Session, Shown};
@@ -52,3 +53,4 @@ pub use skip::{has_tool, skip, skip_without};
 pub use usage::{Usage, children};
 pub use wait::{DEADLINE, wait_until, wall_clock};
 pub use web_camera::WebCamera;
+pub use whip_camera::WhipCamera;
