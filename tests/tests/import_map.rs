@@ -34,6 +34,7 @@ const FEATURES: &[&str] = &[
     "endpoint::webrtc",
     "endpoint::ws",
     "source::exec",
+    "source::file",
     "source::http",
     "source::rpicam",
     "source::rtsp",

@@ -9,6 +9,7 @@ pub mod aac;
 mod access_unit;
 pub mod bits;
 mod catalog;
+pub mod container;
 pub mod dts;
 pub mod h264;
 pub mod h265;

@@ -2,8 +2,10 @@
 
 use crate::Input;
 use media::{
-    Mono, jpeg,
-    ts::{Demuxed, Demuxer},
+    Mono,
+    container::{Demux, Demuxed},
+    jpeg,
+    ts::Demuxer,
 };
 use proto::multipart::Reader;
 

@@ -11,11 +11,13 @@ mod codec;
 mod fragment;
 mod init;
 mod lane;
+mod read;
 mod sample_entry;
 
 pub use codec::codec_string;
 pub use fragment::{Admitted, Fragment, Fragmenter};
 pub use init::init_segment;
+pub use read::{Demuxer, Indexed};
 pub use sample_entry::decoder_config;
 
 use crate::{AccessUnit, Catalog, Codec, MediaKind, Track, h264, h265};

@@ -1,7 +1,7 @@
 //! The demuxer: packets in, frames out.
 //!
 //! A frame is handed out with its last packet, not with the first of the next one: its length tells where it ends, or the stuffing
-//! that fills its last packet up (§2.4.3.4), or silence where that packet happens to be full ([`Demuxer::pause`]). Streams that
+//! that fills its last packet up (§2.4.3.4), or silence where that packet happens to be full ([`Demux::pause`]). Streams that
 //! use stuffing otherwise, or pause within frames, are noticed, and from then on believed less.
 
 use super::{
@@ -9,18 +9,11 @@ use super::{
     packet::{PACKET, Packet, SYNC},
     section::{self, Assembler, Listed},
 };
-use crate::{AccessUnit, Catalog, Codec, MediaKind, Mono, TrackId};
+use crate::{
+    Catalog, Codec, MediaKind, Mono, TrackId,
+    container::{Demux, Demuxed},
+};
 use std::collections::VecDeque;
-
-/// What comes out.
-#[derive(Debug)]
-#[allow(clippy::large_enum_variant, reason = "most are units, which are moved on at once")]
-pub enum Demuxed {
-    /// What the stream consists of from here on, as far as it is known yet.
-    Catalog(Catalog),
-    /// A frame of a track of the last catalogue.
-    Unit(AccessUnit),
-}
 
 /// What went wrong so far; the numbers only rise.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -52,8 +45,7 @@ pub struct Demuxer {
 }
 
 impl Demuxer {
-    /// Takes what came in at `now`, in pieces of any length. Call [`Demuxer::poll`] until it has no more before the next.
-    pub fn push(&mut self, now: Mono, bytes: &[u8]) {
+    fn take(&mut self, now: Mono, bytes: &[u8]) {
         let mut joined = std::mem::take(&mut self.held);
         let mut rest = bytes;
         if !joined.is_empty() {
@@ -78,43 +70,14 @@ impl Demuxer {
         self.stats.garbage += rest.len() as u64;
     }
 
-    /// Nothing more has come for a few milliseconds: a frame whose last packet was full is complete.
-    pub fn pause(&mut self, now: Mono) {
-        for index in 0..self.lanes.len() {
-            if self.lanes[index].pause() {
-                self.finish(now, index);
-            }
-        }
-    }
-
-    /// True if a frame waits for its end.
-    pub fn is_within_frame(&self) -> bool {
-        self.lanes.iter().any(Elementary::is_open)
-    }
-
-    /// What has been found.
-    pub fn poll(&mut self) -> Option<Demuxed> {
-        self.out.pop_front()
-    }
-
     /// What went wrong.
     pub fn stats(&self) -> Stats {
         self.stats
     }
 
-    /// Tracks that are left out, and why.
-    pub fn ignored(&self) -> &[String] {
-        &self.ignored
-    }
-
     /// True once a program was found.
     pub fn has_program(&self) -> bool {
         !self.mapped.is_empty()
-    }
-
-    /// False if a program was found of which nothing can be carried.
-    pub fn has_video_or_sound(&self) -> bool {
-        self.mapped.is_empty() || !self.lanes.is_empty()
     }
 
     fn packet(&mut self, now: Mono, bytes: &[u8]) {
@@ -211,6 +174,40 @@ impl Demuxer {
         if !catalog.tracks.is_empty() {
             self.out.push_back(Demuxed::Catalog(catalog));
         }
+    }
+}
+
+impl Demux for Demuxer {
+    fn push(&mut self, now: Mono, bytes: &[u8]) {
+        self.take(now, bytes);
+    }
+
+    fn pause(&mut self, now: Mono) {
+        for index in 0..self.lanes.len() {
+            if self.lanes[index].pause() {
+                self.finish(now, index);
+            }
+        }
+    }
+
+    fn awaits_pause(&self) -> bool {
+        self.lanes.iter().any(Elementary::is_open)
+    }
+
+    fn poll(&mut self) -> Option<Demuxed> {
+        self.out.pop_front()
+    }
+
+    fn ignored(&self) -> &[String] {
+        &self.ignored
+    }
+
+    fn is_hopeless(&self) -> bool {
+        self.has_program() && self.lanes.is_empty()
+    }
+
+    fn garbage(&self) -> u64 {
+        self.stats.garbage
     }
 }
 

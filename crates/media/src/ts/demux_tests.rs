@@ -1,6 +1,7 @@
-use super::{demux::Demuxed, *};
+use super::*;
 use crate::{
     AccessUnit, Catalog, Codec, Mono, TrackId,
+    container::{Demux, Demuxed},
     mp4::tests::{aac, h264, h265, unit},
 };
 use proptest::prelude::*;
@@ -62,7 +63,7 @@ fn a_frame_that_fills_its_last_packet_comes_with_the_next_or_a_pause() {
         demuxer.push(NOW, &frames[0]);
         drain(&mut demuxer);
         demuxer.push(NOW, &frames[1]);
-        if !demuxer.is_within_frame() {
+        if !demuxer.awaits_pause() {
             continue;
         }
         assert!(drain(&mut demuxer).1.is_empty());

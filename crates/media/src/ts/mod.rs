@@ -12,7 +12,7 @@ mod pes;
 mod section;
 mod tables;
 
-pub use demux::{Demuxed, Demuxer, Stats};
+pub use demux::{Demuxer, Stats};
 pub use mux::Muxer;
 pub use packet::PACKET;
 

@@ -3,10 +3,11 @@
 use super::House;
 use crate::{
     cameras::{Camera, Keeper, Order, Origin, Restarts},
-    config::{ExecCommand, HttpSource, Input, RpicamDriver, RpicamSource, RtspSource, Source, TestSource, UdpSource},
+    config::{ExecCommand, FileSource, HttpSource, Input, RpicamDriver, RpicamSource, RtspSource, Source, TestSource, UdpSource},
     controls::Desk,
     source::{
-        exec::ExecSource,
+        exec::{ExecSource, Program},
+        file::{self, FilePlay},
         http::{HttpPull, Target},
         rpicam::{self, Rpicam},
         rtsp::Pull,
@@ -88,6 +89,8 @@ fn dial(house: &House, source: &Source, camera: &Camera, policy: Policy) -> Opti
         Source::Rtsp(rtsp) => Some(supervise(pull(rtsp), stream, policy, house.clock)),
         Source::Http(http) => Some(supervise(ask(http), stream, policy, house.clock)),
         Source::Exec(exec) => Some(supervise(execute(exec), stream, policy, house.clock)),
+        // One that has ended stays so, and is silent.
+        Source::File(file) => Some(supervise(play(file), stream, Policy { waits: !file.repeat, ..policy }, house.clock)),
         // Whoever waits is not at fault for silence.
         Source::Udp(udp) => Some(supervise(listen(udp), stream, Policy { waits: true, ..policy }, house.clock)),
         Source::Rpicam(pi) => Some(supervise(drive(pi, camera.controls().clone()), stream, policy, house.clock)),
@@ -112,7 +115,14 @@ pub(crate) fn ask(source: &HttpSource) -> HttpPull {
 
 /// What runs a command.
 pub(crate) fn execute(command: &ExecCommand) -> ExecSource {
-    ExecSource::new(command.words.clone(), command.to_string())
+    let ExecCommand { words, format } = command.clone();
+    ExecSource::new(Program { words, format }, command.to_string())
+}
+
+/// What plays a file.
+pub(crate) fn play(source: &FileSource) -> FilePlay {
+    let FileSource { path, repeat } = source.clone();
+    FilePlay::new(file::Target { path, repeat }, source.to_string())
 }
 
 /// What drives the camera of a Raspberry Pi.

@@ -63,6 +63,7 @@ impl Probe {
                 config::Source::Http(http) => self.watch(clock, app::ask(&http), Observer::default()).await,
                 config::Source::Exec(exec) => self.watch(clock, app::execute(&exec), Observer::default()).await,
                 config::Source::Rpicam(pi) => self.watch(clock, app::drive(&pi, Desk::default()), Observer::default()).await,
+                config::Source::File(file) => self.watch(clock, app::play(&file), Observer::default()).await,
                 config::Source::Udp(udp) => self.watch(clock, app::listen(&udp), Observer::default()).await,
                 config::Source::Test(test) => {
                     let spawner = Spawner::new().context("cannot start the thread that starts workers")?;

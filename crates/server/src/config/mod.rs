@@ -13,7 +13,9 @@ mod watch;
 pub(crate) use loader::Loader;
 pub(crate) use plan::Plan;
 pub(crate) use problem::Problems;
-pub(crate) use source::{ExecCommand, HttpSource, RpicamDriver, RpicamSource, RtspSource, Source, TestSource, UdpSource};
+pub(crate) use source::{
+    ExecCommand, FileSource, HttpSource, RpicamDriver, RpicamSource, RtspSource, Source, TestSource, UdpSource,
+};
 
 use environment::Environment;
 use problem::{Gathered, Place};

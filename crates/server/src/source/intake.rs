@@ -1,30 +1,31 @@
-//! From a transport stream to the hub: what the sources that bring MPEG-TS have in common.
+//! From a stream of bytes to the hub: what the sources have in common that bring MPEG-TS, or any other container.
 
 use crate::supervise::{Context, Exit};
 use hub::Publisher;
 use media::{
     Mono,
-    ts::{Demuxed, Demuxer},
+    container::{Demux, Demuxed},
 };
 use std::{sync::Arc, time::Duration};
 
-/// A frame whose last packet is full is complete when nothing more comes for this long; then it was not the middle of a burst.
+/// A frame whose end only the next would tell is complete when nothing more comes for this long; then it was not the middle of a
+/// burst.
 pub(super) const PAUSE: Duration = Duration::from_millis(4);
 
 /// Publishes what a stream holds, from the moment on when that is known.
-pub(super) struct Intake<'a> {
+pub(super) struct Intake<'a, D> {
     ctx: &'a Context,
     label: &'a Arc<str>,
     /// Tracks left out, as last told to the log.
     ignored: &'a mut Vec<String>,
-    demuxer: Demuxer,
+    demuxer: D,
     publisher: Option<Publisher>,
 }
 
-impl<'a> Intake<'a> {
-    /// Publishes as `label`.
-    pub(super) fn new(ctx: &'a Context, label: &'a Arc<str>, ignored: &'a mut Vec<String>) -> Self {
-        Self { ctx, label, ignored, demuxer: Demuxer::default(), publisher: None }
+impl<'a, D: Demux> Intake<'a, D> {
+    /// Publishes what `demuxer` finds as `label`.
+    pub(super) fn new(ctx: &'a Context, label: &'a Arc<str>, ignored: &'a mut Vec<String>, demuxer: D) -> Self {
+        Self { ctx, label, ignored, demuxer, publisher: None }
     }
 
     /// Takes what came in at `now`.
@@ -47,11 +48,11 @@ impl<'a> Intake<'a> {
 
     /// True if [`Intake::pause`] is to be called when nothing comes.
     pub(super) fn awaits_pause(&self) -> bool {
-        self.demuxer.is_within_frame()
+        self.demuxer.awaits_pause()
     }
 
     /// What is known of the stream.
-    pub(super) fn demuxer(&self) -> &Demuxer {
+    pub(super) fn demuxer(&self) -> &D {
         &self.demuxer
     }
 

@@ -2,6 +2,7 @@
 
 mod child;
 pub(crate) mod exec;
+pub(crate) mod file;
 pub(crate) mod http;
 mod intake;
 pub(crate) mod rpicam;

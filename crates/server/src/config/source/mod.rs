@@ -2,6 +2,7 @@
 
 mod address;
 mod exec;
+mod file;
 mod http;
 mod rpicam;
 mod rtsp;
@@ -9,6 +10,7 @@ mod test;
 mod udp;
 
 pub(crate) use exec::ExecCommand;
+pub(crate) use file::FileSource;
 pub(crate) use http::HttpSource;
 pub(crate) use rpicam::{RpicamDriver, RpicamSource};
 pub(crate) use rtsp::RtspSource;
@@ -28,10 +30,12 @@ pub(crate) enum Source {
     Http(HttpSource),
     /// `udp://…`: MPEG-TS that is sent to us.
     Udp(UdpSource),
-    /// `exec:…`: a command that writes MPEG-TS.
+    /// `exec:…`: a command that writes a stream.
     Exec(ExecCommand),
     /// `rpicam:0?…`: the camera of a Raspberry Pi.
     Rpicam(RpicamSource),
+    /// `file:…`: a file that is played again and again.
+    File(FileSource),
     /// `test:?…`: a moving test picture with a clock.
     Test(TestSource),
 }
@@ -46,16 +50,18 @@ impl fmt::Display for Source {
             Self::Udp(udp) => udp.fmt(f),
             Self::Exec(exec) => exec.fmt(f),
             Self::Rpicam(pi) => pi.fmt(f),
+            Self::File(file) => file.fmt(f),
             Self::Test(test) => test.fmt(f),
         }
     }
 }
 
 /// What is understood, for error messages.
-const UNDERSTOOD: &str = "rtsp://…, rtsps://…, http://… (JPEG), udp://… (MPEG-TS), exec:COMMAND, rpicam:0, publish, or test:";
+const UNDERSTOOD: &str =
+    "rtsp://…, rtsps://…, http://… (JPEG), udp://… (MPEG-TS), exec:COMMAND, file:/PATH, rpicam:0, publish, or test:";
 
 /// Sources of later versions.
-const NOT_YET: [&str; 4] = ["v4l2", "https", "file", "srt"];
+const NOT_YET: [&str; 3] = ["v4l2", "https", "srt"];
 
 impl std::str::FromStr for Source {
     type Err = String;
@@ -76,8 +82,9 @@ impl std::str::FromStr for Source {
             "rtsp" | "rtsps" => rtsp::parse(text).map(Self::Rtsp),
             "http" => http::parse(text).map(Self::Http),
             "udp" => udp::parse(text).map(Self::Udp),
-            "exec" => exec::parse(rest).map(Self::Exec),
             "rpicam" => rpicam::parse(rest).map(Self::Rpicam),
+            "file" => file::parse(rest).map(Self::File),
+            _ if scheme == "exec" || scheme.starts_with("exec+") => exec::parse(scheme, rest).map(Self::Exec),
             "test" => test::parse(rest).map(Self::Test),
             _ if NOT_YET.contains(&scheme) => {
                 Err(format!("{scheme}: sources are not supported by this version yet; it takes {UNDERSTOOD}"))
@@ -97,7 +104,7 @@ fn no_source(text: &str) -> String {
 
 /// What stands before the colon is shown only if it looks like a scheme: it may as well be a user or a password.
 fn unknown(scheme: &str, rest: &str) -> String {
-    let known = ["rtsp", "rtsps", "http", "udp", "exec", "rpicam", "test"].into_iter().chain(NOT_YET);
+    let known = ["rtsp", "rtsps", "http", "udp", "exec", "file", "rpicam", "test"].into_iter().chain(NOT_YET);
     match crate::config::values::similar(scheme, known) {
         Some(meant) => format!("unknown kind of source {scheme:?}; did you mean {meant:?}?"),
         None if rest.starts_with("//") => format!("unknown kind of source {scheme:?}; write {UNDERSTOOD}"),

@@ -1,53 +1,86 @@
-//! Commands that write MPEG-TS to their standard output: ffmpeg, GStreamer, and whatever else knows an odd camera.
+//! Commands that write a stream to their standard output: ffmpeg, GStreamer, and whatever else knows an odd camera.
 //!
 //! A command is started as it is written, without a shell, in a process group of its own, which ends with it. What it last said is
-//! the reason that people see when it ends.
+//! the reason that people see when it ends. What it writes is recognised by its first bytes.
 //! What is absent on purpose: restarts (see [`crate::supervise`]), and the server's environment, which may hold passwords.
+
+mod parts;
 
 use super::{
     child::{Child, How},
     intake::{Intake, PAUSE},
 };
 use crate::supervise::{Context, Exit, Fault, Source};
+use media::container::{Demux, Format};
+use parts::Parts;
 use std::{future::pending, sync::Arc};
 use tokio::{io::AsyncReadExt, time::timeout};
 
 /// Read at once.
 const READ: usize = 64 << 10;
-/// A transport stream shows what it is within this many bytes.
+/// A stream shows what it is within this many bytes.
 const TELLING: u64 = 1 << 20;
+
+/// What runs, and what it writes.
+#[derive(Clone, Debug)]
+pub(crate) struct Program {
+    /// The program and its arguments.
+    pub(crate) words: Vec<String>,
+    /// What it writes; recognised by its first bytes if that is not told.
+    pub(crate) format: Option<Format>,
+}
 
 /// A camera that a command brings.
 pub(crate) struct ExecSource {
-    /// The program and its arguments.
-    words: Vec<String>,
+    program: Program,
     label: Arc<str>,
     /// Tracks left out, as last told to the log.
     ignored: Vec<String>,
 }
 
 impl ExecSource {
-    /// Starts `words`, the first of which names the program; `{camera}` in them is the camera's name. `label` holds no secret.
-    pub(crate) fn new(words: Vec<String>, label: impl Into<Arc<str>>) -> Self {
-        Self { words, label: label.into(), ignored: Vec::new() }
+    /// Starts `program`, whose first word names it; `{camera}` in the words is the camera's name. `label` holds no secret.
+    pub(crate) fn new(program: Program, label: impl Into<Arc<str>>) -> Self {
+        Self { program, label: label.into(), ignored: Vec::new() }
     }
 
     async fn watch(&mut self, ctx: &Context) -> Exit {
-        let words: Vec<_> = self.words.iter().map(|word| word.replace("{camera}", ctx.stream.name())).collect();
+        let words: Vec<_> = self.program.words.iter().map(|word| word.replace("{camera}", ctx.stream.name())).collect();
         let mut child = match Child::start(&words, How::default()) {
             Ok(child) => child,
             Err(exit) => return exit,
         };
         tracing::info!(camera = %ctx.stream.name(), source = %self.label, process = child.id(), "started");
-        let mut intake = Intake::new(ctx, &self.label, &mut self.ignored);
-        let ended = read(&mut child, ctx, &mut intake).await;
+        match self.follow(&mut child, ctx).await {
+            Ok(exit) | Err(exit) => exit,
+        }
+    }
+
+    /// Publishes what the command writes, until it ends.
+    async fn follow(&mut self, child: &mut Child, ctx: &Context) -> Result<Exit, Exit> {
+        let mut head = Vec::with_capacity(READ);
+        while head.len() < Format::TELLING {
+            if child.stdout().read_buf(&mut head).await.unwrap_or(0) == 0 {
+                return Ok(child.ended().await);
+            }
+        }
+        let format = self.program.format.or_else(|| Format::recognise(&head));
+        tracing::debug!(camera = %ctx.stream.name(), ?format, "writes");
+        // A transport stream may begin with anything.
+        let demuxer = demuxer(format.unwrap_or(Format::Ts));
+        let mut intake = Intake::new(ctx, &self.label, &mut self.ignored, demuxer);
+        let ended = read(child, ctx, &mut intake, format, head).await;
         let exit = match ended {
             Ok(()) => child.ended().await,
             Err(exit) => exit,
         };
         intake.finish(&exit);
-        exit
+        Ok(exit)
     }
+}
+
+fn demuxer(format: Format) -> Box<dyn Demux> {
+    format.demuxer().unwrap_or_else(|| Box::new(Parts::default()))
 }
 
 impl Source for ExecSource {
@@ -64,8 +97,12 @@ impl Source for ExecSource {
     }
 }
 
-/// Reads until the command closes its output.
-async fn read(child: &mut Child, ctx: &Context, intake: &mut Intake<'_>) -> Result<(), Exit> {
+type Any<'a> = Intake<'a, Box<dyn Demux>>;
+
+/// Reads until the command closes its output; it began with `head`.
+async fn read(child: &mut Child, ctx: &Context, intake: &mut Any<'_>, format: Option<Format>, head: Vec<u8>) -> Result<(), Exit> {
+    intake.take(ctx.clock.now(), &head)?;
+    check(child, intake, format)?;
     let mut buffer = vec![0; READ];
     loop {
         let length = tokio::select! {
@@ -79,18 +116,30 @@ async fn read(child: &mut Child, ctx: &Context, intake: &mut Intake<'_>) -> Resu
             return Ok(());
         }
         intake.take(ctx.clock.now(), &buffer[..length])?;
-        let demuxer = intake.demuxer();
-        if !demuxer.has_program() && demuxer.stats().garbage > TELLING {
-            let words =
-                format!("{} writes something else than MPEG-TS: with ffmpeg, end the command with -f mpegts -", child.name());
-            return Err(Exit::new(Fault::Refused, words));
+        check(child, intake, format)?;
+    }
+}
+
+/// Gives up where nothing can come of it.
+fn check(child: &Child, intake: &Any<'_>, format: Option<Format>) -> Result<(), Exit> {
+    let (name, demuxer) = (child.name(), intake.demuxer());
+    if !intake.has_begun() && demuxer.garbage() > TELLING {
+        let words = match format {
+            Some(format) => format!("{name} writes no {format} that could be read"),
+            None => format!("{name} writes nothing that is known here: with ffmpeg, end the command with -f mpegts -"),
+        };
+        return Err(Exit::new(Fault::Refused, words));
+    }
+    if demuxer.is_hopeless() {
+        let found = demuxer.ignored().join(", ");
+        let words = format!("{name} writes {found}, which cannot be carried: write H.264 or H.265, and AAC or Opus");
+        return Err(Exit::new(Fault::Refused, words));
+    }
+    match demuxer.broken() {
+        Some(broken) => {
+            Err(Exit::new(Fault::Refused, format!("{name} writes broken {}: {broken}", format.unwrap_or(Format::Ts))))
         }
-        if !demuxer.has_video_or_sound() {
-            let found = demuxer.ignored().join(", ");
-            let words =
-                format!("{} writes {found}, which cannot be carried: write H.264 or H.265, and AAC or Opus", child.name());
-            return Err(Exit::new(Fault::Refused, words));
-        }
+        None => Ok(()),
     }
 }
 

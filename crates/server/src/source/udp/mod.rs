@@ -9,7 +9,7 @@ mod sender;
 use super::intake::{Intake, PAUSE};
 use crate::supervise::{Context, Exit, Source};
 use hub::{State, Status};
-use media::{Mono, ts::Demuxer};
+use media::{Mono, container::Demux, ts::Demuxer};
 use sender::Sender;
 use std::{
     convert::Infallible,
@@ -54,7 +54,7 @@ impl UdpListen {
         };
         let words = format!("waiting for MPEG-TS at {}", self.label);
         ctx.stream.report(Status::new(State::Connecting, words, ctx.clock.now()));
-        let mut intake = Intake::new(ctx, &self.label, &mut self.ignored);
+        let mut intake = Intake::new(ctx, &self.label, &mut self.ignored, Demuxer::default());
         let mut trouble = Trouble { ctx, label: &self.label, since: ctx.clock.now(), told: None };
         let Err(exit) = receive(&socket, ctx, &mut intake, &mut trouble).await;
         intake.finish(&exit);
@@ -80,7 +80,7 @@ impl Source for UdpListen {
 async fn receive(
     socket: &UdpSocket,
     ctx: &Context,
-    intake: &mut Intake<'_>,
+    intake: &mut Intake<'_, Demuxer>,
     trouble: &mut Trouble<'_>,
 ) -> Result<Infallible, Exit> {
     let (mut buffer, mut sender) = (vec![0; DATAGRAM], Sender::new(ctx.stream.name().clone()));
