@@ -5,7 +5,10 @@
 
 use crate::picture::I420;
 use bytes::{Bytes, BytesMut};
-use media::{Payload, h264};
+use media::{
+    Payload,
+    h264::{self, Colour},
+};
 use openh264::{
     OpenH264API, Timestamp,
     encoder::{
@@ -54,11 +57,20 @@ pub struct Coded {
 pub struct Error(#[from] openh264::Error);
 
 impl Encoder {
-    /// An encoder that adapts to the size of the first picture.
+    /// An encoder of pictures in the colours of the test picture (BT.709, limited range) that adapts to the size of the first picture.
     ///
     /// # Errors
     /// If the codec library cannot be initialised.
     pub fn new(options: Options) -> Result<Self, Error> {
+        Self::in_colours(options, Colour { full_range: false, matrix: Some(1) })
+    }
+
+    /// An encoder of pictures in these colours, which the stream tells its players.
+    ///
+    /// # Errors
+    /// As of [`Encoder::new`].
+    pub fn in_colours(options: Options, colour: Colour) -> Result<Self, Error> {
+        let standard = if colour.matrix == Some(1) { VuiConfig::bt709() } else { VuiConfig::bt601() };
         let config = EncoderConfig::new()
             .profile(Profile::Baseline)
             .usage_type(UsageType::CameraVideoRealTime)
@@ -73,7 +85,7 @@ impl Encoder {
             .background_detection(false)
             .adaptive_quantization(false)
             .qp(QUANTISER)
-            .vui(VuiConfig::bt709());
+            .vui(standard.full_range(colour.full_range));
         let mut encoder = Self { inner: openh264::encoder::Encoder::with_api_config(OpenH264API::from_source(), config)? };
         encoder.silence()?;
         Ok(encoder)

@@ -11,7 +11,7 @@ use proto::ipc::{self, Incoming, Outgoing, ToServer, ToWorker};
 use std::{
     io::{self, IoSlice, Read, Write},
     os::{
-        fd::{AsFd, OwnedFd},
+        fd::{AsFd, BorrowedFd, OwnedFd},
         unix::net::UnixStream,
     },
     time::Duration,
@@ -108,14 +108,26 @@ impl Link {
 
     /// Waits until `deadline`, or until the server has said something, or takes more of what is left to send.
     pub(crate) fn wait(&mut self, deadline: Mono) -> Result<(), Closed> {
+        self.wait_beside(deadline, None).map(drop)
+    }
+
+    /// The same, or until there is something to read from `other`; true if there is.
+    pub(crate) fn wait_beside(&mut self, deadline: Mono, other: Option<BorrowedFd<'_>>) -> Result<bool, Closed> {
         let left = deadline.since(crate::clock::mono());
         let wanted = if self.is_busy() { PollFlags::POLLIN | PollFlags::POLLOUT } else { PollFlags::POLLIN };
-        let mut polled = [PollFd::new(self.socket.as_fd(), wanted)];
-        match ppoll(&mut polled, Some(TimeSpec::from_duration(left)), None) {
+        let socket = self.socket.as_fd();
+        let mut polled = [PollFd::new(socket, wanted), PollFd::new(other.unwrap_or(socket), PollFlags::POLLIN)];
+        let polled = if other.is_some() { &mut polled[..] } else { &mut polled[..1] };
+        match ppoll(polled, Some(TimeSpec::from_duration(left)), None) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(e) => return Err(io::Error::from(e).into()),
         }
-        if self.is_busy() { self.flush() } else { Ok(()) }
+        // Whatever there is, be it an error, is found out by reading.
+        let ready = polled.get(1).is_some_and(|p| p.any().unwrap_or(true));
+        if self.is_busy() {
+            self.flush()?;
+        }
+        Ok(ready)
     }
 }
 

@@ -89,7 +89,7 @@ impl Work {
                 Some(ToWorker::Stop) => return Ok(Heard::Stop),
                 Some(ToWorker::Want(wants)) => self.want(wants),
                 Some(ToWorker::Decode(coded)) => self.decode(link, &coded)?,
-                Some(ToWorker::Start(_) | ToWorker::ForceKeyframe | ToWorker::SetBitrate(_)) => {}
+                Some(ToWorker::Start(_) | ToWorker::ForceKeyframe | ToWorker::SetBitrate(_) | ToWorker::SetControls { .. }) => {}
             }
         }
         Ok(Heard::More)

@@ -1,13 +1,12 @@
 //! A worker's life from its first line to its exit code.
 
 use crate::{
-    clock,
+    capture, clock,
     link::{Closed, Link},
-    pictures, sandbox,
-    test_picture::{self, Fault},
+    pictures, sandbox, test_picture, v4l2,
 };
 use nix::sys::{prctl, socket::getsockopt, socket::sockopt::PeerCredentials};
-use proto::ipc::{Job, Level, ToServer, ToWorker};
+use proto::ipc::{Capture, Job, Level, TestPicture, ToServer, ToWorker};
 use rustix::process::{getpriority_process, setpriority_process};
 use std::{
     any::Any,
@@ -69,41 +68,96 @@ fn connect() -> Result<Link, String> {
     Link::new(socket).map_err(|e| format!("socket to the server: {e}"))
 }
 
+/// Why the work ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+enum Fault {
+    #[error(transparent)]
+    Closed(#[from] Closed),
+    #[error(transparent)]
+    TestPicture(#[from] test_picture::Fault),
+    #[error(transparent)]
+    Pictures(#[from] pictures::Fault),
+    #[error(transparent)]
+    Capture(#[from] capture::Fault),
+}
+
+impl Fault {
+    /// Nobody wants to hear more.
+    fn is_goodbye(&self) -> bool {
+        let (Self::Closed(closed)
+        | Self::TestPicture(test_picture::Fault::Closed(closed))
+        | Self::Pictures(pictures::Fault::Closed(closed))
+        | Self::Capture(capture::Fault::Closed(closed))) = self
+        else {
+            return false;
+        };
+        matches!(closed, Closed::ByServer)
+    }
+
+    /// For the server.
+    fn message(self) -> ToServer {
+        match self {
+            Self::Capture(capture::Fault::Camera(loss, words)) => ToServer::Lost(loss, words),
+            other => ToServer::Failed(other.to_string()),
+        }
+    }
+}
+
 fn live(link: &mut Link) -> ExitCode {
-    let (text, code) = match catch_unwind(AssertUnwindSafe(|| work(link))) {
-        // Told to stop, or the server is gone: in both cases nobody wants to hear more.
-        Ok(Ok(()) | Err(Fault::Closed(Closed::ByServer))) => return ExitCode::SUCCESS,
-        Ok(Err(fault)) => (fault.to_string(), FAILED),
-        Err(panic) => (format!("panic: {}", words(&*panic)), PANICKED),
+    let (last, code) = match catch_unwind(AssertUnwindSafe(|| work(link))) {
+        Ok(Ok(())) => return ExitCode::SUCCESS,
+        Ok(Err(fault)) if fault.is_goodbye() => return ExitCode::SUCCESS,
+        Ok(Err(fault)) => (fault.message(), FAILED),
+        Err(panic) => (ToServer::Failed(format!("panic: {}", words(&*panic))), PANICKED),
     };
-    complain(&text);
+    if let ToServer::Failed(text) | ToServer::Lost(_, text) = &last {
+        complain(text);
+    }
     // The server may be gone; the exit code tells as much.
-    let _ = link.send(&ToServer::Failed(text)).and_then(|()| link.finish(LAST_WORDS));
+    let _ = link.send(&last).and_then(|()| link.finish(LAST_WORDS));
     ExitCode::from(code)
 }
 
+/// A job with what it needs of the world outside.
+enum Work {
+    TestPicture(TestPicture),
+    Pictures,
+    Capture(Capture, v4l2::Device),
+}
+
+/// The server is trusted, so its job is heard before the doors are closed; what a camera sends is looked at behind them.
 fn work(link: &mut Link) -> Result<(), Fault> {
+    link.send(&ToServer::Hello { pid: std::process::id() })?;
+    let Some(job) = first_job(link)? else { return Ok(()) };
+    call_it(&job);
+    let work = match job {
+        Job::TestPicture(job) => Work::TestPicture(job),
+        Job::Pictures { .. } => Work::Pictures,
+        Job::Capture(job) => {
+            let camera = capture::open(&job)?;
+            Work::Capture(job, camera)
+        }
+    };
+    close_the_doors(link, matches!(work, Work::Capture(..)).then_some(v4l2::LETTER))?;
+    match work {
+        Work::TestPicture(job) => test_picture::run(link, &job)?,
+        Work::Pictures => pictures::run(link)?,
+        Work::Capture(job, camera) => capture::run(link, &job, camera)?,
+    }
+    Ok(())
+}
+
+/// Gives up all that the work does not need; `requests` is the letter of those that it makes to a device.
+fn close_the_doors(link: &mut Link, requests: Option<u8>) -> Result<(), Closed> {
     let missing = sandbox::enter();
     if let Err(orphan) = sandbox::die_with_parent(link.socket()) {
         complain(&orphan);
-        return Err(Closed::ByServer.into());
+        return Err(Closed::ByServer);
     }
-    let missing = missing.into_iter().chain(sandbox::filter_calls().err());
-    link.send(&ToServer::Hello { pid: std::process::id() })?;
-    for layer in missing {
+    for layer in missing.into_iter().chain(sandbox::filter_calls(requests).err()) {
         link.send(&ToServer::Log(Level::Warn, format!("worker sandbox is incomplete: {layer}")))?;
     }
-    match first_job(link)? {
-        Some(Job::TestPicture(job)) => {
-            call_it("nb:", &job.name);
-            test_picture::run(link, &job)
-        }
-        Some(Job::Pictures { name }) => {
-            call_it("nbjpeg:", &name);
-            Ok(pictures::run(link)?)
-        }
-        None => Ok(()),
-    }
+    Ok(())
 }
 
 /// Waits for the job. `None`: there is nothing to do.
@@ -122,8 +176,13 @@ fn first_job(link: &mut Link) -> Result<Option<Job>, Closed> {
 }
 
 /// Shows the camera's name in `ps` and `top`, cut to the 15 bytes the kernel keeps.
-fn call_it(what: &str, name: &str) {
-    if let Ok(name) = CString::new(format!("{what}{name}")) {
+fn call_it(job: &Job) {
+    let name = match job {
+        Job::TestPicture(job) => format!("nb:{}", job.name),
+        Job::Capture(job) => format!("nb:{}", job.name),
+        Job::Pictures { name } => format!("nbjpeg:{name}"),
+    };
+    if let Ok(name) = CString::new(name) {
         let _ = prctl::set_name(&name);
     }
 }

@@ -6,7 +6,6 @@ use crate::{
     link::{Closed, Link},
     pace::Pacer,
     picture::{self, Picture},
-    pictures,
     report::Report,
 };
 use media::{Catalog, ClockPair, Codec, Mono, TrackId, h264, time::rescale};
@@ -23,8 +22,6 @@ pub(crate) enum Fault {
     Closed(#[from] Closed),
     #[error(transparent)]
     Encoder(#[from] encoder::Error),
-    #[error(transparent)]
-    Pictures(#[from] pictures::Fault),
     #[error("a keyframe without usable parameter sets")]
     ParameterSets,
 }
@@ -39,7 +36,7 @@ pub(crate) fn run(link: &mut Link, job: &TestPicture) -> Result<(), Fault> {
                 ToWorker::Stop => return Ok(()),
                 ToWorker::ForceKeyframe => work.encoder.force_keyframe(),
                 ToWorker::SetBitrate(bps) => work.encoder.set_bitrate(bps)?,
-                ToWorker::Start(_) | ToWorker::Want(_) | ToWorker::Decode(_) => {}
+                ToWorker::Start(_) | ToWorker::Want(_) | ToWorker::Decode(_) | ToWorker::SetControls { .. } => {}
             }
         }
         let now = clock::now();
@@ -86,7 +83,7 @@ impl Work {
         let pts = rescale(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX), 1_000_000_000, TIMESCALE);
         self.report.frame(now.mono, drawn, encoded, &coded.payload);
         let Coded { key, payload } = coded;
-        Ok(link.send(&ToServer::Frame(Frame { track: TRACK, pts, key, captured: now.mono, encoded, payload }))?)
+        Ok(link.send(&ToServer::Frame(Frame { track: TRACK, pts, key, captured: now.mono, sensed: true, encoded, payload }))?)
     }
 
     /// Tells the server what a keyframe's stream consists of, if that has changed.

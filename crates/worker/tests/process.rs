@@ -228,7 +228,7 @@ fn probe() -> ExitCode {
     let filtered = std::env::args().nth(2).as_deref() == Some("filtered");
     let mut missing = worker::sandbox::enter();
     if filtered {
-        missing.extend(worker::sandbox::filter_calls().err());
+        missing.extend(worker::sandbox::filter_calls(None).err());
     }
     missing.iter().for_each(|m| println!("missing: {m}"));
     let ended = |r: Result<(), Errno>| r.map_or_else(|e| e.to_string(), |()| "possible".to_owned());

@@ -11,6 +11,7 @@
 //! The units of a frame are never copied: on the way in they are slices of the receive buffer, on the way out they are
 //! handed on by reference.
 
+mod capture;
 mod catalog;
 mod pictures;
 mod stream;
@@ -18,6 +19,7 @@ mod to_server;
 mod to_worker;
 mod wire;
 
+pub use capture::{Capture, Control, ControlKind, Loss, MAX_CONTROLS, MAX_ITEMS, PictureFormat};
 pub use pictures::{Coded, MAX_WANTS, Picture, Want};
 pub use stream::{Incoming, Message, Outgoing};
 pub use to_server::{Frame, Level, Progress, Stats, ToServer};
@@ -25,7 +27,7 @@ pub use to_worker::{Job, TestPicture, ToWorker};
 pub use wire::{Reader, Writer};
 
 /// Version of this conversation. Both ends are the same binary, so a difference means a broken installation.
-pub const VERSION: u16 = 2;
+pub const VERSION: u16 = 3;
 
 /// Longest message, counted behind its length field. A 4K keyframe at the lowest quantiser stays below it.
 pub const MAX_MESSAGE: usize = 16 << 20;

@@ -24,12 +24,13 @@ fn catalog() -> Catalog {
 
 fn frame() -> impl Strategy<Value = ToServer> {
     let units = prop::collection::vec(prop::collection::vec(any::<u8>(), 1..300), 1..9);
-    (any::<(u8, i64, bool, u64, u64)>(), units).prop_map(|((track, pts, key, captured, encoded), units)| {
+    (any::<(u8, i64, bool, bool, u64, u64)>(), units).prop_map(|((track, pts, key, sensed, captured, encoded), units)| {
         ToServer::Frame(Frame {
             track: TrackId(track),
             pts,
             key,
             captured: Mono::from_nanos(captured),
+            sensed,
             encoded: Mono::from_nanos(encoded),
             payload: units.into_iter().map(Bytes::from).collect(),
         })
@@ -75,9 +76,46 @@ fn to_server() -> impl Strategy<Value = ToServer> {
         })),
         ".{0,50}".prop_map(|s| ToServer::Log(Level::Warn, s)),
         ".{0,50}".prop_map(ToServer::Failed),
+        ".{0,50}".prop_map(|s| ToServer::Lost(Loss::Gone, s)),
+        prop::collection::vec(control(), 0..5).prop_map(ToServer::Controls),
+        (any::<u32>(), prop::collection::vec(("[a-z]{0,9}", ".{0,50}"), 0..3))
+            .prop_map(|(order, refused)| ToServer::ControlsSet { order, refused }),
         progress.prop_map(ToServer::Heartbeat),
         stats.prop_map(ToServer::Stats),
     ]
+}
+
+fn control() -> impl Strategy<Value = Control> {
+    let kinds = [ControlKind::Number, ControlKind::Switch, ControlKind::Choice];
+    let items = prop::collection::vec((any::<i64>(), ".{0,20}"), 0..4);
+    (".{0,30}", 0..kinds.len(), any::<([i64; 5], bool, bool)>(), items).prop_map(
+        move |(name, kind, ([min, max, step, default, value], settable, active), items)| Control {
+            name,
+            kind: kinds[kind],
+            min,
+            max,
+            step,
+            default,
+            value,
+            settable,
+            active,
+            items,
+        },
+    )
+}
+
+fn values() -> impl Strategy<Value = Vec<(String, i64)>> {
+    prop::collection::vec(("[a-z_]{0,20}", any::<i64>()), 0..4)
+}
+
+fn capture() -> impl Strategy<Value = Capture> {
+    let numbers = any::<([u16; 4], u32)>();
+    ("[a-z]{0,63}", "/dev/.{0,30}", 0..PictureFormat::ALL.len(), numbers).prop_map(
+        |(name, device, format, ([width, height, fps, gop], bitrate))| {
+            let format = PictureFormat::ALL[format];
+            Capture { name, device, width, height, fps, format, gop, bitrate }
+        },
+    )
 }
 
 fn to_worker() -> impl Strategy<Value = ToWorker> {
@@ -93,6 +131,8 @@ fn to_worker() -> impl Strategy<Value = ToWorker> {
     });
     prop_oneof![
         job.prop_map(|job| ToWorker::Start(Job::TestPicture(job))),
+        capture().prop_map(|job| ToWorker::Start(Job::Capture(job))),
+        (any::<u32>(), values()).prop_map(|(order, values)| ToWorker::SetControls { order, values }),
         Just(ToWorker::ForceKeyframe),
         any::<u32>().prop_map(ToWorker::SetBitrate),
         "[a-z]{0,63}".prop_map(|name| ToWorker::Start(Job::Pictures { name })),
@@ -189,7 +229,7 @@ fn too_long_a_message_is_refused_by_both_ends_and_for_ever() {
 
     let payload = [Bytes::from(vec![1; MAX_MESSAGE])].into_iter().collect();
     let (captured, encoded) = (Mono::default(), Mono::default());
-    let huge = Frame { track: TrackId(0), pts: 0, key: true, captured, encoded, payload };
+    let huge = Frame { track: TrackId(0), pts: 0, key: true, captured, sensed: true, encoded, payload };
     let mut out = Outgoing::default();
     assert!(matches!(out.push(&ToServer::Frame(huge)), Err(Error::Length(_))));
     assert!(!out.has_remaining());
@@ -206,7 +246,7 @@ fn another_version_is_named() {
 fn the_units_of_a_frame_share_the_receive_buffer() {
     let payload = [Bytes::from(vec![1; 5000]), Bytes::from(vec![2; 7])].into_iter().collect();
     let (captured, encoded) = (Mono::default(), Mono::default());
-    let sent = ToServer::Frame(Frame { track: TrackId(0), pts: 0, key: true, captured, encoded, payload });
+    let sent = ToServer::Frame(Frame { track: TrackId(0), pts: 0, key: true, captured, sensed: true, encoded, payload });
     let Ok([ToServer::Frame(got)]) = feed(&bytes_of(&[sent]), &[1000]).map(|m| <[_; 1]>::try_from(m).unwrap()) else { panic!() };
     assert_eq!(got.payload[0].as_ptr_range().end, got.payload[1].as_ptr_range().start);
 }

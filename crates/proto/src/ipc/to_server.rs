@@ -1,6 +1,10 @@
 //! What a worker tells the server.
 
-use super::{Error, Message, Picture, Reader, VERSION, Writer, catalog};
+use super::{
+    Control, Error, Loss, Message, Picture, Reader, VERSION, Writer,
+    capture::{read_controls, read_refused, write_controls, write_refused},
+    catalog,
+};
 use media::{AccessUnit, CaptureClock, Captured, Catalog, Mono, Payload, Timing, TrackId};
 
 /// A message from a worker to the server.
@@ -21,6 +25,17 @@ pub enum ToServer {
     Log(Level, String),
     /// Why the worker is about to exit.
     Failed(String),
+    /// Why the worker is about to exit, if the camera is to blame.
+    Lost(Loss, String),
+    /// What can be set on the camera and how it is set now; at most [`MAX_CONTROLS`](super::MAX_CONTROLS).
+    Controls(Vec<Control>),
+    /// The controls of this order are set, or why not; [`ToServer::Controls`] went before.
+    ControlsSet {
+        /// Number of the order.
+        order: u32,
+        /// What was not set, and why in words; empty if all was.
+        refused: Vec<(String, String)>,
+    },
     /// Sent once a second, whether or not frames flow: the worker is alive, and this is what it has achieved.
     Heartbeat(Progress),
     /// What its work costs; sent now and then.
@@ -38,6 +53,8 @@ pub struct Frame {
     pub key: bool,
     /// When the light fell on the sensor, or drawing began.
     pub captured: Mono,
+    /// That was noted by whoever captured; otherwise it is when the picture reached the worker.
+    pub sensed: bool,
     /// When the encoder had finished.
     pub encoded: Mono,
     /// NAL units, or the one frame of codecs without them.
@@ -47,7 +64,8 @@ pub struct Frame {
 impl Frame {
     /// The frame as the hub wants it, received at `now`.
     pub fn into_unit(self, now: Mono) -> AccessUnit {
-        let captured = Captured { at: self.captured, clock: CaptureClock::Sensor };
+        let clock = if self.sensed { CaptureClock::Sensor } else { CaptureClock::Arrival };
+        let captured = Captured { at: self.captured, clock };
         let timing = Timing { captured, encoded: Some(self.encoded), received: now, published: now };
         AccessUnit::new(self.track, self.pts, self.key, timing, self.payload)
     }
@@ -99,6 +117,9 @@ mod kind {
     pub(super) const HEARTBEAT: u8 = 6;
     pub(super) const STATS: u8 = 7;
     pub(super) const PICTURE: u8 = 8;
+    pub(super) const LOST: u8 = 9;
+    pub(super) const CONTROLS: u8 = 10;
+    pub(super) const CONTROLS_SET: u8 = 11;
 }
 
 impl Message for ToServer {
@@ -126,6 +147,20 @@ impl Message for ToServer {
                 body.text(text);
                 kind::FAILED
             }
+            Self::Lost(loss, text) => {
+                body.u8(*loss as u8);
+                body.text(text);
+                kind::LOST
+            }
+            Self::Controls(controls) => {
+                write_controls(body, controls);
+                kind::CONTROLS
+            }
+            Self::ControlsSet { order, refused } => {
+                body.u32(*order);
+                write_refused(body, refused);
+                kind::CONTROLS_SET
+            }
             Self::Heartbeat(progress) => {
                 progress.write(body);
                 kind::HEARTBEAT
@@ -145,6 +180,9 @@ impl Message for ToServer {
             kind::PICTURE => Self::Picture(Picture::read(&mut body)?),
             kind::LOG => Self::Log(Level::read(&mut body)?, body.text("log text")?),
             kind::FAILED => Self::Failed(body.text("error text")?),
+            kind::LOST => Self::Lost(Loss::read(&mut body)?, body.text("error text")?),
+            kind::CONTROLS => Self::Controls(read_controls(&mut body)?),
+            kind::CONTROLS_SET => Self::ControlsSet { order: body.u32()?, refused: read_refused(&mut body)? },
             kind::HEARTBEAT => Self::Heartbeat(Progress::read(&mut body)?),
             kind::STATS => Self::Stats(Stats::read(&mut body)?),
             other => return Err(Error::Kind(other)),
@@ -173,6 +211,7 @@ impl Frame {
         body.flag(self.key);
         body.i64(self.pts);
         body.u64(self.captured.as_nanos());
+        body.flag(self.sensed);
         body.u64(self.encoded.as_nanos());
         body.units(&self.payload);
     }
@@ -182,8 +221,9 @@ impl Frame {
         let key = body.flag("key flag")?;
         let pts = body.i64()?;
         let captured = Mono::from_nanos(body.u64()?);
+        let sensed = body.flag("sensed flag")?;
         let encoded = Mono::from_nanos(body.u64()?);
-        Ok(Self { track, pts, key, captured, encoded, payload: body.units()? })
+        Ok(Self { track, pts, key, captured, sensed, encoded, payload: body.units()? })
     }
 }
 

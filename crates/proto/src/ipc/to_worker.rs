@@ -1,7 +1,8 @@
 //! What the server tells a worker.
 
 use super::{
-    Coded, Error, Message, Reader, Want, Writer,
+    Capture, Coded, Error, Message, Reader, Want, Writer,
+    capture::{read_values, write_values},
     pictures::{read_wants, write_wants},
 };
 
@@ -18,6 +19,13 @@ pub enum ToWorker {
     Want(Vec<Want>),
     /// A frame to make pictures of.
     Decode(Coded),
+    /// Set controls of the camera.
+    SetControls {
+        /// Number of this order, to be given back with the answer.
+        order: u32,
+        /// Values by name; at most [`MAX_CONTROLS`](super::MAX_CONTROLS).
+        values: Vec<(String, i64)>,
+    },
     /// Finish and exit.
     Stop,
 }
@@ -27,6 +35,8 @@ pub enum ToWorker {
 pub enum Job {
     /// Draw the moving test picture and encode it.
     TestPicture(TestPicture),
+    /// Take a camera's pictures and encode them.
+    Capture(Capture),
     /// Make pictures of the H.264 stream that the server sends.
     Pictures {
         /// The camera's name.
@@ -61,6 +71,8 @@ mod kind {
     pub(super) const START_PICTURES: u8 = 5;
     pub(super) const WANT: u8 = 6;
     pub(super) const DECODE: u8 = 7;
+    pub(super) const START_CAPTURE: u8 = 8;
+    pub(super) const SET_CONTROLS: u8 = 9;
 }
 
 impl Message for ToWorker {
@@ -73,6 +85,15 @@ impl Message for ToWorker {
             Self::Start(Job::Pictures { name }) => {
                 body.text(name);
                 kind::START_PICTURES
+            }
+            Self::Start(Job::Capture(job)) => {
+                job.write(body);
+                kind::START_CAPTURE
+            }
+            Self::SetControls { order, values } => {
+                body.u32(*order);
+                write_values(body, values);
+                kind::SET_CONTROLS
             }
             Self::Want(wants) => {
                 write_wants(body, wants);
@@ -95,6 +116,8 @@ impl Message for ToWorker {
         let message = match body.kind() {
             kind::START_TEST_PICTURE => Self::Start(Job::TestPicture(TestPicture::read(&mut body)?)),
             kind::START_PICTURES => Self::Start(Job::Pictures { name: body.text("name")? }),
+            kind::START_CAPTURE => Self::Start(Job::Capture(Capture::read(&mut body)?)),
+            kind::SET_CONTROLS => Self::SetControls { order: body.u32()?, values: read_values(&mut body)? },
             kind::WANT => Self::Want(read_wants(&mut body)?),
             kind::DECODE => Self::Decode(Coded::read(&mut body)?),
             kind::FORCE_KEYFRAME => Self::ForceKeyframe,

@@ -9,7 +9,7 @@ mod signals;
 mod sources;
 mod state;
 
-pub(crate) use sources::{ask, drive, execute, listen, play, pull, test_picture};
+pub(crate) use sources::{ask, capture, drive, execute, listen, play, pull, test_picture};
 
 use crate::{
     audience::Audience,

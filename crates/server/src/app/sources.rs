@@ -3,7 +3,10 @@
 use super::House;
 use crate::{
     cameras::{Camera, Keeper, Order, Origin, Restarts},
-    config::{ExecCommand, FileSource, HttpSource, Input, RpicamDriver, RpicamSource, RtspSource, Source, TestSource, UdpSource},
+    config::{
+        ExecCommand, FileSource, HttpSource, Input, RpicamDriver, RpicamSource, RtspSource, Source, TestSource, UdpSource,
+        V4l2Source,
+    },
     controls::Desk,
     source::{
         exec::{ExecSource, Program},
@@ -19,7 +22,7 @@ use crate::{
 };
 use futures::future::join_all;
 use hub::StreamOptions;
-use proto::ipc::TestPicture;
+use proto::ipc::{Capture, TestPicture};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// A source on demand runs on for this long after its last viewer: people reload pages.
@@ -74,7 +77,7 @@ impl Sources {
 
 /// The kinds of sources that have controls while they run.
 fn has_controls(source: &Source) -> bool {
-    matches!(source, Source::Rpicam(_))
+    matches!(source, Source::Rpicam(_) | Source::V4l2(_))
 }
 
 fn policy(config: &Input) -> Policy {
@@ -94,6 +97,11 @@ fn dial(house: &House, source: &Source, camera: &Camera, policy: Policy) -> Opti
         // Whoever waits is not at fault for silence.
         Source::Udp(udp) => Some(supervise(listen(udp), stream, Policy { waits: true, ..policy }, house.clock)),
         Source::Rpicam(pi) => Some(supervise(drive(pi, camera.controls().clone()), stream, policy, house.clock)),
+        Source::V4l2(local) => {
+            let desk = camera.controls().clone();
+            let source = capture(house.spawner.clone(), stream.name(), local, desk);
+            Some(supervise(source, stream, policy, house.clock))
+        }
         Source::Test(test) => {
             let source = test_picture(house.spawner.clone(), stream.name(), test);
             Some(supervise(source, stream, policy, house.clock))
@@ -141,6 +149,14 @@ pub(crate) fn drive(source: &RpicamSource, desk: Desk) -> Rpicam {
 pub(crate) fn listen(source: &UdpSource) -> UdpListen {
     let UdpSource { address, interface } = source.clone();
     UdpListen::new(udp::Target { address, interface }, source.to_string())
+}
+
+/// What takes the pictures of a camera of this machine.
+pub(crate) fn capture(spawner: Spawner, name: &str, source: &V4l2Source, desk: Desk) -> WorkerSource {
+    let V4l2Source { device, width, height, fps, format, gop, bitrate } = source.clone();
+    let (name, gop, bitrate) = (name.to_owned(), gop.unwrap_or(0), bitrate.unwrap_or(0));
+    let capture = Capture { name, device, width, height, fps, format, gop, bitrate };
+    WorkerSource::camera(spawner, capture, source.to_string(), desk)
 }
 
 /// What makes the test picture. The bounds of the config fit the types of the job.

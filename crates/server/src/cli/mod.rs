@@ -3,6 +3,7 @@
 
 mod check;
 mod demo;
+mod devices;
 mod probe;
 mod serve;
 mod share;
@@ -31,6 +32,8 @@ enum Command {
     Check(check::Check),
     /// Connect to a source as the server would, and tell what comes and what to do about it.
     Probe(probe::Probe),
+    /// List the cameras of this machine, with the `source:` line to paste.
+    Devices(devices::Devices),
 }
 
 /// Parses the command line and runs what it asks for.
@@ -41,6 +44,7 @@ pub(crate) fn main() -> ExitCode {
         Command::Demo(demo) => demo.run(args.log),
         Command::Check(check) => check.run(),
         Command::Probe(probe) => probe.run(args.log),
+        Command::Devices(devices) => devices.run(),
     }
 }
 

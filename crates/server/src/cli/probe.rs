@@ -26,7 +26,7 @@ use tokio_util::sync::CancellationToken;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Probe {
-    /// What to connect to, as in the config: rtsp://user:password@address/path, or test:
+    /// What to connect to, as in the config: rtsp://user:password@address/path, v4l2:/dev/video0, or test:
     source: String,
     /// Print JSON.
     #[arg(long)]
@@ -65,6 +65,10 @@ impl Probe {
                 config::Source::Rpicam(pi) => self.watch(clock, app::drive(&pi, Desk::default()), Observer::default()).await,
                 config::Source::File(file) => self.watch(clock, app::play(&file), Observer::default()).await,
                 config::Source::Udp(udp) => self.watch(clock, app::listen(&udp), Observer::default()).await,
+                config::Source::V4l2(camera) => {
+                    let spawner = Spawner::new().context("cannot start the thread that starts workers")?;
+                    self.watch(clock, app::capture(spawner, "probe", &camera, Desk::default()), Observer::default()).await
+                }
                 config::Source::Test(test) => {
                     let spawner = Spawner::new().context("cannot start the thread that starts workers")?;
                     self.watch(clock, app::test_picture(spawner, "probe", &test), Observer::default()).await

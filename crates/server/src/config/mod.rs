@@ -14,7 +14,7 @@ pub(crate) use loader::Loader;
 pub(crate) use plan::Plan;
 pub(crate) use problem::Problems;
 pub(crate) use source::{
-    ExecCommand, FileSource, HttpSource, RpicamDriver, RpicamSource, RtspSource, Source, TestSource, UdpSource,
+    ExecCommand, FileSource, HttpSource, RpicamDriver, RpicamSource, RtspSource, Source, TestSource, UdpSource, V4l2Source,
 };
 
 use environment::Environment;

@@ -151,9 +151,10 @@ fn every_typo_is_told_with_its_line_and_what_would_be_right() {
         ("listen:\n  http: :1\n  rtsp: :1", "nb.yml:3: listen.rtsp: the same port as listen.http; give each its own"),
         ("webrtc:\n  hosts: [example]", "nb.yml:2: webrtc.hosts[0]: \"example\" is no IP address; write for example 203.0.113.7"),
         (
-            "cameras:\n  a:\n    source: v4l2:/dev/video0",
-            "nb.yml:3: cameras.a.source: v4l2: sources are not supported by this version yet; it takes rtsp://…, rtsps://…, \
-             http://… (JPEG), udp://… (MPEG-TS), exec:COMMAND, publish, or test:",
+            "cameras:\n  a:\n    source: srt://192.0.2.1:9000",
+            "nb.yml:3: cameras.a.source: srt: sources are not supported by this version yet; it takes rtsp://…, rtsps://…, \
+             http://… (JPEG), udp://… (MPEG-TS), exec:COMMAND, file:/PATH, rpicam:0, \
+             v4l2:/dev/video0, publish, or test:",
         ),
         (
             "cameras:\n  a:\n    source: udp://camera:9999",

@@ -119,6 +119,8 @@ impl Worker {
             ToServer::Heartbeat(progress) => self.note(progress, tally),
             ToServer::Log(level, text) => self.log(level, &text),
             ToServer::Failed(text) => return Err(End::Failed(text)),
+            // Cameras are the business of workers with another job.
+            ToServer::Lost(..) | ToServer::Controls(_) | ToServer::ControlsSet { .. } => {}
             ToServer::Hello { .. } | ToServer::Tracks(_) | ToServer::Frame(_) | ToServer::Stats(_) => {}
         }
         Ok(())

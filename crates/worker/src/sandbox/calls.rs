@@ -2,13 +2,13 @@
 
 /// On machines that the filter compiler knows.
 #[cfg(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64"))]
-pub(super) fn filter() -> Result<(), String> {
-    listed::install().map_err(|e| e.to_string())
+pub(super) fn filter(requests: Option<u8>) -> Result<(), String> {
+    listed::install(requests).map_err(|e| e.to_string())
 }
 
 /// Elsewhere Landlock, limits and the unprivileged user must do.
 #[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64", target_arch = "riscv64")))]
-pub(super) fn filter() -> Result<(), String> {
+pub(super) fn filter(_requests: Option<u8>) -> Result<(), String> {
     Err(format!("not possible on {}", std::env::consts::ARCH))
 }
 
@@ -54,7 +54,8 @@ mod listed {
         libc::SYS_exit_group,
     ];
 
-    pub(super) fn install() -> Result<(), Error> {
+    /// `requests`: the letter of requests to devices that are allowed.
+    pub(super) fn install(requests: Option<u8>) -> Result<(), Error> {
         let arch = std::env::consts::ARCH.try_into()?;
         let plain = ALLOWED.iter().map(|call| (*call, Vec::new()));
         let limited = [
@@ -63,7 +64,8 @@ mod listed {
             (libc::SYS_tgkill, first_is(std::process::id().into())?),
             (libc::SYS_prctl, first_is(libc::PR_SET_NAME as u64)?),
         ];
-        let limited = limited.into_iter().map(|(call, rule)| (call, vec![rule]));
+        let asking = requests.map(of_letter).transpose()?.map(|rule| (libc::SYS_ioctl, rule));
+        let limited = limited.into_iter().chain(asking).map(|(call, rule)| (call, vec![rule]));
         // A forbidden call fails instead of killing: a newer C library may try one and do without it.
         let refuse = SeccompAction::Errno(libc::EPERM.cast_unsigned());
         let filter = SeccompFilter::new(plain.chain(limited).collect(), refuse, SeccompAction::Allow, arch)?;
@@ -74,6 +76,12 @@ mod listed {
     fn not_executable() -> Result<SeccompRule, BackendError> {
         let mask = SeccompCmpOp::MaskedEq(libc::PROT_EXEC as u64);
         SeccompRule::new(vec![SeccompCondition::new(2, SeccompCmpArgLen::Dword, mask, 0)?])
+    }
+
+    /// Requests to an open device of one kind: the letter is in the second byte of their number, the second argument.
+    fn of_letter(letter: u8) -> Result<SeccompRule, BackendError> {
+        let kind = SeccompCmpOp::MaskedEq(0xff00);
+        SeccompRule::new(vec![SeccompCondition::new(1, SeccompCmpArgLen::Dword, kind, u64::from(letter) << 8)?])
     }
 
     /// The first argument has one value only: signals go to itself, for an abort has to work; and its name may change.

@@ -41,10 +41,11 @@ pub fn enter() -> Vec<Missing> {
     layers.into_iter().filter_map(Result::err).collect()
 }
 
-/// Leaves only the system calls that computing and talking to the server need; all others fail with `EPERM`.
+/// Leaves only the system calls that computing and talking to the server need; all others fail with `EPERM`. `requests` is the letter
+/// of the requests that may be made to a device that is open already, as `V` to cameras.
 ///
 /// # Errors
 /// [`Missing::Calls`] if this kernel or machine has no such filter.
-pub fn filter_calls() -> Result<(), Missing> {
-    calls::filter().map_err(Missing::Calls)
+pub fn filter_calls(requests: Option<u8>) -> Result<(), Missing> {
+    calls::filter(requests).map_err(Missing::Calls)
 }

@@ -8,6 +8,7 @@ mod rpicam;
 mod rtsp;
 mod test;
 mod udp;
+mod v4l2;
 
 pub(crate) use exec::ExecCommand;
 pub(crate) use file::FileSource;
@@ -16,6 +17,7 @@ pub(crate) use rpicam::{RpicamDriver, RpicamSource};
 pub(crate) use rtsp::RtspSource;
 pub(crate) use test::TestSource;
 pub(crate) use udp::UdpSource;
+pub(crate) use v4l2::V4l2Source;
 
 use std::fmt;
 
@@ -36,6 +38,8 @@ pub(crate) enum Source {
     Rpicam(RpicamSource),
     /// `file:…`: a file that is played again and again.
     File(FileSource),
+    /// `v4l2:/dev/video0?…`: a camera of this machine.
+    V4l2(V4l2Source),
     /// `test:?…`: a moving test picture with a clock.
     Test(TestSource),
 }
@@ -51,17 +55,17 @@ impl fmt::Display for Source {
             Self::Exec(exec) => exec.fmt(f),
             Self::Rpicam(pi) => pi.fmt(f),
             Self::File(file) => file.fmt(f),
+            Self::V4l2(camera) => camera.fmt(f),
             Self::Test(test) => test.fmt(f),
         }
     }
 }
 
 /// What is understood, for error messages.
-const UNDERSTOOD: &str =
-    "rtsp://…, rtsps://…, http://… (JPEG), udp://… (MPEG-TS), exec:COMMAND, file:/PATH, rpicam:0, publish, or test:";
+const UNDERSTOOD: &str = "rtsp://…, rtsps://…, http://… (JPEG), udp://… (MPEG-TS), exec:COMMAND, file:/PATH, rpicam:0, v4l2:/dev/video0, publish, or test:";
 
 /// Sources of later versions.
-const NOT_YET: [&str; 3] = ["v4l2", "https", "srt"];
+const NOT_YET: [&str; 2] = ["https", "srt"];
 
 impl std::str::FromStr for Source {
     type Err = String;
@@ -84,6 +88,7 @@ impl std::str::FromStr for Source {
             "udp" => udp::parse(text).map(Self::Udp),
             "rpicam" => rpicam::parse(rest).map(Self::Rpicam),
             "file" => file::parse(rest).map(Self::File),
+            "v4l2" => v4l2::parse(rest).map(Self::V4l2),
             _ if scheme == "exec" || scheme.starts_with("exec+") => exec::parse(scheme, rest).map(Self::Exec),
             "test" => test::parse(rest).map(Self::Test),
             _ if NOT_YET.contains(&scheme) => {
@@ -104,7 +109,7 @@ fn no_source(text: &str) -> String {
 
 /// What stands before the colon is shown only if it looks like a scheme: it may as well be a user or a password.
 fn unknown(scheme: &str, rest: &str) -> String {
-    let known = ["rtsp", "rtsps", "http", "udp", "exec", "file", "rpicam", "test"].into_iter().chain(NOT_YET);
+    let known = ["rtsp", "rtsps", "http", "udp", "exec", "file", "rpicam", "v4l2", "test"].into_iter().chain(NOT_YET);
     match crate::config::values::similar(scheme, known) {
         Some(meant) => format!("unknown kind of source {scheme:?}; did you mean {meant:?}?"),
         None if rest.starts_with("//") => format!("unknown kind of source {scheme:?}; write {UNDERSTOOD}"),

@@ -1,13 +1,15 @@
 //! What the server and a worker say to each other during one run.
 
+use super::clerk::Clerk;
 use crate::{
     clock::Clock,
+    controls::Desk,
     supervise::Context,
     workers::{HungUp, Line},
 };
 use hub::{Demand, PublishError, Publisher, Stream};
 use media::{Catalog, Mono};
-use proto::ipc::{self, Frame, Job, Level, Progress, ToServer, ToWorker};
+use proto::ipc::{self, Frame, Job, Level, Loss, Progress, ToServer, ToWorker};
 use std::{sync::Arc, time::Duration};
 use tokio::{net::UnixStream, sync::watch, time::Instant};
 use tokio_util::sync::CancellationToken;
@@ -28,6 +30,8 @@ pub(super) enum End {
     Publishing(PublishError),
     /// The worker gave up and said why.
     Failed(String),
+    /// The worker gave up because of the camera, and said why.
+    Lost(Loss, String),
     /// The worker closed the socket, or died.
     HungUp,
     /// The worker said nothing for this long.
@@ -59,10 +63,11 @@ pub(super) struct Conversation {
     line: Line,
     stop: CancellationToken,
     speaker: Speaker,
+    clerk: Clerk,
 }
 
 impl Conversation {
-    pub(super) fn new(socket: UnixStream, ctx: &Context, by: Arc<str>) -> Self {
+    pub(super) fn new(socket: UnixStream, ctx: &Context, by: Arc<str>, desk: Option<Desk>) -> Self {
         let demand = ctx.stream.demand();
         let speaker = Speaker {
             stream: ctx.stream.clone(),
@@ -75,7 +80,7 @@ impl Conversation {
             log_lines: 0,
             seen: Progress::default(),
         };
-        Self { line: Line::new(socket), stop: ctx.stop.clone(), speaker }
+        Self { line: Line::new(socket), stop: ctx.stop.clone(), speaker, clerk: Clerk::new(desk) }
     }
 
     /// Gives the job and listens until the end, and asks the worker to stop if that is the end.
@@ -98,6 +103,7 @@ impl Conversation {
                         self.tell(&ToWorker::ForceKeyframe);
                     }
                 }
+                order = self.clerk.next() => self.tell(&order),
                 () = tokio::time::sleep_until(deadline) => return End::Silent(SILENCE),
             }
         }
@@ -110,7 +116,11 @@ impl Conversation {
         }
         let now = self.speaker.clock.now();
         while let Some(message) = self.line.poll()? {
-            self.speaker.take(now, message)?;
+            match message {
+                ToServer::Controls(controls) if self.speaker.greeted => self.clerk.lay_out(controls),
+                ToServer::ControlsSet { order, refused } => self.clerk.done(order, refused),
+                message => self.speaker.take(now, message)?,
+            }
         }
         Ok(true)
     }
@@ -162,10 +172,11 @@ impl Speaker {
             ToServer::Frame(frame) => self.publish(now, frame)?,
             ToServer::Log(level, text) => self.log(level, &text),
             ToServer::Failed(text) => return Err(End::Failed(text)),
+            ToServer::Lost(loss, text) => return Err(End::Lost(loss, text)),
             ToServer::Heartbeat(progress) => self.note(progress),
             ToServer::Stats(stats) => tracing::debug!(camera = %self.stream.name(), ?stats, "worker statistics"),
-            // Pictures come from workers with another job.
-            ToServer::Hello { .. } | ToServer::Picture(_) => {}
+            // The former are for the clerk, pictures come from workers with another job.
+            ToServer::Controls(_) | ToServer::ControlsSet { .. } | ToServer::Hello { .. } | ToServer::Picture(_) => {}
         }
         Ok(())
     }

@@ -3,14 +3,16 @@
 //! A run starts a worker, gives it its job, and publishes what it sends; the run ends with the worker. How often and when it is
 //! started anew is the supervisor's business. Nothing the worker says is trusted: the first violation of the protocol ends it.
 
+mod clerk;
 mod conversation;
 
 use crate::{
+    controls::Desk,
     supervise::{Context, Exit, Fault, Source},
     workers::{Process, Spawner},
 };
 use conversation::{Conversation, End};
-use proto::ipc::{Job, TestPicture};
+use proto::ipc::{Capture, Job, Loss, TestPicture};
 use std::sync::Arc;
 
 /// A camera that a worker process serves.
@@ -18,13 +20,20 @@ pub(crate) struct WorkerSource {
     spawner: Spawner,
     label: Arc<str>,
     job: Job,
+    /// Where the controls of a camera are laid out.
+    desk: Option<Desk>,
 }
 
 impl WorkerSource {
     /// The moving test picture.
     pub(crate) fn test_picture(spawner: Spawner, picture: TestPicture) -> Self {
         let label = format!("test picture {}x{} at {} fps", picture.width, picture.height, picture.fps).into();
-        Self { spawner, label, job: Job::TestPicture(picture) }
+        Self { spawner, label, job: Job::TestPicture(picture), desk: None }
+    }
+
+    /// A camera of this machine, shown as `label`, whose controls are laid out at `desk`.
+    pub(crate) fn camera(spawner: Spawner, capture: Capture, label: String, desk: Desk) -> Self {
+        Self { spawner, label: label.into(), job: Job::Capture(capture), desk: Some(desk) }
     }
 }
 
@@ -38,7 +47,7 @@ impl Source for WorkerSource {
             Ok(started) => started,
             Err(e) => return Exit::new(Fault::Crashed, format!("cannot start a worker process: {e}")),
         };
-        let mut conversation = Conversation::new(socket, &ctx, self.label.clone());
+        let mut conversation = Conversation::new(socket, &ctx, self.label.clone(), self.desk.clone());
         let end = conversation.hold(&self.job).await;
         let exit = settle(&mut process, &end).await;
         conversation.finish(&exit.words);
@@ -60,6 +69,15 @@ async fn settle(process: &mut Process, end: &End) -> Exit {
         End::Failed(words) => {
             process.wait_or_kill().await;
             Exit::new(Fault::Crashed, format!("the worker process gave up: {words}"))
+        }
+        End::Lost(loss, words) => {
+            process.wait_or_kill().await;
+            let fault = match loss {
+                Loss::Missing => Fault::Unreachable,
+                Loss::Refused => Fault::Refused,
+                Loss::Gone => Fault::Disconnected,
+            };
+            Exit::new(fault, words.as_str())
         }
         End::HungUp => Exit::new(Fault::Crashed, format!("the worker process {}", process.cause().await)),
         End::Silent(silence) => {

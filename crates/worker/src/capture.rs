@@ -1,0 +1,374 @@
+//! The job that takes a camera's pictures, and encodes them unless the camera has.
+
+use crate::{
+    clock,
+    encoder::{self, Encoder},
+    link::{Closed, Link},
+    picture::I420,
+    raw::{self, Bad, Placed},
+    report::Report,
+    v4l2::{self, Asked, Choice, Device, Format, Shot, Stream, Unusable},
+};
+use bytes::Bytes;
+use media::{
+    Catalog, Codec, Mono, Payload, TrackId, VideoParams,
+    bits::split_annex_b,
+    h264::{self, Colour, ParameterSets},
+    jpeg,
+    time::rescale,
+};
+use nix::errno::Errno;
+use proto::ipc::{Capture, Frame, Level, Loss, PictureFormat, ToServer, ToWorker};
+use std::{os::fd::AsFd, path::Path, sync::Arc, time::Duration};
+
+const TRACK: TrackId = TrackId(0);
+const TIMESCALE: u32 = 90_000;
+/// Gaps in the numbers of pictures that are larger are a driver's nonsense.
+const MAX_GAP: u32 = 1000;
+/// Bits a second and pixel, where no bitrate is asked for, in percent; and bounds.
+const BITS_PERCENT: u64 = 9;
+const BITRATES: std::ops::RangeInclusive<u64> = 500_000..=12_000_000;
+
+/// Why the job ended before it was told to.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Fault {
+    #[error(transparent)]
+    Closed(#[from] Closed),
+    #[error(transparent)]
+    Encoder(#[from] encoder::Error),
+    /// The camera is to blame.
+    #[error("{1}")]
+    Camera(Loss, String),
+}
+
+/// Opens the camera, while this process still may.
+///
+/// # Errors
+/// [`Fault::Camera`].
+pub(crate) fn open(job: &Capture) -> Result<Device, Fault> {
+    Device::open(Path::new(&job.device)).map_err(|why| not_opened(&job.device, &why))
+}
+
+fn not_opened(device: &str, why: &Unusable) -> Fault {
+    let code = match why {
+        Unusable::Closed(e) => Errno::from_raw(e.raw_os_error().unwrap_or(0)),
+        Unusable::NotV4l2(_) | Unusable::NoCapture(_) | Unusable::Unsupported(_) => Errno::UnknownErrno,
+    };
+    let (loss, words) = match code {
+        Errno::ENOENT | Errno::ENODEV | Errno::ENXIO => {
+            (Loss::Missing, format!("there is no camera at {device}; {}", v4l2::in_words()))
+        }
+        Errno::EACCES | Errno::EPERM => {
+            let hint = "add the user that runs neverblink to the group `video`, or give the container the device";
+            (Loss::Refused, format!("no right to use {device} ({}): {hint}", code.desc()))
+        }
+        Errno::EBUSY => (Loss::Refused, busy(device)),
+        Errno::UnknownErrno => (Loss::Refused, format!("{device} cannot be used: {why}; {}", v4l2::in_words())),
+        _ => (Loss::Refused, format!("{device} cannot be opened: {why}")),
+    };
+    Fault::Camera(loss, words)
+}
+
+fn busy(device: &str) -> String {
+    format!(
+        "{device} is in use by another program (a browser, a video call, another camera of this config?); `fuser -v {device}` names it"
+    )
+}
+
+/// Captures, encodes and sends until told to stop.
+pub(crate) fn run(link: &mut Link, job: &Capture, device: Device) -> Result<(), Fault> {
+    let mut work = Work::begin(link, job, device)?;
+    loop {
+        let other = (!link.is_busy()).then(|| work.stream.as_fd());
+        let ready = link.wait_beside(work.report.due(), other)?;
+        while let Some(message) = link.receive()? {
+            match message {
+                ToWorker::Stop => return Ok(()),
+                ToWorker::ForceKeyframe => work.force_keyframe(),
+                ToWorker::SetBitrate(bps) => work.set_bitrate(bps)?,
+                ToWorker::SetControls { order, values } => work.set_controls(link, order, &values)?,
+                ToWorker::Start(_) | ToWorker::Want(_) | ToWorker::Decode(_) => {}
+            }
+        }
+        // While the server does not take what was made, pictures grow old in the device, and the newest is taken afterwards.
+        if ready && !link.is_busy() {
+            work.picture(link)?;
+        }
+        work.report.send_if_due(link, work.skipped)?;
+    }
+}
+
+struct Work {
+    device: String,
+    stream: Stream,
+    track: Track,
+    start: Mono,
+    report: Report,
+    /// The last picture's number and time.
+    sequence: Option<u32>,
+    pts: i64,
+    skipped: u64,
+    /// Pictures that could not be used.
+    bad: u64,
+}
+
+/// What becomes of the camera's pictures.
+enum Track {
+    /// They are encoded.
+    Encoded { encoder: Box<Encoder>, picture: I420, source: Source, sets: Sets },
+    /// They are H.264 already.
+    H264 { sets: Sets, begun: bool },
+    /// They are JPEG files, and stay so.
+    Jpeg { size: Option<(u32, u32)> },
+}
+
+/// How samples are got.
+enum Source {
+    Raw(Placed),
+    Jpeg,
+}
+
+/// The parameter sets of the stream as last told.
+#[derive(Default)]
+struct Sets(Option<Arc<ParameterSets>>);
+
+/// A picture as it is sent.
+struct Ready {
+    key: bool,
+    payload: Payload,
+    /// What the stream consists of from now on.
+    codec: Option<Codec>,
+    /// When the samples were there.
+    drawn: Mono,
+}
+
+impl Work {
+    fn begin(link: &mut Link, job: &Capture, device: Device) -> Result<Self, Fault> {
+        let choice = choose(job, &device)?;
+        let name = device.identity().name.clone();
+        let refused = |e: Errno| match e {
+            Errno::EBUSY => Fault::Camera(Loss::Refused, busy(&job.device)),
+            Errno::ENODEV | Errno::EIO | Errno::EPROTO => gone(&job.device, e),
+            Errno::ENOSPC => {
+                let hint = "the USB bus has no bandwidth left: ask for less, or plug the camera in elsewhere";
+                Fault::Camera(Loss::Refused, format!("{} does not start: {hint} ({})", job.device, e.desc()))
+            }
+            e => Fault::Camera(Loss::Refused, format!("{} does not start with {choice}: {}", job.device, e.desc())),
+        };
+        let stream = Stream::start(device, choice).map_err(refused)?;
+        let got = stream.layout().choice;
+        link.send(&ToServer::Log(Level::Info, format!("{name}: {got}")))?;
+        if (got.width, got.height) != (job.width.into(), job.height.into()) {
+            let words = format!("the camera has no {}x{}; it gives {}x{}", job.width, job.height, got.width, got.height);
+            link.send(&ToServer::Log(Level::Warn, words))?;
+        }
+        link.send(&ToServer::Controls(v4l2::list_controls(stream.device())))?;
+        let track = Track::new(job, &stream)?;
+        let start = clock::mono();
+        let report = Report::new(start);
+        let (device, sequence) = (job.device.clone(), None);
+        Ok(Self { device, stream, track, start, report, sequence, pts: -1, skipped: 0, bad: 0 })
+    }
+
+    /// Takes the newest picture and sends it.
+    fn picture(&mut self, link: &mut Link) -> Result<(), Fault> {
+        let now = clock::mono();
+        let Self { stream, track, .. } = self;
+        let layout = *stream.layout();
+        let taken = stream.newest(|shot| {
+            let (captured, sequence, passed) = (shot.captured, shot.sequence, shot.passed);
+            (track.take(&shot, &layout), captured, sequence, passed)
+        });
+        let Some((ready, captured, sequence, passed)) = taken.map_err(|e| gone(&self.device, e))? else { return Ok(()) };
+        self.count(sequence, passed);
+        let ready = match ready {
+            Ok(Some(ready)) => ready,
+            Ok(None) => return Ok(()),
+            Err(Refused::Encoder(e)) => return Err(e.into()),
+            Err(Refused::Bad(bad)) => return self.note(link, &bad),
+        };
+        let Ready { key, payload, codec, drawn } = ready;
+        if let Some(codec) = codec {
+            link.send(&ToServer::Tracks(Catalog::new([(codec, TIMESCALE)])))?;
+        }
+        let sensed = captured.is_some();
+        // A driver's clock that runs ahead is wrong.
+        let captured = captured.unwrap_or(now).min(now);
+        let encoded = clock::mono();
+        self.report.frame(captured, drawn, encoded, &payload);
+        let pts = self.pts(captured);
+        Ok(link.send(&ToServer::Frame(Frame { track: TRACK, pts, key, captured, sensed, encoded, payload }))?)
+    }
+
+    /// Times on, whatever the driver writes down.
+    fn pts(&mut self, captured: Mono) -> i64 {
+        let age = captured.since(self.start);
+        let pts = rescale(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX), 1_000_000_000, TIMESCALE);
+        self.pts = pts.max(self.pts + 1);
+        self.pts
+    }
+
+    /// Counts what the driver left out and what was passed over.
+    fn count(&mut self, sequence: u32, passed: u32) {
+        let gap = self.sequence.map_or(0, |last| sequence.wrapping_sub(last).wrapping_sub(1));
+        self.sequence = Some(sequence);
+        self.skipped += u64::from(if gap > MAX_GAP { passed } else { gap.max(passed) });
+    }
+
+    /// Says that a picture was no good: once, and again after each doubling.
+    fn note(&mut self, link: &mut Link, bad: &Bad) -> Result<(), Fault> {
+        self.bad += 1;
+        self.skipped += 1;
+        if self.bad.is_power_of_two() {
+            let text = format!("{} pictures of {} were no good; the last one: {bad}", self.bad, self.device);
+            link.send(&ToServer::Log(Level::Warn, text))?;
+        }
+        Ok(())
+    }
+
+    fn force_keyframe(&mut self) {
+        match &mut self.track {
+            Track::Encoded { encoder, .. } => encoder.force_keyframe(),
+            Track::H264 { .. } => v4l2::force_keyframe(self.stream.device()),
+            Track::Jpeg { .. } => {}
+        }
+    }
+
+    fn set_bitrate(&mut self, bps: u32) -> Result<(), Fault> {
+        match &mut self.track {
+            Track::Encoded { encoder, .. } => Ok(encoder.set_bitrate(bps)?),
+            Track::H264 { .. } => {
+                v4l2::set_coding(self.stream.device(), None, Some(bps));
+                Ok(())
+            }
+            Track::Jpeg { .. } => Ok(()),
+        }
+    }
+
+    fn set_controls(&mut self, link: &mut Link, order: u32, values: &[(String, i64)]) -> Result<(), Fault> {
+        let device = self.stream.device();
+        let refused = v4l2::set_controls(device, values);
+        link.send(&ToServer::Controls(v4l2::list_controls(device)))?;
+        Ok(link.send(&ToServer::ControlsSet { order, refused })?)
+    }
+}
+
+fn choose(job: &Capture, device: &Device) -> Result<Choice, Fault> {
+    let Capture { width, height, fps, format, .. } = *job;
+    let asked = Asked { width: width.into(), height: height.into(), fps: fps.into(), format };
+    let modes = device.modes();
+    let chosen = v4l2::choose(&modes, &asked).filter(|c| c.width >= 16 && c.height >= 16);
+    chosen.filter(|c| c.width.max(c.height) as usize <= raw::MAX_SIDE).ok_or_else(|| {
+        let mut all: Vec<_> = modes.iter().map(|m| m.code.to_string()).collect();
+        all.dedup();
+        let all = if all.is_empty() { "nothing that is understood".to_owned() } else { all.join(", ") };
+        let asked = if format == PictureFormat::Any { "no usable format".to_owned() } else { format!("no {}", format.as_str()) };
+        Fault::Camera(Loss::Refused, format!("{} ({}) has {asked}; it has {all}", job.device, device.identity().name))
+    })
+}
+
+fn gone(device: &str, error: Errno) -> Fault {
+    let words = format!("{device} is gone: {} ({error:?}); was it unplugged?", error.desc().to_lowercase());
+    Fault::Camera(Loss::Gone, words)
+}
+
+/// Why a picture becomes none.
+enum Refused {
+    Bad(Bad),
+    Encoder(encoder::Error),
+}
+
+impl Track {
+    fn new(job: &Capture, stream: &Stream) -> Result<Self, Fault> {
+        let layout = stream.layout();
+        let Choice { format, width, height, interval, .. } = layout.choice;
+        let fps = interval.fps().round().clamp(1.0, 240.0) as u16;
+        let gop = if job.gop == 0 { fps } else { job.gop };
+        let natural = u64::from(width) * u64::from(height) * u64::from(fps) * BITS_PERCENT / 100;
+        let natural = natural.clamp(*BITRATES.start(), *BITRATES.end());
+        let bitrate = if job.bitrate == 0 { u32::try_from(natural).unwrap_or(u32::MAX) } else { job.bitrate };
+        let (source, colour) = match format {
+            Format::H264 => {
+                v4l2::set_coding(stream.device(), Some(gop), Some(bitrate));
+                return Ok(Self::H264 { sets: Sets::default(), begun: false });
+            }
+            Format::Jpeg if job.format == PictureFormat::Mjpeg => return Ok(Self::Jpeg { size: None }),
+            Format::Jpeg => (Source::Jpeg, Colour { full_range: true, matrix: Some(6) }),
+            Format::Raw(raw) => {
+                let matrix = Some(if layout.colours.hd { 1 } else { 6 });
+                let placed = Placed { raw, rows: height as usize, stride: layout.stride };
+                (Source::Raw(placed), Colour { full_range: layout.colours.full_range, matrix })
+            }
+        };
+        let encoder = Box::new(Encoder::in_colours(encoder::Options { fps, gop, bitrate }, colour)?);
+        let picture = I420::new(width as usize, height as usize);
+        Ok(Self::Encoded { encoder, picture, source, sets: Sets::default() })
+    }
+
+    /// Makes what is sent of a picture; `None` if nothing is.
+    fn take(&mut self, shot: &Shot<'_>, layout: &v4l2::Layout) -> Result<Option<Ready>, Refused> {
+        match self {
+            Self::Encoded { encoder, picture, source, sets } => {
+                match source {
+                    Source::Raw(placed) => placed.copy(shot.bytes, picture),
+                    Source::Jpeg => raw::decode(shot.bytes, picture),
+                }
+                .map_err(Refused::Bad)?;
+                let drawn = clock::mono();
+                let age = Duration::from_nanos(drawn.as_nanos());
+                let coded = encoder.encode(picture, age).map_err(Refused::Encoder)?;
+                Ok(coded.map(|c| Ready { key: c.key, codec: sets.news(c.key, &c.payload), payload: c.payload, drawn }))
+            }
+            Self::H264 { sets, begun } => Ok(pass_on(shot.bytes, sets, begun)),
+            Self::Jpeg { size } => file(shot.bytes, size, layout.choice).map_err(Refused::Bad).map(Some),
+        }
+    }
+}
+
+/// H.264 of the camera as the hub wants it: without start codes, delimiters and filler, and with parameter sets in each keyframe.
+fn pass_on(bytes: &[u8], sets: &mut Sets, begun: &mut bool) -> Option<Ready> {
+    let stream = Bytes::copy_from_slice(bytes);
+    let mut payload: Payload = split_annex_b(&stream).filter(|u| !u.is_empty() && !matches!(h264::nal_type(u), 9..=12)).collect();
+    let key = h264::is_key(&payload);
+    // Sets that come in a buffer of their own are kept for the keyframe.
+    let mut codec = sets.news(true, &payload);
+    if key && h264::find_sets(&payload).is_none() {
+        let known = sets.0.as_ref()?;
+        payload.insert(0, known.pps.clone());
+        payload.insert(0, known.sps.clone());
+    }
+    if !payload.iter().any(|u| matches!(h264::nal_type(u), 1..=5)) {
+        return None;
+    }
+    if !std::mem::replace(begun, *begun || key) {
+        if !key {
+            return None;
+        }
+        codec = Some(Codec::H264(sets.0.clone()));
+    }
+    Some(Ready { key, payload, codec, drawn: clock::mono() })
+}
+
+/// The JPEG file in a buffer, which may be followed by rubbish.
+fn file(bytes: &[u8], size: &mut Option<(u32, u32)>, choice: Choice) -> Result<Ready, Bad> {
+    let end = jpeg::Scanner::default().end(bytes).map_err(|e| Bad::Jpeg(e.to_string()))?;
+    let Some(end) = end else { return Err(Bad::Short { got: bytes.len(), wanted: bytes.len() + 1 }) };
+    let bytes = Bytes::copy_from_slice(&bytes[..end]);
+    let now = jpeg::size(&bytes).ok_or(Bad::Size(choice.width as usize, choice.height as usize))?;
+    let video = VideoParams { width: now.0, height: now.1, fps: None, max_reorder: Some(0) };
+    let codec = (size.replace(now) != Some(now)).then_some(Codec::Mjpeg(video));
+    Ok(Ready { key: true, payload: [bytes].into_iter().collect(), codec, drawn: clock::mono() })
+}
+
+impl Sets {
+    /// What the stream consists of, if a keyframe says something new of it.
+    fn news(&mut self, key: bool, payload: &[Bytes]) -> Option<Codec> {
+        let (sps, pps) = h264::find_sets(payload).filter(|_| key)?;
+        if self.0.as_ref().is_some_and(|known| known.sps == sps && known.pps == pps) {
+            return None;
+        }
+        // Of sets that cannot be read nothing is told; no player could.
+        let sets = ParameterSets::parse(Bytes::copy_from_slice(sps), Bytes::copy_from_slice(pps)).ok()?;
+        Some(Codec::H264(Some(self.0.insert(Arc::new(sets)).clone())))
+    }
+}
