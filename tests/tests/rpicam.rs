@@ -178,7 +178,7 @@ fn every_fault_is_told_in_words_and_gets_over() {
     if skip() {
         return;
     }
-    let pi = Pi::new("", "none");
+    let pi = Pi::new("driver=picamera2", "none");
     for (fault, words) in [
         ("none", "no camera is detected: switch the Pi off and check the ribbon cable"),
         ("busy", "another process uses the camera: stop it"),

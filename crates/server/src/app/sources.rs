@@ -4,8 +4,8 @@ use super::House;
 use crate::{
     cameras::{Camera, Keeper, Order, Origin, Restarts},
     config::{
-        ExecCommand, FileSource, HttpSource, Input, RpicamDriver, RpicamSource, RtspSource, Source, TestSource, UdpSource,
-        V4l2Source,
+        ExecCommand, FileSource, HttpSource, Input, RpicamDriver, RpicamEncoder, RpicamSource, RtspSource, Source, TestSource,
+        UdpSource, V4l2Source,
     },
     controls::Desk,
     source::{
@@ -135,13 +135,18 @@ pub(crate) fn play(source: &FileSource) -> FilePlay {
 
 /// What drives the camera of a Raspberry Pi.
 pub(crate) fn drive(source: &RpicamSource, desk: Desk) -> Rpicam {
-    let RpicamSource { camera, width, height, fps, gop, bitrate, hflip, vflip, driver, controls } = source.clone();
+    let RpicamSource { camera, width, height, fps, gop, bitrate, hflip, vflip, driver, encoder, controls } = source.clone();
     let driver = match driver {
         RpicamDriver::Auto => rpicam::Driver::Auto,
         RpicamDriver::Picamera2 => rpicam::Driver::Picamera2,
         RpicamDriver::RpicamVid => rpicam::Driver::RpicamVid,
     };
-    let options = rpicam::Options { camera, width, height, fps, gop, bitrate, hflip, vflip, driver, controls };
+    let encoder = match encoder {
+        RpicamEncoder::Auto => rpicam::Encoder::Auto,
+        RpicamEncoder::Hardware => rpicam::Encoder::Hardware,
+        RpicamEncoder::Software => rpicam::Encoder::Software,
+    };
+    let options = rpicam::Options { camera, width, height, fps, gop, bitrate, hflip, vflip, driver, encoder, controls };
     Rpicam::new(options, desk, source.to_string())
 }
 

@@ -13,7 +13,7 @@ mod v4l2;
 pub(crate) use exec::ExecCommand;
 pub(crate) use file::FileSource;
 pub(crate) use http::HttpSource;
-pub(crate) use rpicam::{RpicamDriver, RpicamSource};
+pub(crate) use rpicam::{RpicamDriver, RpicamEncoder, RpicamSource};
 pub(crate) use rtsp::RtspSource;
 pub(crate) use test::TestSource;
 pub(crate) use udp::UdpSource;

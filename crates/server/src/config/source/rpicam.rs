@@ -24,6 +24,8 @@ pub(crate) struct RpicamSource {
     pub(crate) vflip: bool,
     /// What drives it.
     pub(crate) driver: RpicamDriver,
+    /// What encodes, where it is to be chosen.
+    pub(crate) encoder: RpicamEncoder,
     /// Controls as they are at the start, by name and as written.
     pub(crate) controls: Vec<(String, String)>,
 }
@@ -40,7 +42,19 @@ pub(crate) enum RpicamDriver {
     RpicamVid,
 }
 
-const OPTIONS: [&str; 8] = ["width", "height", "fps", "gop", "bitrate", "hflip", "vflip", "driver"];
+/// What encodes where rpicam-vid drives.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub(crate) enum RpicamEncoder {
+    /// What the board has.
+    #[default]
+    Auto,
+    /// That of the Pis up to the fourth.
+    Hardware,
+    /// The processors.
+    Software,
+}
+
+const OPTIONS: [&str; 9] = ["width", "height", "fps", "gop", "bitrate", "hflip", "vflip", "driver", "encoder"];
 /// What can be set at the start, and later by the API.
 const CONTROLS: [&str; 19] = [
     "brightness",
@@ -76,6 +90,7 @@ impl Default for RpicamSource {
             hflip: false,
             vflip: false,
             driver: RpicamDriver::Auto,
+            encoder: RpicamEncoder::Auto,
             controls: Vec::new(),
         }
     }
@@ -94,6 +109,11 @@ impl fmt::Display for RpicamSource {
             RpicamDriver::Auto => {}
             RpicamDriver::Picamera2 => f.write_str("&driver=picamera2")?,
             RpicamDriver::RpicamVid => f.write_str("&driver=rpicam-vid")?,
+        }
+        match self.encoder {
+            RpicamEncoder::Auto => {}
+            RpicamEncoder::Hardware => f.write_str("&encoder=hardware")?,
+            RpicamEncoder::Software => f.write_str("&encoder=software")?,
         }
         self.controls.iter().try_for_each(|(name, value)| write!(f, "&{name}={value}"))
     }
@@ -116,6 +136,7 @@ pub(super) fn parse(rest: &str) -> Result<RpicamSource, String> {
             "hflip" => pi.hflip = flag(&key, &value)?,
             "vflip" => pi.vflip = flag(&key, &value)?,
             "driver" => pi.driver = driver(&value)?,
+            "encoder" => pi.encoder = encoder(&value)?,
             control if CONTROLS.contains(&control) => pi.controls.push((control.to_owned(), plain(&key, &value)?)),
             _ => return Err(unknown_option(&key)),
         }
@@ -154,6 +175,15 @@ fn driver(value: &str) -> Result<RpicamDriver, String> {
     }
 }
 
+fn encoder(value: &str) -> Result<RpicamEncoder, String> {
+    match value {
+        "auto" => Ok(RpicamEncoder::Auto),
+        "hardware" => Ok(RpicamEncoder::Hardware),
+        "software" => Ok(RpicamEncoder::Software),
+        _ => Err(format!("encoder={value:?} is not possible; it may be auto, hardware, or software")),
+    }
+}
+
 /// Numbers, yes and no, and words of menus. The camera itself knows which of them it takes.
 fn plain(key: &str, value: &str) -> Result<String, String> {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
@@ -177,10 +207,14 @@ mod tests {
 
     #[test]
     fn options_and_controls_are_read_and_shown() {
-        let pi = parse("1?width=640&height=480&fps=25&vflip=1&brightness=0.1&awb_mode=indoor&driver=rpicam-vid").unwrap();
+        let pi = parse("1?width=640&height=480&fps=25&vflip=1&brightness=0.1&awb_mode=indoor&driver=rpicam-vid&encoder=software")
+            .unwrap();
         assert_eq!((pi.camera, pi.width, pi.height, pi.fps, pi.gop, pi.hflip, pi.vflip), (1, 640, 480, 25, 25, false, true));
         let shown = pi.to_string();
-        assert!(shown.ends_with("&bitrate=2500000&vflip=1&driver=rpicam-vid&brightness=0.1&awb_mode=indoor"), "{shown}");
+        assert!(
+            shown.ends_with("&bitrate=2500000&vflip=1&driver=rpicam-vid&encoder=software&brightness=0.1&awb_mode=indoor"),
+            "{shown}"
+        );
         assert_eq!(parse(shown.strip_prefix("rpicam:").unwrap()), Ok(pi));
         assert_eq!(parse(""), Ok(RpicamSource::default()));
     }
@@ -195,6 +229,7 @@ mod tests {
             ("0?fps=0", "it may be 1 to 240"),
             ("0?hflip=maybe", "it may be 0 or 1"),
             ("0?driver=raspivid", "it may be auto, picamera2, or rpicam-vid"),
+            ("0?encoder=gpu", "it may be auto, hardware, or software"),
             ("0?awb_mode=a+b", "write a number, true, false, or a word"),
         ] {
             let problem = parse(text).unwrap_err();

@@ -9,7 +9,7 @@ use super::{
     words::absent,
 };
 use crate::{
-    controls::{Control, Desk, Offer, Order, Setting, check},
+    controls::{Desk, Offer, Order, Setting},
     source::child::{Child, How},
     supervise::{Context, Exit, Fault},
 };
@@ -150,7 +150,7 @@ impl<'a> Talk<'a> {
     /// Lays out what the camera has. What the config says of it comes first, then what people have set.
     fn offer(&mut self, told: &Map<String, Json>) {
         let panel = Panel::of_libcamera(told, self.options.bitrate);
-        let settings = from_config(&panel.controls(), &self.options.controls, self.ctx);
+        let settings = super::from_config(&panel.controls(), &self.options.controls, self.ctx);
         self.panel = Some((panel.clone(), self.desk.offer(panel.controls())));
         if !settings.is_empty() {
             self.ask(settings, None);
@@ -217,21 +217,4 @@ async fn write(stdin: Option<ChildStdin>, mut orders: mpsc::Receiver<Json>) {
 
 fn nonsense(error: &wire::Nonsense) -> Exit {
     Exit::new(Fault::Crashed, format!("picamera2's helper talks nonsense ({error}); please report it"))
-}
-
-/// What the config says of controls, as far as this camera takes it; the rest is told.
-pub(super) fn from_config(controls: &[Control], config: &[(String, String)], ctx: &Context) -> Vec<Setting> {
-    let understood = |(name, text): &(String, String)| {
-        let value = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
-        // What is inactive may become active with others: they are looked at together below.
-        let wishes = Map::from_iter([(name.clone(), value)]);
-        let mut one: Vec<_> = controls.iter().filter(|control| *control.name == **name).cloned().collect();
-        one.iter_mut().for_each(|control| control.access = crate::controls::Access::Settable);
-        let checked = if one.is_empty() { check(controls, &wishes) } else { check(&one, &wishes) };
-        let told = checked.inspect_err(|error| {
-            tracing::warn!(camera = %ctx.stream.name(), %error, hint = error.hint(), "what the config says of a control is left out");
-        });
-        told.ok()
-    };
-    config.iter().filter_map(understood).flatten().collect()
 }
