@@ -1,7 +1,10 @@
 //! The camera of a Raspberry Pi, with a stand-in for picamera2 that the real helper drives: no Pi is at hand.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use harness::{DEADLINE, Server, ServerOptions, http, repository, skip_without, wait_until};
+use harness::{
+    DEADLINE, Server, ServerOptions, http, repository, skip_without, wait_until,
+    websocket::{Message, WebSocket},
+};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
@@ -192,6 +195,7 @@ fn every_fault_is_told_in_words_and_gets_over() {
     pi.set_fault("");
     http::request(pi.server.http(), "POST", "/api/v1/cameras/pi/restart", &[], b"").unwrap();
     pi.wait_for("live", "");
+    let mut viewer = WebSocket::open(pi.server.http(), "/live/pi/ws").unwrap();
     pi.set_fault("frontend");
     pi.wait_for("stalled", "the sensor sends nothing (camera frontend timeout): check the ribbon cable");
     pi.set_fault("");
@@ -199,6 +203,17 @@ fn every_fault_is_told_in_words_and_gets_over() {
     kill(pi.helper(), Signal::SIGSTOP).unwrap();
     pi.wait_for("stalled", "no frame for 2 s");
     pi.wait_for("live", "");
+    // Who watched has seen it all: two faults, and pictures behind each.
+    let mut pictures_after = Vec::new();
+    while pictures_after.len() < 3 {
+        match viewer.read().unwrap() {
+            Message::Text(text) if text["type"] == "state" && text["state"] == "live" => pictures_after.push(0),
+            Message::Binary(_) => pictures_after.iter_mut().last().into_iter().for_each(|n| *n += 1),
+            _ => {}
+        }
+    }
+    assert!(pictures_after[..2].iter().all(|pictures| *pictures > 0), "{pictures_after:?}");
+    assert!(wait_until("pictures", SOON, || matches!(viewer.read().ok()?, Message::Binary(_)).then_some(())).is_ok());
 }
 
 #[test]

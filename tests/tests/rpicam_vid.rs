@@ -1,10 +1,10 @@
 //! The camera of a Raspberry Pi without picamera2, with a stand-in for rpicam-vid: no Pi is at hand.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use harness::{Server, ServerOptions, http, repository, skip_without, wait_until};
+use harness::{Server, ServerOptions, binary, http, repository, skip_without, wait_until};
 use nix::sys::signal::{Signal, kill};
 use serde_json::{Value, json};
-use std::{fs, time::Duration};
+use std::{fs, process::Command, time::Duration};
 use tempfile::TempDir;
 
 const SOON: Duration = Duration::from_secs(30);
@@ -107,6 +107,14 @@ fn an_old_version_does_without_what_it_does_not_know() {
         assert_eq!(pi.wait_for("live", "")["capture_clock"], "arrival");
         pi.wait_for_full_rate();
     }
+}
+
+#[test]
+fn cameras_are_listed_with_the_line_to_paste() {
+    let path = format!("{}:{}", repository().join("tests/peers/rpicam").display(), std::env::var("PATH").unwrap());
+    let output = Command::new(binary("neverblink").unwrap()).arg("devices").env("PATH", path).output().unwrap();
+    let text = String::from_utf8_lossy(&output.stdout).into_owned();
+    assert!(text.contains("imx708\n  source: rpicam:0?width=1280&height=720&fps=30\n"), "{text}");
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! `neverblink devices`: the cameras of this machine.
 
+use crate::source::rpicam;
 use serde_json::{Value, json};
 use std::{fmt::Write, process::ExitCode};
 use worker::v4l2::{self, Found, Mode, Sizes, Unusable};
@@ -16,24 +17,36 @@ pub(super) struct Devices {
 
 impl Devices {
     pub(super) fn run(self) -> ExitCode {
-        let (found, closed) = v4l2::cameras();
+        let ((found, closed), ribbons) = (v4l2::cameras(), rpicam::cameras());
         if self.json {
             let closed = closed.iter().map(|(path, why)| json!({ "device": path, "error": why.to_string() }));
             println!(
                 "{}",
-                json!({ "cameras": found.iter().map(as_json).collect::<Vec<_>>(), "unusable": closed.collect::<Vec<_>>() })
+                json!({ "cameras": ribbons.iter().map(ribbon_as_json).chain(found.iter().map(as_json)).collect::<Vec<_>>(), "unusable": closed.collect::<Vec<_>>() })
             );
             return ExitCode::SUCCESS;
+        }
+        for ribbon in &ribbons {
+            println!("camera {} of this Raspberry Pi: {}\n  source: {}", ribbon.camera, ribbon.sensor, ribbon_source(ribbon));
         }
         found.iter().for_each(|camera| print!("{}", in_words(camera)));
         for (path, why) in &closed {
             println!("{}: {why}{}", path.display(), hint(why));
         }
-        if found.is_empty() && closed.is_empty() {
+        if ribbons.is_empty() && found.is_empty() && closed.is_empty() {
             println!("no cameras: none is plugged in, or its driver is missing (`dmesg` tells)");
         }
         ExitCode::SUCCESS
     }
+}
+
+/// The line to paste.
+fn ribbon_source(ribbon: &rpicam::Found) -> String {
+    format!("rpicam:{}?width=1280&height=720&fps=30", ribbon.camera)
+}
+
+fn ribbon_as_json(ribbon: &rpicam::Found) -> Value {
+    json!({ "name": ribbon.sensor, "driver": "libcamera", "source": ribbon_source(ribbon) })
 }
 
 fn hint(why: &Unusable) -> &'static str {

@@ -12,9 +12,14 @@ pub(super) const OPTIONAL: [&str; 3] = ["--metadata", "--metadata-format", "--lo
 
 /// The program, if it is installed.
 pub(super) fn program() -> Option<PathBuf> {
+    find(&PROGRAMS)
+}
+
+/// The first of these that is on `PATH`.
+pub(super) fn find(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let places: Vec<_> = std::env::split_paths(&path).collect();
-    PROGRAMS.iter().flat_map(|name| places.iter().map(move |place| place.join(name))).find(|file| file.is_file())
+    names.iter().flat_map(|name| places.iter().map(move |place| place.join(name))).find(|file| file.is_file())
 }
 
 /// What encodes here.

@@ -10,6 +10,7 @@ mod arguments;
 mod ear;
 mod feed;
 mod helper;
+mod list;
 mod panel;
 mod sink;
 mod vid;
@@ -20,6 +21,8 @@ use crate::{
     controls::{Access, Control, Desk, Setting, Wishes, check},
     supervise::{Context, Exit, Fault, Source},
 };
+pub(crate) use list::{Found, cameras};
+
 use helper::End;
 use serde_json::json;
 use std::{collections::BTreeSet, sync::Arc};
