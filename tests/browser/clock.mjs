@@ -68,6 +68,21 @@ export function clockBlocks(millis, frame, width, height) {
   return blocks;
 }
 
+// Pictures of a clock that go on for ever.
+export function drawnClock(width, height, fps) {
+  const canvas = Object.assign(document.createElement("canvas"), { width, height });
+  const context = canvas.getContext("2d", { alpha: false });
+  let frame = 0;
+  setInterval(() => {
+    const millis = Number(BigInt.asUintN(32, BigInt(Date.now())));
+    for (const block of clockBlocks(millis, frame++ & 0xffff, width, height)) {
+      context.fillStyle = block.white ? "white" : "black";
+      context.fillRect(block.x, block.y, block.w, block.h);
+    }
+  }, 1000 / fps);
+  return canvas.captureStream();
+}
+
 function bytesOf(millis, frame) {
   return [millis >>> 24, (millis >>> 16) & 255, (millis >>> 8) & 255, millis & 255, frame >>> 8, frame & 255];
 }

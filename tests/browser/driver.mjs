@@ -152,6 +152,13 @@ const commands = {
     await page.goto(url);
   },
 
+  // As `open`, with a camera before which a clock hangs.
+  async openAsCamera({ name, url }) {
+    const code = readFileSync(new URL("clock.mjs", import.meta.url), "utf8").replace(/^export /gm, "");
+    const script = `(() => { ${code}\n navigator.mediaDevices.getUserMedia = async () => drawnClock(1280, 720, 30); })()`;
+    return commands.open({ name, url, script });
+  },
+
   // Watches the first <video> or <img> for which the expression `video` stands (the first one playing by default).
   async probe({ name, video = "document.querySelector('video')", timeout = 20_000 }) {
     const target = page(name);

@@ -1,6 +1,6 @@
 // The smallest WHEP player there can be, and a loopback connection for testing the measurement itself. Runs in the page.
 
-import { clockBlocks } from "./clock.mjs";
+import { drawnClock } from "./clock.mjs";
 import { Probe, latencyOf } from "./probe.mjs";
 import { round, since } from "./summary.mjs";
 
@@ -117,20 +117,6 @@ function rerouted(sdp, port) {
   const end = others.findIndex((line, i) => i > media && (line.startsWith("m=") || line === ""));
   others.splice(end, 0, candidate);
   return others.join("\r\n");
-}
-
-function drawnClock(width, height, fps) {
-  const canvas = Object.assign(document.createElement("canvas"), { width, height });
-  const context = canvas.getContext("2d", { alpha: false });
-  let frame = 0;
-  setInterval(() => {
-    const millis = Number(BigInt.asUintN(32, BigInt(Date.now())));
-    for (const block of clockBlocks(millis, frame++ & 0xffff, width, height)) {
-      context.fillStyle = block.white ? "white" : "black";
-      context.fillRect(block.x, block.y, block.w, block.h);
-    }
-  }, 1000 / fps);
-  return canvas.captureStream();
 }
 
 const COUNTERS = [

@@ -6,6 +6,7 @@
 mod congestion;
 mod containers;
 mod feedback;
+mod ingest;
 mod input;
 mod parameters;
 mod rtcp;
@@ -19,6 +20,7 @@ mod stun;
 pub use congestion::congestion;
 pub use containers::{mpegts, multipart};
 pub use feedback::feedback;
+pub use ingest::ingest;
 pub use input::Input;
 pub use parameters::parameters;
 pub use rtcp::rtcp;
@@ -33,10 +35,11 @@ pub use stun::stun;
 pub type Target = fn(&[u8]);
 
 /// All targets by the names of their corpora.
-pub const ALL: [(&str, Target); 12] = [
+pub const ALL: [(&str, Target); 13] = [
     ("rtp", rtp),
     ("rtcp", rtcp),
     ("feedback", feedback),
+    ("ingest", ingest),
     ("sdp", sdp),
     ("parameters", parameters),
     ("rtsp", rtsp),

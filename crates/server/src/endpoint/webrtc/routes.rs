@@ -172,7 +172,7 @@ impl From<Refusal> for ApiError {
                 (StatusCode::NOT_ACCEPTABLE, "codec_not_supported", "publish the sound as Opus, which every browser can")
             }
             Refusal::Busy { refused: PublishError::Busy { .. }, .. } => {
-                let hint = "end that publisher first, or publish to another camera; one that has vanished is replaced after a few seconds";
+                let hint = "end that one first; a publisher that has vanished is replaced after a few seconds";
                 return Self::new(StatusCode::CONFLICT, "camera_busy", refusal.to_string(), hint).retry_later();
             }
             Refusal::Busy { refused: PublishError::Held(_), .. } => {
