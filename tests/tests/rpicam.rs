@@ -217,6 +217,17 @@ fn every_fault_is_told_in_words_and_gets_over() {
 }
 
 #[test]
+fn the_helper_ends_with_a_server_that_was_killed() {
+    if skip() {
+        return;
+    }
+    let mut pi = Pi::new("", "");
+    pi.wait_for("live", "");
+    kill(pi.server.process().pid(), Signal::SIGKILL).unwrap();
+    pi.wait_for_call("closed");
+}
+
+#[test]
 fn a_camera_that_is_not_there_is_told_with_those_that_are() {
     if skip() {
         return;

@@ -2,7 +2,10 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use harness::{Server, ServerOptions, binary, http, repository, skip_without, wait_until};
-use nix::sys::signal::{Signal, kill};
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use serde_json::{Value, json};
 use std::{fs, process::Command, time::Duration};
 use tempfile::TempDir;
@@ -53,6 +56,11 @@ impl Pi {
     }
 }
 
+/// Nobody may have waited for it.
+fn has_ended(process: Pid) -> bool {
+    fs::read_to_string(format!("/proc/{process}/stat")).map_or(true, |stat| stat.contains(") Z "))
+}
+
 fn skip() -> bool {
     skip_without(&["ffmpeg", "python3"])
 }
@@ -95,6 +103,21 @@ fn libav_plays_and_is_started_anew_for_what_is_set() {
     .unwrap();
     pi.wait_for("live", "");
     assert_eq!(pi.server.camera("pi").unwrap()["restarts"], 0, "that is no fault");
+}
+
+#[test]
+fn nothing_is_left_of_a_server_that_was_killed() {
+    if skip() {
+        return;
+    }
+    for query in ["encoder=hardware", "encoder=software"] {
+        let mut pi = Pi::new(&format!("driver=rpicam-vid&{query}"), "");
+        pi.wait_for("live", "");
+        let children = pi.server.workers();
+        kill(pi.server.process().pid(), Signal::SIGKILL).unwrap();
+        wait_until("the end of its children", SOON, || children.iter().all(|child| has_ended(*child)).then_some(()))
+            .unwrap_or_else(|error| panic!("{query}: {error:#}"));
+    }
 }
 
 #[test]

@@ -45,7 +45,8 @@ impl<'a> Sink<'a> {
         }
         let no_port = |e: std::io::Error| Exit::new(Fault::Unreachable, format!("no port of this machine can be had: {e}"));
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(no_port)?;
-        let to = format!("udp://{}?pkt_size=188", socket.local_addr().map_err(no_port)?);
+        // A connected socket hears that nobody listens any more, so the program ends with a server that was killed.
+        let to = format!("udp://{}?pkt_size=188&connect=1", socket.local_addr().map_err(no_port)?);
         Ok((Sink::Datagrams(socket, Box::new(Intake::new(ctx, label, ignored, Demuxer::default()))), to, ear.hears()))
     }
 
