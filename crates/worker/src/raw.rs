@@ -1,6 +1,6 @@
 //! A camera's pictures as the encoder wants them: planes of Y, U and V, chroma of half the size both ways.
 
-use crate::{picture::I420, v4l2::Raw};
+use crate::{picture::I420, tables::with_tables, v4l2::Raw};
 use zune_jpeg::{
     JpegDecoder,
     zune_core::{bytestream::ZCursor, colorspace::ColorSpace, options::DecoderOptions},
@@ -118,9 +118,10 @@ fn mean(a: u8, b: u8) -> u8 {
 /// # Errors
 /// If it is damaged or of another size.
 pub(crate) fn decode(file: &[u8], picture: &mut I420) -> Result<(), Bad> {
+    let file = with_tables(file);
     let wrong = |e: zune_jpeg::errors::DecodeErrors| Bad::Jpeg(e.to_string());
     let options = DecoderOptions::default().set_max_width(MAX_SIDE).set_max_height(MAX_SIDE);
-    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(file), options);
+    let mut decoder = JpegDecoder::new_with_options(ZCursor::new(&*file), options);
     decoder.decode_headers().map_err(wrong)?;
     let (w, h) = decoder.dimensions().unwrap_or_default();
     if (w & !1, h & !1) != (picture.width(), picture.height()) || w < 2 || h < 2 {

@@ -14,10 +14,9 @@ use proto::ipc::{Control, ControlKind, MAX_CONTROLS, MAX_ITEMS};
 const INTEGER: u32 = 1;
 const BOOLEAN: u32 = 2;
 const MENU: u32 = 3;
-const BITMASK: u32 = 8;
 const INTEGER_MENU: u32 = 9;
 
-/// All controls that have a number as their value, with that. Buttons and texts are left out.
+/// All controls that have a number as their value, with that. Buttons, texts and sets of bits are left out.
 pub(crate) fn list(device: &Device) -> Vec<Control> {
     numbered(device).into_iter().map(|(_, control)| control).collect()
 }
@@ -41,7 +40,7 @@ fn numbered(device: &Device) -> Vec<(u32, Control)> {
 
 fn control(device: &Device, query: &QueryControl) -> Option<Control> {
     let kind = match query.kind {
-        INTEGER | BITMASK => ControlKind::Number,
+        INTEGER => ControlKind::Number,
         BOOLEAN => ControlKind::Switch,
         MENU | INTEGER_MENU => ControlKind::Choice,
         _ => return None,

@@ -1,33 +1,24 @@
 //! The job that takes a camera's pictures, and encodes them unless the camera has.
 
+mod track;
+
 use crate::{
-    clock,
-    encoder::{self, Encoder},
+    clock, encoder,
     link::{Closed, Link},
-    picture::I420,
-    raw::{self, Bad, Placed},
+    raw::{self, Bad},
     report::Report,
-    v4l2::{self, Asked, Choice, Device, Format, Shot, Stream, Unusable},
+    v4l2::{self, Asked, Choice, Device, Stream, Unusable},
 };
-use bytes::Bytes;
-use media::{
-    Catalog, Codec, Mono, Payload, TrackId, VideoParams,
-    bits::split_annex_b,
-    h264::{self, Colour, ParameterSets},
-    jpeg,
-    time::rescale,
-};
+use media::{Catalog, Mono, TrackId, time::rescale};
 use nix::errno::Errno;
 use proto::ipc::{Capture, Frame, Level, Loss, PictureFormat, ToServer, ToWorker};
-use std::{os::fd::AsFd, path::Path, sync::Arc, time::Duration};
+use std::{os::fd::AsFd, path::Path};
+use track::{Ready, Refused, Track};
 
 const TRACK: TrackId = TrackId(0);
 const TIMESCALE: u32 = 90_000;
 /// Gaps in the numbers of pictures that are larger are a driver's nonsense.
 const MAX_GAP: u32 = 1000;
-/// Bits a second and pixel, where no bitrate is asked for, in percent; and bounds.
-const BITS_PERCENT: u64 = 9;
-const BITRATES: std::ops::RangeInclusive<u64> = 500_000..=12_000_000;
 
 /// Why the job ended before it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -110,36 +101,6 @@ struct Work {
     skipped: u64,
     /// Pictures that could not be used.
     bad: u64,
-}
-
-/// What becomes of the camera's pictures.
-enum Track {
-    /// They are encoded.
-    Encoded { encoder: Box<Encoder>, picture: I420, source: Source, sets: Sets },
-    /// They are H.264 already.
-    H264 { sets: Sets, begun: bool },
-    /// They are JPEG files, and stay so.
-    Jpeg { size: Option<(u32, u32)> },
-}
-
-/// How samples are got.
-enum Source {
-    Raw(Placed),
-    Jpeg,
-}
-
-/// The parameter sets of the stream as last told.
-#[derive(Default)]
-struct Sets(Option<Arc<ParameterSets>>);
-
-/// A picture as it is sent.
-struct Ready {
-    key: bool,
-    payload: Payload,
-    /// What the stream consists of from now on.
-    codec: Option<Codec>,
-    /// When the samples were there.
-    drawn: Mono,
 }
 
 impl Work {
@@ -270,105 +231,4 @@ fn choose(job: &Capture, device: &Device) -> Result<Choice, Fault> {
 fn gone(device: &str, error: Errno) -> Fault {
     let words = format!("{device} is gone: {} ({error:?}); was it unplugged?", error.desc().to_lowercase());
     Fault::Camera(Loss::Gone, words)
-}
-
-/// Why a picture becomes none.
-enum Refused {
-    Bad(Bad),
-    Encoder(encoder::Error),
-}
-
-impl Track {
-    fn new(job: &Capture, stream: &Stream) -> Result<Self, Fault> {
-        let layout = stream.layout();
-        let Choice { format, width, height, interval, .. } = layout.choice;
-        let fps = interval.fps().round().clamp(1.0, 240.0) as u16;
-        let gop = if job.gop == 0 { fps } else { job.gop };
-        let natural = u64::from(width) * u64::from(height) * u64::from(fps) * BITS_PERCENT / 100;
-        let natural = natural.clamp(*BITRATES.start(), *BITRATES.end());
-        let bitrate = if job.bitrate == 0 { u32::try_from(natural).unwrap_or(u32::MAX) } else { job.bitrate };
-        let (source, colour) = match format {
-            Format::H264 => {
-                v4l2::set_coding(stream.device(), Some(gop), Some(bitrate));
-                return Ok(Self::H264 { sets: Sets::default(), begun: false });
-            }
-            Format::Jpeg if job.format == PictureFormat::Mjpeg => return Ok(Self::Jpeg { size: None }),
-            Format::Jpeg => (Source::Jpeg, Colour { full_range: true, matrix: Some(6) }),
-            Format::Raw(raw) => {
-                let matrix = Some(if layout.colours.hd { 1 } else { 6 });
-                let placed = Placed { raw, rows: height as usize, stride: layout.stride };
-                (Source::Raw(placed), Colour { full_range: layout.colours.full_range, matrix })
-            }
-        };
-        let encoder = Box::new(Encoder::in_colours(encoder::Options { fps, gop, bitrate }, colour)?);
-        let picture = I420::new(width as usize, height as usize);
-        Ok(Self::Encoded { encoder, picture, source, sets: Sets::default() })
-    }
-
-    /// Makes what is sent of a picture; `None` if nothing is.
-    fn take(&mut self, shot: &Shot<'_>, layout: &v4l2::Layout) -> Result<Option<Ready>, Refused> {
-        match self {
-            Self::Encoded { encoder, picture, source, sets } => {
-                match source {
-                    Source::Raw(placed) => placed.copy(shot.bytes, picture),
-                    Source::Jpeg => raw::decode(shot.bytes, picture),
-                }
-                .map_err(Refused::Bad)?;
-                let drawn = clock::mono();
-                let age = Duration::from_nanos(drawn.as_nanos());
-                let coded = encoder.encode(picture, age).map_err(Refused::Encoder)?;
-                Ok(coded.map(|c| Ready { key: c.key, codec: sets.news(c.key, &c.payload), payload: c.payload, drawn }))
-            }
-            Self::H264 { sets, begun } => Ok(pass_on(shot.bytes, sets, begun)),
-            Self::Jpeg { size } => file(shot.bytes, size, layout.choice).map_err(Refused::Bad).map(Some),
-        }
-    }
-}
-
-/// H.264 of the camera as the hub wants it: without start codes, delimiters and filler, and with parameter sets in each keyframe.
-fn pass_on(bytes: &[u8], sets: &mut Sets, begun: &mut bool) -> Option<Ready> {
-    let stream = Bytes::copy_from_slice(bytes);
-    let mut payload: Payload = split_annex_b(&stream).filter(|u| !u.is_empty() && !matches!(h264::nal_type(u), 9..=12)).collect();
-    let key = h264::is_key(&payload);
-    // Sets that come in a buffer of their own are kept for the keyframe.
-    let mut codec = sets.news(true, &payload);
-    if key && h264::find_sets(&payload).is_none() {
-        let known = sets.0.as_ref()?;
-        payload.insert(0, known.pps.clone());
-        payload.insert(0, known.sps.clone());
-    }
-    if !payload.iter().any(|u| matches!(h264::nal_type(u), 1..=5)) {
-        return None;
-    }
-    if !std::mem::replace(begun, *begun || key) {
-        if !key {
-            return None;
-        }
-        codec = Some(Codec::H264(sets.0.clone()));
-    }
-    Some(Ready { key, payload, codec, drawn: clock::mono() })
-}
-
-/// The JPEG file in a buffer, which may be followed by rubbish.
-fn file(bytes: &[u8], size: &mut Option<(u32, u32)>, choice: Choice) -> Result<Ready, Bad> {
-    let end = jpeg::Scanner::default().end(bytes).map_err(|e| Bad::Jpeg(e.to_string()))?;
-    let Some(end) = end else { return Err(Bad::Short { got: bytes.len(), wanted: bytes.len() + 1 }) };
-    let bytes = Bytes::copy_from_slice(&bytes[..end]);
-    let now = jpeg::size(&bytes).ok_or(Bad::Size(choice.width as usize, choice.height as usize))?;
-    let video = VideoParams { width: now.0, height: now.1, fps: None, max_reorder: Some(0) };
-    let codec = (size.replace(now) != Some(now)).then_some(Codec::Mjpeg(video));
-    Ok(Ready { key: true, payload: [bytes].into_iter().collect(), codec, drawn: clock::mono() })
-}
-
-impl Sets {
-    /// What the stream consists of, if a keyframe says something new of it.
-    fn news(&mut self, key: bool, payload: &[Bytes]) -> Option<Codec> {
-        let (sps, pps) = h264::find_sets(payload).filter(|_| key)?;
-        if self.0.as_ref().is_some_and(|known| known.sps == sps && known.pps == pps) {
-            return None;
-        }
-        // Of sets that cannot be read nothing is told; no player could.
-        let sets = ParameterSets::parse(Bytes::copy_from_slice(sps), Bytes::copy_from_slice(pps)).ok()?;
-        Some(Codec::H264(Some(self.0.insert(Arc::new(sets)).clone())))
-    }
 }
