@@ -1,9 +1,9 @@
-//! What comes in containers: MPEG-TS, and JPEG files in multipart answers.
+//! What comes in containers: streams of all kinds, files, and JPEG files in multipart answers.
 
 use crate::Input;
 use media::{
     Mono,
-    container::{Demux, Demuxed},
+    container::{Demux, Demuxed, Format, file},
     jpeg,
     ts::Demuxer,
 };
@@ -39,6 +39,60 @@ pub fn mpegts(data: &[u8]) {
     }
     assert!(taken <= data.len() + MOST_HELD);
 }
+
+/// Any other stream in pieces, as a command writes it. The first byte says which, the lowest bit of each piece's length whether a
+/// pause follows.
+///
+/// # Panics
+/// If more comes out than went in, or something that was not announced.
+pub fn containers(data: &[u8]) {
+    let mut input = Input(data);
+    let Some(format) = input.byte().map(|kind| Format::ALL[usize::from(kind) % Format::ALL.len()]) else { return };
+    let Some(mut demuxer) = format.demuxer() else { return };
+    let (mut taken, mut tracks, mut now) = (0, 0, 0);
+    while let Some(length) = input.byte() {
+        now += 1_000_000;
+        demuxer.push(Mono::from_nanos(now), input.bytes(usize::from(length) * 8));
+        if length % 2 == 1 {
+            demuxer.pause(Mono::from_nanos(now));
+        }
+        while let Some(found) = demuxer.poll() {
+            match found {
+                Demuxed::Catalog(catalog) => tracks = catalog.tracks.len(),
+                Demuxed::Unit(unit) => {
+                    assert!(usize::from(unit.track.0) < tracks, "of a track that was told");
+                    assert!(unit.dts <= unit.pts && !unit.payload.is_empty());
+                    taken += unit.size();
+                }
+            }
+        }
+        assert!(tracks <= 2, "one of each kind");
+    }
+    // A keyframe may be given parameter sets, and each laced frame its stripped beginning.
+    assert!(taken <= data.len() * MOST_GIVEN);
+}
+
+/// Frames of a few bytes can be given sets of as many as a whole input has.
+const MOST_GIVEN: usize = 4096;
+
+/// A file.
+///
+/// # Panics
+/// If it has more frames than can be.
+pub fn file(data: &[u8]) {
+    let Ok(mut reader) = file::Reader::open(data) else { return };
+    // An index may name the same bytes again and again, which ends with the index.
+    let mut frames = 0;
+    while let Ok(Some(found)) = reader.read() {
+        frames += usize::from(matches!(found, Demuxed::Unit(_)));
+        if frames > MOST_FRAMES {
+            return;
+        }
+    }
+}
+
+/// Looked at of one file.
+const MOST_FRAMES: usize = 2000;
 
 /// A multipart answer in pieces.
 pub fn multipart(data: &[u8]) {

@@ -18,7 +18,7 @@ mod srtp;
 mod stun;
 
 pub use congestion::congestion;
-pub use containers::{mpegts, multipart};
+pub use containers::{containers, file, mpegts, multipart};
 pub use feedback::feedback;
 pub use ingest::ingest;
 pub use input::Input;
@@ -35,7 +35,7 @@ pub use stun::stun;
 pub type Target = fn(&[u8]);
 
 /// All targets by the names of their corpora.
-pub const ALL: [(&str, Target); 13] = [
+pub const ALL: [(&str, Target); 15] = [
     ("rtp", rtp),
     ("rtcp", rtcp),
     ("feedback", feedback),
@@ -49,4 +49,6 @@ pub const ALL: [(&str, Target); 13] = [
     ("congestion", congestion),
     ("mpegts", mpegts),
     ("multipart", multipart),
+    ("containers", containers),
+    ("file", file),
 ];

@@ -203,4 +203,4 @@ impl fmt::Display for Format {
 }
 
 #[cfg(test)]
-mod tests;
+pub(crate) mod tests;
