@@ -1,7 +1,7 @@
 //! Cameras that are files.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use harness::{Process, Server, command, http, skip_without, wait_until};
+use harness::{Browser, Line, Process, Server, command, http, skip_without, wait_until};
 use serde_json::Value;
 use std::{path::PathBuf, time::Duration};
 use tempfile::TempDir;
@@ -126,6 +126,25 @@ fn files_of_all_kinds_run_on_across_their_end_as_if_there_were_none() {
         let camera = server.camera(name.split('.').next().unwrap()).unwrap();
         assert_eq!((&camera["state"], &camera["restarts"]), (&"live".into(), &0.into()), "{camera}");
     }
+}
+
+#[test]
+fn chromium_shows_no_seam() {
+    if skip_without(&["ffmpeg"]) {
+        return;
+    }
+    let Some(browser) = Browser::start().unwrap() else { return };
+    let clips = Clips::new();
+    clips.make("clip.mkv", "-c:v libx264 -bf 0 -c:a libopus");
+    let server = Server::with_cameras(&clips.camera("clip", "clip.mkv", "")).unwrap();
+    wait_for(&server, "clip", "live", "");
+    browser.watch("viewer", &server.whep_url("clip")).unwrap();
+    let seen = browser.measure("viewer", 4.0).unwrap();
+    Line::new("a file across two of its ends, in Chromium")
+        .at_least("fps decoded", seen.decoded_fps(), 29.5, 27.0)
+        .at_most("freezes", seen.freezes() as f64, 0.0, 1.0)
+        .finish();
+    assert_eq!(server.metric("neverblink_viewers{camera=\"clip\",protocol=\"webrtc\"}").unwrap(), 1.0);
 }
 
 #[test]

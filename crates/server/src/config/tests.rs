@@ -151,10 +151,15 @@ fn every_typo_is_told_with_its_line_and_what_would_be_right() {
         ("listen:\n  http: :1\n  rtsp: :1", "nb.yml:3: listen.rtsp: the same port as listen.http; give each its own"),
         ("webrtc:\n  hosts: [example]", "nb.yml:2: webrtc.hosts[0]: \"example\" is no IP address; write for example 203.0.113.7"),
         (
-            "cameras:\n  a:\n    source: srt://192.0.2.1:9000",
-            "nb.yml:3: cameras.a.source: srt: sources are not supported by this version yet; it takes rtsp://…, rtsps://…, \
+            "cameras:\n  a:\n    source: https://192.0.2.1/cam",
+            "nb.yml:3: cameras.a.source: https: sources are not supported by this version yet; it takes rtsp://…, rtsps://…, \
              http://… (JPEG), udp://… (MPEG-TS), exec:COMMAND, file:/PATH, rpicam:0, \
              v4l2:/dev/video0, publish, or test:",
+        ),
+        (
+            "cameras:\n  a:\n    source: srt://192.0.2.1:9000?passphrase=hunter22",
+            "nb.yml:3: cameras.a.source: srt: sources are not supported by this version; let ffmpeg carry them: write exec:ffmpeg -i \
+             \"srt://…\" -c copy -f mpegts -, with ?mode=listener behind the address to wait for a caller",
         ),
         (
             "cameras:\n  a:\n    source: udp://camera:9999",
@@ -307,5 +312,20 @@ fn commands_are_parted_as_by_a_shell_and_show_their_program_alone() {
     let Source::Exec(command) = &source else { panic!("{source}") };
     assert_eq!(command.words[2], "rtsp://u:hunter22@h/a b");
     assert_eq!((source.to_string(), format!("{source:?}").contains("hunter22")), ("exec:ffmpeg …".to_owned(), false));
+    let told: Source = "exec+h264:cat 'x y'".parse().unwrap();
+    assert_eq!(told.to_string(), "exec+h264:cat …");
+    let refused = "exec+h246:cat".parse::<Source>().unwrap_err();
+    assert_eq!(refused, "unknown format behind exec+; did you mean exec+h264:?");
     assert!("exec:".parse::<Source>().is_err() && "exec:ffmpeg 'a".parse::<Source>().is_err());
+}
+
+#[test]
+fn files_are_named_from_the_root() {
+    let shown = |text: &str| text.parse::<Source>().map(|source| source.to_string());
+    assert_eq!(shown("file:/srv/clip.mp4").as_deref(), Ok("file:/srv/clip.mp4"));
+    assert_eq!(shown("file:///srv/what?.mp4?loop=false").as_deref(), Ok("file:/srv/what?.mp4?loop=false"));
+    assert_eq!(shown("file:/srv/what?.mp4").as_deref(), Ok("file:/srv/what?.mp4"));
+    assert!(shown("file:clip.mp4").unwrap_err().contains("by its path from the root"));
+    assert!(shown("file:/a?loop=maybe").unwrap_err().contains("it may be true or false"));
+    assert!(shown("file:/a?lop=true").unwrap_err().contains("unknown option"));
 }
