@@ -39,6 +39,7 @@ const FEATURES: &[&str] = &[
     "source::rpicam",
     "source::rtsp",
     "source::udp",
+    "slate",
     "source::worker",
     "supervise",
     "telemetry",

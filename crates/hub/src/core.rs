@@ -7,7 +7,10 @@ use crate::{
     ring::Ring,
 };
 use media::{AccessUnit, CaptureClock, Catalog, MediaKind, Mono};
+use stand_in::StandIn;
 use std::{sync::Arc, time::Duration};
+
+mod stand_in;
 
 /// How a stream behaves.
 #[derive(Clone, Copy, Debug)]
@@ -86,6 +89,7 @@ pub(crate) struct Core {
     rebase: Rebase,
     throttle: KeyframeThrottle,
     publisher: Option<Current>,
+    stand_in: Option<StandIn>,
     turns: Turn,
 }
 
@@ -114,6 +118,7 @@ impl Core {
             rebase: Rebase::default(),
             throttle: KeyframeThrottle::new(options.keyframe_interval),
             publisher: None,
+            stand_in: None,
             turns: 0,
             options,
         }
@@ -125,16 +130,12 @@ impl Core {
     /// [`PublishError::Busy`] while another publisher's frames arrive, [`PublishError::Held`] while nobody may publish,
     /// [`PublishError::Ended`] if the stream is gone.
     pub(crate) fn begin(&mut self, now: Mono, by: Arc<str>, catalog: Arc<Catalog>) -> Result<Turn, PublishError> {
-        if let Some(reason) = &self.ended {
-            return Err(PublishError::Ended(reason.clone()));
-        }
-        if let Some(reason) = &self.held {
-            return Err(PublishError::Held(reason.clone()));
-        }
+        self.check_open()?;
         if let Some(current) = self.publisher.as_ref().filter(|p| now.since(p.heard) < self.options.stall_after) {
             return Err(PublishError::Busy { by: current.by.clone() });
         }
         self.turns += 1;
+        self.stand_in = None;
         self.stats.publishers += 1;
         self.publisher = Some(Current { turn: self.turns, by, catalog, heard: now, awaits_key: true });
         self.rebase.restart();
@@ -143,13 +144,25 @@ impl Core {
         Ok(self.turns)
     }
 
+    fn check_open(&self) -> Result<(), PublishError> {
+        match (&self.ended, &self.held) {
+            (Some(reason), _) => Err(PublishError::Ended(reason.clone())),
+            (None, Some(reason)) => Err(PublishError::Held(reason.clone())),
+            (None, None) => Ok(()),
+        }
+    }
+
     /// Adds a unit to the ring. True if that has set a kept keyframe request free.
     ///
     /// # Errors
     /// [`PublishError::Replaced`] if it is no longer this publisher's turn.
     pub(crate) fn push(&mut self, now: Mono, turn: Turn, mut unit: AccessUnit) -> Result<bool, PublishError> {
+        if self.stand_in.as_ref().is_some_and(|stand_in| stand_in.turn == turn) {
+            return self.push_stand_in(now, unit).map(|()| false);
+        }
+        let catalog = self.current(turn)?.catalog.clone();
+        self.take_over_from_stand_in(now);
         let current = self.current(turn)?;
-        let catalog = current.catalog.clone();
         let Some(track) = catalog.track(unit.track) else {
             self.stats.discarded += 1;
             return Ok(false);
@@ -211,13 +224,19 @@ impl Core {
     /// # Errors
     /// [`PublishError::Replaced`] if it is no longer this publisher's turn.
     pub(crate) fn set_catalog(&mut self, turn: Turn, catalog: Arc<Catalog>) -> Result<(), PublishError> {
-        let current = self.current(turn)?;
-        current.catalog = catalog;
+        match self.stand_in.as_mut().filter(|stand_in| stand_in.turn == turn) {
+            Some(stand_in) => stand_in.catalog = catalog,
+            None => self.current(turn)?.catalog = catalog,
+        }
         Ok(())
     }
 
     /// Ends a publisher's turn; readers stay. Does nothing if the turn is over. Without a time it ended with its last frame.
     pub(crate) fn end(&mut self, now: Option<Mono>, turn: Turn, reason: Arc<str>) -> bool {
+        if self.stand_in.take_if(|stand_in| stand_in.turn == turn).is_some() {
+            self.ring.close_gop();
+            return true;
+        }
         let Some(gone) = self.publisher.take_if(|p| p.turn == turn) else { return false };
         let at = now.unwrap_or(gone.heard).max(self.status.since);
         // Whoever comes from now on waits for the next publisher instead of seeing the last of this one.
@@ -234,7 +253,7 @@ impl Core {
 
     /// Lets go of all units and of the publisher, and lets nobody publish until [`Core::release`].
     pub(crate) fn hold(&mut self, now: Mono, reason: Arc<str>) {
-        self.publisher = None;
+        (self.publisher, self.stand_in) = (None, None);
         self.held = Some(reason.clone());
         self.ring.clear();
         self.set_status(Status::new(State::Offline, reason, now));
@@ -260,7 +279,7 @@ impl Core {
 
     /// Ends the stream for good.
     pub(crate) fn end_stream(&mut self, now: Mono, reason: Arc<str>) {
-        self.publisher = None;
+        (self.publisher, self.stand_in) = (None, None);
         self.ring.close_gop();
         self.ended = Some(reason.clone());
         self.set_status(Status::new(State::Offline, reason, now));
@@ -295,7 +314,8 @@ impl Core {
     }
 
     pub(crate) fn catalog(&self) -> Option<&Arc<Catalog>> {
-        self.publisher.as_ref().map(|p| &p.catalog)
+        let stand_in = || self.stand_in.as_ref().map(|stand_in| &stand_in.catalog);
+        self.publisher.as_ref().map(|p| &p.catalog).or_else(stand_in)
     }
 
     pub(crate) fn publisher(&self) -> Option<&Arc<str>> {

@@ -54,6 +54,16 @@ impl Stream {
         Ok(Publisher { stream: self.clone(), turn, demand: self.demand.subscribe() })
     }
 
+    /// Gives readers something to see while the camera has nothing: what is pushed changes neither state nor counters. It ends with the
+    /// camera's next frame, or its next publisher.
+    ///
+    /// # Errors
+    /// [`PublishError::Busy`] while frames arrive, [`PublishError::Held`] while the stream is held.
+    pub fn stand_in(self: &Arc<Self>, catalog: Catalog) -> Result<Publisher, PublishError> {
+        let turn = self.change(|core| core.begin_stand_in(Arc::new(catalog)))?;
+        Ok(Publisher { stream: self.clone(), turn, demand: self.demand.subscribe() })
+    }
+
     /// Begins reading.
     pub fn subscribe(self: &Arc<Self>, options: ReaderOptions) -> Subscriber {
         let cursor = self.with(|core| {

@@ -14,6 +14,7 @@ mod error;
 mod pictures;
 mod publication;
 mod redact;
+mod slate;
 mod source;
 mod state;
 mod supervise;

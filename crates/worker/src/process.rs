@@ -6,7 +6,7 @@ use crate::{
     pictures, sandbox, test_picture, v4l2,
 };
 use nix::sys::{prctl, socket::getsockopt, socket::sockopt::PeerCredentials};
-use proto::ipc::{Capture, Job, Level, TestPicture, ToServer, ToWorker};
+use proto::ipc::{Capture, Job, Level, Slate, TestPicture, ToServer, ToWorker};
 use rustix::process::{getpriority_process, setpriority_process};
 use std::{
     any::Any,
@@ -121,6 +121,7 @@ fn live(link: &mut Link) -> ExitCode {
 /// A job with what it needs of the world outside.
 enum Work {
     TestPicture(TestPicture),
+    Slate(Slate),
     Pictures,
     Capture(Capture, v4l2::Device),
 }
@@ -132,6 +133,7 @@ fn work(link: &mut Link) -> Result<(), Fault> {
     call_it(&job);
     let work = match job {
         Job::TestPicture(job) => Work::TestPicture(job),
+        Job::Slate(job) => Work::Slate(job),
         Job::Pictures { .. } => Work::Pictures,
         Job::Capture(job) => {
             let camera = capture::open(&job)?;
@@ -141,6 +143,7 @@ fn work(link: &mut Link) -> Result<(), Fault> {
     close_the_doors(link, matches!(work, Work::Capture(..)).then_some(v4l2::LETTER))?;
     match work {
         Work::TestPicture(job) => test_picture::run(link, &job)?,
+        Work::Slate(job) => test_picture::run_slate(link, &job)?,
         Work::Pictures => pictures::run(link)?,
         Work::Capture(job, camera) => capture::run(link, &job, camera)?,
     }
@@ -180,6 +183,7 @@ fn call_it(job: &Job) {
     let name = match job {
         Job::TestPicture(job) => format!("nb:{}", job.name),
         Job::Capture(job) => format!("nb:{}", job.name),
+        Job::Slate(job) => format!("nbslate:{}", job.title),
         Job::Pictures { name } => format!("nbjpeg:{name}"),
     };
     if let Ok(name) = CString::new(name) {

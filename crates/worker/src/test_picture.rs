@@ -1,19 +1,21 @@
-//! The job that draws the test picture and encodes it.
+//! The jobs that draw a picture and encode it: the test picture, and the slate.
 
 use crate::{
     clock,
     encoder::{self, Coded, Encoder},
     link::{Closed, Link},
     pace::Pacer,
-    picture::{self, Picture},
+    picture::{self, Draw, Picture},
     report::Report,
 };
 use media::{Catalog, ClockPair, Codec, Mono, TrackId, h264, time::rescale};
-use proto::ipc::{Frame, TestPicture, ToServer, ToWorker};
+use proto::ipc::{Frame, Slate, TestPicture, ToServer, ToWorker};
 use std::sync::Arc;
 
 const TRACK: TrackId = TrackId(0);
 const TIMESCALE: u32 = 90_000;
+/// Little, for it may be needed for a night; whoever joins sees it within a second.
+const SLATE: encoder::Options = encoder::Options { fps: 5, gop: 5, bitrate: 200_000 };
 
 /// Why the job ended before it was told to.
 #[derive(Debug, thiserror::Error)]
@@ -26,9 +28,23 @@ pub(crate) enum Fault {
     ParameterSets,
 }
 
-/// Draws, encodes and sends until told to stop.
+/// The test picture.
 pub(crate) fn run(link: &mut Link, job: &TestPicture) -> Result<(), Fault> {
-    let mut work = Work::new(job)?;
+    let TestPicture { fps, gop, bitrate, noise, .. } = *job;
+    let (width, height) = (job.width.into(), job.height.into());
+    let picture = Picture::new(&picture::Options { name: job.name.clone(), width, height, fps, noise });
+    draw(link, picture, encoder::Options { fps, gop, bitrate })
+}
+
+/// What is shown while a camera has no picture.
+pub(crate) fn run_slate(link: &mut Link, job: &Slate) -> Result<(), Fault> {
+    let slate = picture::Slate::new(job.width.into(), job.height.into(), &job.title, &job.text);
+    draw(link, slate, SLATE)
+}
+
+/// Draws, encodes and sends until told to stop.
+fn draw(link: &mut Link, picture: impl Draw, options: encoder::Options) -> Result<(), Fault> {
+    let mut work = Work::new(picture, options)?;
     loop {
         link.wait(work.pacer.next().min(work.report.due()))?;
         while let Some(message) = link.receive()? {
@@ -53,21 +69,19 @@ pub(crate) fn run(link: &mut Link, job: &TestPicture) -> Result<(), Fault> {
     }
 }
 
-struct Work {
+struct Work<P> {
     start: Mono,
     pacer: Pacer,
-    picture: Picture,
+    picture: P,
     encoder: Encoder,
     report: Report,
     sets: Option<Arc<h264::ParameterSets>>,
 }
 
-impl Work {
-    fn new(job: &TestPicture) -> Result<Self, Fault> {
-        let TestPicture { fps, gop, bitrate, noise, .. } = *job;
-        let (width, height) = (job.width.into(), job.height.into());
-        let picture = Picture::new(&picture::Options { name: job.name.clone(), width, height, fps, noise });
-        let encoder = Encoder::new(encoder::Options { fps, gop, bitrate })?;
+impl<P: Draw> Work<P> {
+    fn new(picture: P, options: encoder::Options) -> Result<Self, Fault> {
+        let fps = options.fps;
+        let encoder = Encoder::new(options)?;
         let start = clock::mono();
         Ok(Self { start, pacer: Pacer::new(start, fps), picture, encoder, report: Report::new(start), sets: None })
     }

@@ -198,3 +198,53 @@ fn timestamps_go_on_across_publishers_and_the_seam_is_marked() {
     frame(&mut core, 10_080, two, false).unwrap();
     assert!(!core.ring.newest().unwrap().discontinuity);
 }
+
+fn stand_in(core: &mut Core) -> Result<Turn, PublishError> {
+    core.begin_stand_in(video())
+}
+
+#[test]
+fn a_stand_in_is_seen_by_readers_and_changes_nothing_else() {
+    let mut core = core();
+    let turn = begin(&mut core, 0, "cam").unwrap();
+    assert!(matches!(stand_in(&mut core), Err(PublishError::Busy { .. })));
+    frame(&mut core, 0, turn, true).unwrap();
+    assert!(matches!(stand_in(&mut core), Err(PublishError::Busy { .. })), "frames arrive");
+    core.end(Some(at(100)), turn, "gone".into());
+    let (before, stats) = (state(&core).1.to_owned(), core.stats);
+    let other = stand_in(&mut core).unwrap();
+    frame(&mut core, 5000, other, true).unwrap();
+    let shown = core.ring.newest().unwrap();
+    assert_eq!((shown.timing.published, shown.discontinuity), (at(5000), true));
+    assert_eq!((state(&core).0, state(&core).1, core.stats), (State::Offline, &*before, stats));
+    assert!(core.catalog().is_some() && core.publisher().is_none() && !core.is_watchable());
+    let next = begin(&mut core, 6000, "again").unwrap();
+    assert_eq!(frame(&mut core, 6000, other, true), Err(PublishError::Replaced));
+    frame(&mut core, 6000, next, true).unwrap();
+    assert_eq!((state(&core).0, core.ring.newest().unwrap().dts), (State::Live, 90 * 6000));
+}
+
+#[test]
+fn a_stalled_camera_goes_on_with_a_keyframe_after_a_stand_in() {
+    let mut core = core();
+    let turn = begin(&mut core, 0, "cam").unwrap();
+    frame(&mut core, 0, turn, true).unwrap();
+    assert!(core.check_stall(at(5000)));
+    let other = stand_in(&mut core).unwrap();
+    frame(&mut core, 6000, other, true).unwrap();
+    let (discarded, wishes) = (core.stats.discarded, core.demand.keyframes);
+    frame(&mut core, 7000, turn, false).unwrap();
+    assert_eq!((core.stats.discarded, core.demand.keyframes), (discarded + 1, wishes + 1), "nobody can begin with it");
+    assert_eq!(frame(&mut core, 7000, other, true), Err(PublishError::Replaced));
+    frame(&mut core, 7040, turn, true).unwrap();
+    assert_eq!((state(&core).0, core.ring.newest().unwrap().discontinuity), (State::Live, true));
+}
+
+#[test]
+fn nobody_stands_in_for_a_camera_that_was_stopped() {
+    let mut core = core();
+    let other = stand_in(&mut core).unwrap();
+    core.hold(at(10), "stopped".into());
+    assert!(matches!(frame(&mut core, 20, other, true), Err(PublishError::Held(_))));
+    assert!(matches!(stand_in(&mut core), Err(PublishError::Held(_))));
+}

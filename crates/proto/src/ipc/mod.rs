@@ -23,7 +23,7 @@ pub use capture::{Capture, Control, ControlKind, Loss, MAX_CONTROLS, MAX_ITEMS, 
 pub use pictures::{Coded, MAX_WANTS, Picture, Want};
 pub use stream::{Incoming, Message, Outgoing};
 pub use to_server::{Frame, Level, Progress, Stats, ToServer};
-pub use to_worker::{Job, TestPicture, ToWorker};
+pub use to_worker::{Job, Slate, TestPicture, ToWorker};
 pub use wire::{Reader, Writer};
 
 /// Version of this conversation. Both ends are the same binary, so a difference means a broken installation.

@@ -136,6 +136,8 @@ fn to_worker() -> impl Strategy<Value = ToWorker> {
         Just(ToWorker::ForceKeyframe),
         any::<u32>().prop_map(ToWorker::SetBitrate),
         "[a-z]{0,63}".prop_map(|name| ToWorker::Start(Job::Pictures { name })),
+        (".{0,50}", ".{0,200}", any::<(u16, u16)>())
+            .prop_map(|(title, text, (width, height))| { ToWorker::Start(Job::Slate(Slate { title, text, width, height })) }),
         prop::collection::vec(any::<(u16, u16, u8, u32)>(), 0..=MAX_WANTS).prop_map(|wants| {
             let want = |(id, width, quality, interval_us)| Want { id, width, quality, interval_us };
             ToWorker::Want(wants.into_iter().map(want).collect())

@@ -37,6 +37,8 @@ pub enum Job {
     TestPicture(TestPicture),
     /// Take a camera's pictures and encode them.
     Capture(Capture),
+    /// Draw what is shown while a camera has no picture, and encode it.
+    Slate(Slate),
     /// Make pictures of the H.264 stream that the server sends.
     Pictures {
         /// The camera's name.
@@ -63,6 +65,19 @@ pub struct TestPicture {
     pub noise: u8,
 }
 
+/// What is shown while a camera has no picture.
+#[derive(Clone, PartialEq, Eq, Debug)]
+pub struct Slate {
+    /// In large letters.
+    pub title: String,
+    /// Below it.
+    pub text: String,
+    /// Luma columns, even.
+    pub width: u16,
+    /// Luma rows, even.
+    pub height: u16,
+}
+
 mod kind {
     pub(super) const START_TEST_PICTURE: u8 = 1;
     pub(super) const FORCE_KEYFRAME: u8 = 2;
@@ -73,6 +88,7 @@ mod kind {
     pub(super) const DECODE: u8 = 7;
     pub(super) const START_CAPTURE: u8 = 8;
     pub(super) const SET_CONTROLS: u8 = 9;
+    pub(super) const START_SLATE: u8 = 10;
 }
 
 impl Message for ToWorker {
@@ -81,6 +97,10 @@ impl Message for ToWorker {
             Self::Start(Job::TestPicture(job)) => {
                 job.write(body);
                 kind::START_TEST_PICTURE
+            }
+            Self::Start(Job::Slate(slate)) => {
+                slate.write(body);
+                kind::START_SLATE
             }
             Self::Start(Job::Pictures { name }) => {
                 body.text(name);
@@ -120,6 +140,7 @@ impl Message for ToWorker {
             kind::SET_CONTROLS => Self::SetControls { order: body.u32()?, values: read_values(&mut body)? },
             kind::WANT => Self::Want(read_wants(&mut body)?),
             kind::DECODE => Self::Decode(Coded::read(&mut body)?),
+            kind::START_SLATE => Self::Start(Job::Slate(Slate::read(&mut body)?)),
             kind::FORCE_KEYFRAME => Self::ForceKeyframe,
             kind::SET_BITRATE => Self::SetBitrate(body.u32()?),
             kind::STOP => Self::Stop,
@@ -127,6 +148,19 @@ impl Message for ToWorker {
         };
         body.end()?;
         Ok(message)
+    }
+}
+
+impl Slate {
+    fn write(&self, body: &mut Writer) {
+        body.text(&self.title);
+        body.text(&self.text);
+        body.u16(self.width);
+        body.u16(self.height);
+    }
+
+    fn read(body: &mut Reader) -> Result<Self, Error> {
+        Ok(Self { title: body.text("title")?, text: body.text("text")?, width: body.u16()?, height: body.u16()? })
     }
 }
 

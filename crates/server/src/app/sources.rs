@@ -8,6 +8,7 @@ use crate::{
         UdpSource, V4l2Source,
     },
     controls::Desk,
+    slate,
     source::{
         exec::{ExecSource, Program},
         file::{self, FilePlay},
@@ -24,6 +25,7 @@ use futures::future::join_all;
 use hub::StreamOptions;
 use proto::ipc::{Capture, TestPicture};
 use std::{collections::BTreeMap, sync::Arc, time::Duration};
+use tokio_util::sync::DropGuard;
 
 /// A source on demand runs on for this long after its last viewer: people reload pages.
 const LINGER: Duration = Duration::from_secs(10);
@@ -32,12 +34,13 @@ const LINGER: Duration = Duration::from_secs(10);
 pub(super) struct Sources {
     house: House,
     running: BTreeMap<Arc<str>, Supervisor>,
+    slates: BTreeMap<Arc<str>, DropGuard>,
 }
 
 impl Sources {
     /// None yet.
     pub(super) fn new(house: House) -> Self {
-        Self { house, running: BTreeMap::new() }
+        Self { house, running: BTreeMap::new(), slates: BTreeMap::new() }
     }
 
     /// Adds a camera or rendition, or changes the one of this name, and starts its source if it has one of its own.
@@ -56,11 +59,16 @@ impl Sources {
         camera.controls().remember(self.house.settings.of(name));
         let supervisor = dial(&self.house, &config.source, &camera, policy(config));
         camera.set_keeper(supervisor.as_ref().map(|s| Arc::new(Remote::clone(s)) as Arc<dyn Keeper>));
+        if config.slate {
+            let slate = slate::keep(camera.stream().clone(), self.house.spawner.clone(), self.house.clock);
+            self.slates.insert(name.clone(), slate);
+        }
         self.running.extend(supervisor.map(|s| (name.clone(), s)));
     }
 
     /// Stops the source of a camera or rendition and sends away whoever publishes to it; its readers stay.
     pub(super) async fn stop(&mut self, name: &Arc<str>, reason: &str) {
+        self.slates.remove(name);
         if let Some(supervisor) = self.running.remove(name) {
             supervisor.shutdown().await;
         }
@@ -71,6 +79,7 @@ impl Sources {
 
     /// Stops all sources at once.
     pub(super) async fn shutdown(self) {
+        drop(self.slates);
         join_all(self.running.into_values().map(Supervisor::shutdown)).await;
     }
 }

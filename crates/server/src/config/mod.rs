@@ -105,6 +105,8 @@ pub(crate) struct Input {
     pub(crate) on_demand: bool,
     /// Without a frame for this long the stream is stalled.
     pub(crate) stall_after: Duration,
+    /// While there is no picture, players are shown why.
+    pub(crate) slate: bool,
 }
 
 impl Default for WebRtc {
@@ -131,7 +133,7 @@ impl Default for Listen {
 
 impl Input {
     fn new(source: Source) -> Self {
-        Self { source, on_demand: false, stall_after: Duration::from_secs(5) }
+        Self { source, on_demand: false, stall_after: Duration::from_secs(5), slate: false }
     }
 }
 
@@ -322,6 +324,7 @@ impl Input {
         let source = section.value("source", str::parse);
         let on_demand = section.value("on_demand", values::switch);
         let stall_after = section.value("stall_after", |text| values::duration_within(text, STALL.0, STALL.1));
+        let slate = section.value("slate", values::switch);
         if lacks_source {
             let text = format!("this {what} has no source; add `source: rtsp://…` or `source: publish`");
             section.problems().add(place, section.path(), text);
@@ -330,6 +333,7 @@ impl Input {
             source: source?,
             on_demand: on_demand.unwrap_or(default.on_demand),
             stall_after: stall_after.unwrap_or(default.stall_after),
+            slate: slate.unwrap_or(default.slate),
         })
     }
 }

@@ -25,6 +25,7 @@ cameras:
   front:
     source: rtsp://user:pa%40ss@192.0.2.10/stream1
     stall_after: 10s
+    slate: on
     max_viewers: 20
     renditions:
       sd: { source: publish, stall_after: 2s }
@@ -50,6 +51,7 @@ fn everything_is_read() {
     let credentials = rtsp.credentials.as_ref().unwrap();
     assert_eq!((credentials.user.as_str(), credentials.password.reveal()), ("user", "pa@ss"));
     assert_eq!(front.input.stall_after, Duration::from_secs(10));
+    assert!(front.input.slate && !config.cameras["robot"].input.slate);
     assert_eq!((config.limits.viewers, front.max_viewers, config.cameras["robot"].max_viewers), (300, Some(20), None));
     assert!(config.cameras["robot"].input.on_demand && !front.input.on_demand);
     let (sd, tiny) = (&front.renditions["sd"], &front.renditions["tiny"]);
@@ -110,7 +112,7 @@ fn every_typo_is_told_with_its_line_and_what_would_be_right() {
         ),
         (
             "cameras:\n  a:\n    source: publish\n    renditions:\n      sd: { source: publish, renditions: {} }",
-            "nb.yml:5: cameras.a.renditions.sd.renditions: unknown key; known here: source, on_demand, stall_after",
+            "nb.yml:5: cameras.a.renditions.sd.renditions: unknown key; known here: source, on_demand, stall_after, slate",
         ),
         (
             "cameras:\n  a:\n    source: publish\n    renditions: sd",

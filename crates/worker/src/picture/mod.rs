@@ -7,15 +7,23 @@ mod canvas;
 pub mod clock;
 mod font;
 mod scene;
+mod slate;
 
 pub use canvas::I420;
 use canvas::{BLACK, Rect, WHITE};
 use clock::Stamp;
 use media::ClockPair;
 use scene::Scene;
+pub use slate::Slate;
 
 /// Most of the picture, in percent, that noise may cover.
 pub const MAX_NOISE: u8 = 60;
+
+/// Something that is drawn anew for each frame.
+pub trait Draw {
+    /// Draws the next frame, for the moment `now`.
+    fn draw(&mut self, now: ClockPair) -> &I420;
+}
 
 /// How the picture is to be.
 #[derive(Clone, Debug)]
@@ -72,6 +80,13 @@ impl Picture {
         Stamp { millis, frame: self.frames as u16 }.draw(&mut self.canvas);
         self.frames += 1;
         &self.canvas
+    }
+}
+
+impl Draw for Picture {
+    fn draw(&mut self, now: ClockPair) -> &I420 {
+        // The method of its own.
+        Self::draw(self, now)
     }
 }
 
