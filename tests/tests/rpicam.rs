@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use harness::{
-    DEADLINE, Server, ServerOptions, http, repository, skip_without, wait_until,
+    Browser, DEADLINE, Server, ServerOptions, http, repository, skip_without, wait_until,
     websocket::{Message, WebSocket},
 };
 use nix::{
@@ -237,4 +237,35 @@ fn a_camera_that_is_not_there_is_told_with_those_that_are() {
     options.cameras = options.cameras.replace("rpicam:0", "rpicam:3");
     let server = Server::start(options).unwrap();
     wait_for(&server, "offline", "there is no camera 3; libcamera finds 0 (imx708)");
+}
+
+#[test]
+fn a_person_sets_controls_on_the_page_by_keyboard() -> anyhow::Result<()> {
+    if skip() {
+        return Ok(());
+    }
+    let pi = Pi::new("", "");
+    pi.wait_for("live", "");
+    let Some(browser) = Browser::start()? else { return Ok(()) };
+    browser.open("page", &pi.server.url("/"))?;
+    let wait = |condition: &str| browser.wait_for("page", condition, DEADLINE);
+    wait("document.querySelector('[data-camera=pi][data-state=live] .open') !== null")?;
+    browser.evaluate("page", "document.querySelector('[data-camera=pi] .open').click()")?;
+    let button = "document.querySelector('[role=dialog] button[aria-label=\"Camera settings\"]')";
+    wait(&format!("{button} !== null && !{button}.hidden"))?;
+    browser.evaluate("page", &format!("{button}.click()"))?;
+    wait("document.querySelector('#set-exposure_time')?.disabled && !document.querySelector('.settings').hidden")?;
+    assert_eq!(browser.evaluate("page", "document.querySelector('#set-exposure_time-why').textContent")?, "auto_exposure is on");
+    assert_eq!(browser.accessibility("page")?, Vec::<String>::new());
+    browser.evaluate("page", "document.querySelector('#set-brightness').focus()")?;
+    browser.press("page", "ArrowRight")?;
+    wait("document.querySelector('.settings [role=status]').textContent === 'Set.'")?;
+    let set = value(&pi.controls(), "brightness").as_f64().unwrap();
+    assert!(set > 0.0 && set < 0.1, "{set}");
+    browser.evaluate("page", "document.querySelector('#set-auto_exposure').click()")?;
+    wait("!document.querySelector('#set-exposure_time').disabled")?;
+    browser.evaluate("page", "document.querySelector('.settings > button').click()")?;
+    wait("document.querySelector('#set-exposure_time').disabled")?;
+    assert_eq!(pi.controls()["set"], json!({}));
+    Ok(())
 }

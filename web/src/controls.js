@@ -7,9 +7,10 @@ export class Controls {
   #player;
   #sound = button('soundOff', 'Sound');
   #numbers = button('numbers', 'Statistics');
+  #settings = button('sliders', 'Camera settings');
   #full = button('fullscreen', 'Full screen');
   #close = button('close', 'Close');
-  element = make('div', { class: 'controls' }, this.#sound, this.#numbers, this.#full, this.#close);
+  element = make('div', { class: 'controls' }, this.#sound, this.#settings, this.#numbers, this.#full, this.#close);
 
   /**
    * @param {HTMLElement} tile
@@ -17,15 +18,26 @@ export class Controls {
    * @param {object} on
    * @param {() => void} on.close
    * @param {(on: boolean) => void} on.numbers
+   * @param {(on: boolean) => void} on.settings
    */
-  constructor(tile, player, { close, numbers }) {
+  constructor(tile, player, { close, numbers, settings }) {
     this.#tile = tile;
     this.#player = player;
     this.element.hidden = true;
     toggle(this.#sound, false);
     toggle(this.#numbers, false);
+    toggle(this.#settings, false);
+    this.#settings.hidden = true;
     this.#sound.addEventListener('click', () => this.#setSound(!player.audio));
-    this.#numbers.addEventListener('click', () => numbers(toggle(this.#numbers)));
+    // One of them at a time: both stand in the same place.
+    this.#numbers.addEventListener('click', () => {
+      settings(toggle(this.#settings, false));
+      numbers(toggle(this.#numbers));
+    });
+    this.#settings.addEventListener('click', () => {
+      numbers(toggle(this.#numbers, false));
+      settings(toggle(this.#settings));
+    });
     this.#full.addEventListener('click', () => this.#fullscreen());
     this.#close.addEventListener('click', close);
   }
@@ -34,6 +46,7 @@ export class Controls {
   set large(large) {
     this.element.hidden = !large;
     if (large) return;
+    toggle(this.#settings, false);
     this.#setSound(false);
     if (document.fullscreenElement === this.#tile) document.exitFullscreen();
   }
@@ -41,6 +54,11 @@ export class Controls {
   /** @param {import('./live.js').Track[]} tracks of the camera */
   tracks(tracks) {
     this.#sound.hidden = !tracks.some((track) => track.kind === 'audio');
+  }
+
+  /** @param {boolean} has whether the camera has something to be set */
+  settings(has) {
+    this.#settings.hidden = !has && this.#settings.getAttribute('aria-pressed') !== 'true';
   }
 
   focus() {

@@ -3,6 +3,7 @@ import { Details } from './details.js';
 import { make, mark, write } from './dom.js';
 import { Player } from './play.js';
 import { Screen } from './screen.js';
+import { Settings } from './settings.js';
 import { describe, latencyWords, linkWords } from './words.js';
 
 /**
@@ -35,6 +36,7 @@ export class Tile {
   #thin = make('span', { class: 'thin' });
   #controls;
   #details = new Details();
+  #settings;
   #seen = false;
   #large = false;
   /** @type {ReturnType<typeof setTimeout> | undefined} */
@@ -60,10 +62,11 @@ export class Tile {
       this.player.retry();
       open();
     });
+    this.#settings = new Settings(camera.name);
     this.element = this.#build();
     const url = new URL(`live/${encodeURIComponent(camera.name)}/`, document.baseURI);
     this.player = new Player(new Screen(this.#video, this.#still), { url, clock: feed.clock, ...how });
-    this.#controls = new Controls(this.element, this.player, { close, numbers: (on) => this.#showDetails(on) });
+    this.#controls = new Controls(this.element, this.player, { close, numbers: (on) => this.#showDetails(on), settings: (on) => this.#showSettings(on) });
     this.element.querySelector('.caption')?.append(this.#controls.element);
     this.player.addEventListener('state', () => this.render());
     this.words = this.#describe();
@@ -107,8 +110,13 @@ export class Tile {
     this.element.role = large ? 'dialog' : 'group';
     this.element.ariaModal = large ? 'true' : null;
     this.#controls.large = large;
-    if (large) this.#controls.focus();
-    else this.focus();
+    if (large) {
+      this.#controls.focus();
+      this.#settings.look().then((has) => this.#controls.settings(has));
+    } else {
+      this.#showSettings(false);
+      this.focus();
+    }
     this.render();
   }
 
@@ -156,7 +164,13 @@ export class Tile {
     const delay = make('p', { class: 'delay' }, make('span', { class: 'offscreen' }, 'Delay: '), this.#latency);
     const caption = make('div', { class: 'caption' }, make('span', { class: 'dot' }), name, this.#state, this.#thin, delay);
     const attributes = { class: 'tile', role: 'group', 'aria-label': this.#camera.name, 'data-camera': this.#camera.name };
-    return make('div', attributes, stage, this.#details.element, caption);
+    return make('div', attributes, stage, this.#details.element, this.#settings.element, caption);
+  }
+
+  /** @param {boolean} on */
+  #showSettings(on) {
+    this.#settings.element.hidden = !on;
+    if (on) this.#settings.look();
   }
 
   /** @param {boolean} on */

@@ -238,7 +238,9 @@ impl Known {
                 (Kind::Menu(items), |n| Value::Item(n as i64))
             }
         };
-        let default = bound(2).filter(|usual| (least..=most).contains(usual)).map(of);
+        // libcamera does not always say it, but what is automatic is so by itself.
+        let automatic = self.name.starts_with("auto_").then_some(1.0);
+        let default = bound(2).filter(|usual| (least..=most).contains(usual)).or(automatic).map(of);
         Some(Control { name: self.name.into(), kind, value: default, default, access: Access::Settable })
     }
 }
