@@ -45,6 +45,8 @@ fn expected(camera: &str, fault: Fault) -> Expected {
         ("command", Fault::Killed) => Told(&["offline"], "was killed by SIGKILL"),
         ("command", Fault::Exits) => Told(&["offline"], "has ended with status 3: the sensor does not answer"),
         ("sent", Fault::Killed) => Told(&["stalled"], "no frame for 2 s"),
+        ("sent", Fault::Garbage) => Told(&["offline"], "is no MPEG-TS any more"),
+        ("command", Fault::Garbage) => Told(&["offline"], "python3 writes noise in place of MPEG-TS"),
         _ => Told(DOWN, ""),
     }
 }

@@ -115,8 +115,15 @@ async fn read(child: &mut Child, ctx: &Context, intake: &mut Any<'_>, format: Op
         if length == 0 {
             return Ok(());
         }
-        intake.take(ctx.clock.now(), &buffer[..length])?;
+        let now = ctx.clock.now();
+        intake.take(now, &buffer[..length])?;
         check(child, intake, format)?;
+        if intake.is_nonsense(now) {
+            return Err(Exit::new(
+                Fault::Refused,
+                format!("{} writes noise in place of {}", child.name(), format.unwrap_or(Format::Ts)),
+            ));
+        }
     }
 }
 

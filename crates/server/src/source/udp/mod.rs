@@ -94,7 +94,10 @@ async fn receive(
             Ok(Err(error)) => tracing::debug!(camera = %ctx.stream.name(), %error, "cannot receive"),
             Err(_) => intake.pause(now)?,
         }
-        if !intake.has_begun() {
+        if intake.is_nonsense(now) {
+            let from = sender.address().map_or_else(String::new, |from| format!(" from {from}"));
+            intake.suspend(now, &format!("what arrives at {}{from} is no MPEG-TS any more", trouble.label));
+        } else if !intake.has_begun() && !intake.is_suspended() {
             trouble.tell(intake.demuxer(), sender.address(), now);
         }
     }
