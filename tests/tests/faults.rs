@@ -6,10 +6,7 @@
 
 use harness::{
     Browser, Camera, Line, Player, Process, Publisher, PublisherOptions, Server, WebCamera, command,
-    faults::{
-        CommandCamera, Course, Fault, FlaskCamera, MadeCamera, Patient, PulledCamera, PushedCamera, SentCamera, treat_all,
-        wait_until_well,
-    },
+    faults::{Course, Everyone, Fault, Patient, treat_all, wait_until_well},
     http, skip_without, wait_until,
 };
 use std::time::{Duration, Instant};
@@ -42,6 +39,9 @@ fn expected(camera: &str, fault: Fault) -> Expected {
         ("pulled" | "web", Fault::Closed) => Told(&["offline"], "refuses the connection"),
         ("pulled" | "web", Fault::Killed | Fault::Resized) => Told(&["offline"], "127.0.0.1"),
         ("pushed", Fault::Killed | Fault::Resized | Fault::Closed) => Told(&["offline"], "publisher"),
+        ("whip", Fault::Killed) => Told(&["stalled"], "no frame for 2 s"),
+        ("pi", Fault::Killed) => Told(&["offline"], "was killed by SIGKILL"),
+        ("pi", Fault::Exits) => Told(&["offline"], "another process uses the camera"),
         ("command", Fault::Killed) => Told(&["offline"], "was killed by SIGKILL"),
         ("command", Fault::Exits) => Told(&["offline"], "has ended with status 3: the sensor does not answer"),
         ("sent", Fault::Killed) => Told(&["stalled"], "no frame for 2 s"),
@@ -57,12 +57,12 @@ fn whatever_happens_to_one_camera_is_told_and_passes_and_no_other_notices() {
         return;
     }
     let Some(browser) = Browser::start().unwrap() else { return };
-    let Some(patients) = patients() else { return };
+    let Some(everyone) = Everyone::start().unwrap() else { return };
     let Some(locked) = Locked::start() else { return };
-    let server = Server::with_cameras(&cameras(&patients, &locked)).unwrap();
+    let server = everyone.server(&format!("{BYSTANDER}: {{ source: publish }}\n{}", locked.cameras())).unwrap();
     let _bystander = Publisher::start_with(&server.rtsp_url(BYSTANDER), &small()).unwrap();
     let all_courses = |patient: &mut dyn Patient| all_courses(patient, &server);
-    let (courses, bystander) = treat_all(patients, &server, all_courses, |mut ward| {
+    let (courses, bystander) = treat_all(everyone.patients, &server, all_courses, |mut ward| {
         let viewers = Viewers::watch(&browser, &server, ward.names());
         let mut pieces = Vec::new();
         ward.begin();
@@ -85,25 +85,6 @@ fn whatever_happens_to_one_camera_is_told_and_passes_and_no_other_notices() {
 
 fn small() -> PublisherOptions {
     PublisherOptions { width: 640, height: 360, bitrate: 600_000, ..PublisherOptions::default() }
-}
-
-fn patients() -> Option<Vec<Box<dyn Patient>>> {
-    Some(vec![
-        Box::new(PulledCamera::start("pulled").unwrap()?),
-        Box::new(PushedCamera::new("pushed")),
-        Box::new(SentCamera::start("sent").unwrap()),
-        Box::new(FlaskCamera::start("web").unwrap()),
-        Box::new(CommandCamera::start("command").unwrap()),
-        Box::new(MadeCamera),
-    ])
-}
-
-fn cameras(patients: &[Box<dyn Patient>], locked: &Locked) -> String {
-    let mut yaml = format!("{BYSTANDER}: {{ source: publish }}\n{}", locked.cameras());
-    for patient in patients {
-        yaml.push_str(&format!("{}: {{ source: '{}', stall_after: 2s }}\n", patient.name(), patient.source()));
-    }
-    yaml
 }
 
 /// One fault after the other. Whatever was learned from the one before about waiting is forgotten.

@@ -5,10 +5,7 @@
 
 use harness::{
     Line, Player, Server, Usage,
-    faults::{
-        CommandCamera, Course, FlaskCamera, MadeCamera, Patient, PulledCamera, PushedCamera, SentCamera, treat_all,
-        wait_until_well,
-    },
+    faults::{Course, Everyone, Patient, treat_all, wait_until_well},
     skip_without, wait_until,
 };
 use std::{
@@ -27,18 +24,17 @@ fn a_day_of_faults_leaves_nothing_behind() {
     if skip_without(&["ffmpeg"]) {
         return;
     }
-    let Some(patients) = patients() else { return };
+    let Some(everyone) = Everyone::start().unwrap() else { return };
     let length = Duration::from_secs_f64(60.0 * number("NEVERBLINK_SOAK_MINUTES").unwrap_or(1.0));
     let seed = AtomicU64::new(number("NEVERBLINK_SOAK_SEED").map_or_else(|| fastrand::u64(..1 << 32), |seed| seed as u64));
     eprintln!("NEVERBLINK_SOAK_SEED={}", seed.load(SeqCst));
-    let lines = patients.iter().map(|p| format!("{}: {{ source: '{}', stall_after: 2s }}\n", p.name(), p.source()));
-    let server = Server::with_cameras(&lines.collect::<String>()).unwrap();
+    let server = everyone.server("").unwrap();
     let (treat_until, begun) = (Instant::now() + FILLED + length, Instant::now());
     let treat = |patient: &mut dyn Patient| {
         let mut dice = fastrand::Rng::with_seed(seed.fetch_add(1, SeqCst));
         courses(patient, &server, &mut dice, treat_until)
     };
-    let (struck, before, after) = treat_all(patients, &server, treat, |mut ward| {
+    let (struck, before, after) = treat_all(everyone.patients, &server, treat, |mut ward| {
         let mut players = ["pulled", "sent", "made"].map(|name| Player::ffmpeg(&server.rtsp_url(name), "tcp").unwrap());
         thread::sleep(FILLED.saturating_sub(begun.elapsed()));
         let before = Left::of(&server);
@@ -75,19 +71,6 @@ impl Left {
     fn of(server: &Server) -> Self {
         Self { usage: server.usage().unwrap(), children: server.workers().len() }
     }
-}
-
-fn patients() -> Option<Vec<Box<dyn Patient>>> {
-    Some(vec![
-        Box::new(PulledCamera::start("pulled").unwrap()?),
-        Box::new(PushedCamera::new("pushed")),
-        Box::new(SentCamera::start("sent").unwrap()),
-        Box::new(SentCamera::start("sent-too").unwrap()),
-        Box::new(FlaskCamera::start("web").unwrap()),
-        Box::new(CommandCamera::start("command").unwrap()),
-        Box::new(CommandCamera::start("command-too").unwrap()),
-        Box::new(MadeCamera),
-    ])
 }
 
 /// Faults, one after the other, until it is time to stop; returns how many.

@@ -2,21 +2,27 @@
 
 mod command;
 mod course;
+mod everyone;
 mod made;
+mod pi;
 mod pulled;
 mod pushed;
 mod sent;
 mod ward;
 mod web;
+mod whip;
 
 pub use command::CommandCamera;
 pub use course::{Course, wait_until_well};
+pub use everyone::Everyone;
 pub use made::MadeCamera;
+pub use pi::PiCamera;
 pub use pulled::PulledCamera;
 pub use pushed::PushedCamera;
 pub use sent::SentCamera;
 pub use ward::{Ward, treat_all};
 pub use web::FlaskCamera;
+pub use whip::WhipPatient;
 
 use crate::{PublisherOptions, Server};
 use anyhow::Result;

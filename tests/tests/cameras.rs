@@ -1,0 +1,116 @@
+//! Cameras of every kind, each by a program that others wrote, play in Chromium side by side, and nothing is missing.
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
+
+use harness::{
+    Browser, DEADLINE, Line, Measured, Process, Server, command,
+    faults::{Everyone, treat_all, wait_until_well},
+    in_ci,
+};
+use std::{path::Path, time::Instant};
+use tempfile::TempDir;
+
+/// The camera that sends JPEG, which browsers show by other means than the others.
+const JPEG: &str = "web";
+const FPS: f64 = 30.0;
+
+#[test]
+fn cameras_of_every_kind_play_in_a_browser_and_nothing_is_missing() {
+    let Some(browser) = Browser::start().unwrap() else { return };
+    let Some(everyone) = Everyone::start().unwrap() else { return };
+    let clips = TempDir::with_prefix("neverblink-clip-").unwrap();
+    let clip = make_clip(clips.path());
+    let server = everyone.server(&format!("file: {{ source: 'file:{clip}' }}\n")).unwrap();
+    let seconds = if in_ci() { 8.0 } else { 60.0 };
+    let lines = treat_all(
+        everyone.patients,
+        &server,
+        |_| Ok(()),
+        |ward| {
+            let names: Vec<_> = ward.names().iter().cloned().chain(["file".to_owned()]).collect();
+            watch_all(&browser, &server, &names, seconds)
+        },
+    );
+    Line::finish_all(&lines.unwrap());
+}
+
+/// Ten seconds with B-frames left out, for browsers show none.
+fn make_clip(directory: &Path) -> String {
+    let path = directory.join("clip.mp4").display().to_string();
+    let mut ffmpeg = command("ffmpeg", ["-loglevel", "error", "-nostdin", "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=30"]);
+    ffmpeg.args([
+        "-t",
+        "10",
+        "-c:v",
+        "libx264",
+        "-preset",
+        "ultrafast",
+        "-tune",
+        "zerolatency",
+        "-g",
+        "30",
+        "-pix_fmt",
+        "yuv420p",
+    ]);
+    assert!(Process::spawn("ffmpeg", ffmpeg.arg(&path)).unwrap().wait(DEADLINE).unwrap().success());
+    path
+}
+
+fn watch_all(browser: &Browser, server: &Server, names: &[String], seconds: f64) -> Vec<Line> {
+    for name in names {
+        wait_until_well(server, name).unwrap();
+        match name.as_str() {
+            JPEG => browser.open(name, &server.url("/health")).unwrap(),
+            _ => drop(browser.watch(name, &server.whep_url(name)).unwrap()),
+        }
+    }
+    // The last who joined is live by then.
+    browser.measure(&names[0], 3.0).unwrap();
+    let count = || names.iter().map(|name| (Instant::now(), taken_in(server, name))).collect::<Vec<_>>();
+    let before = count();
+    let measuring = |name: &String| (name != JPEG).then(|| browser.begin_measuring(name, seconds).unwrap());
+    let running: Vec<_> = names.iter().map(measuring).collect();
+    let files = read_jpeg(browser, seconds);
+    let after = count();
+    let rate = |((t0, n0), (t1, n1)): (&(Instant, f64), &(Instant, f64))| (n1 - n0) / t1.duration_since(*t0).as_secs_f64();
+    let taken_in = before.iter().zip(&after).map(rate);
+    let seen = running.into_iter().map(|running| running.map(|running| browser.measured(running).unwrap()));
+    names.iter().zip(taken_in).zip(seen).map(|((name, rate), seen)| judge(name, seconds, rate, seen.as_ref(), files)).collect()
+}
+
+/// Rates of frames, for what is counted here and there is not counted at the same moments.
+fn judge(name: &str, seconds: f64, taken_in: f64, seen: Option<&Measured>, files: f64) -> Line {
+    let arrived = seen.map_or(files, Measured::decoded_fps);
+    let mut line = Line::new(&format!("{name}: played in Chromium for {seconds} s beside cameras of all other kinds"));
+    line.at_least("% of the frames it makes taken in", 100.0 * taken_in / FPS, 99.5, 80.0);
+    line.at_least("% of these arrived", 100.0 * arrived / taken_in, 99.5, 80.0);
+    if let Some(seen) = seen {
+        line.at_most("freezes", seen.freezes() as f64, 0.0, 2.0);
+    }
+    line
+}
+
+fn taken_in(server: &Server, name: &str) -> f64 {
+    server.metric(&format!("neverblink_camera_frames_total{{camera=\"{name}\"}}")).unwrap()
+}
+
+/// Files a second, as a page reads them.
+fn read_jpeg(browser: &Browser, seconds: f64) -> f64 {
+    let read = format!(
+        "(async () => {{
+            const reader = (await fetch('/live/{JPEG}/mjpeg')).body.getReader();
+            const text = new TextDecoder('latin1');
+            await reader.read();
+            const begun = performance.now();
+            let [held, files] = ['', 0];
+            while (performance.now() < begun + {seconds} * 1000) {{
+                held += text.decode((await reader.read()).value);
+                const parts = held.split('Content-Type: image/jpeg');
+                files += parts.length - 1;
+                held = parts.at(-1).slice(-64);
+            }}
+            await reader.cancel();
+            return files / (performance.now() - begun) * 1000;
+        }})()"
+    );
+    browser.evaluate(JPEG, &read).unwrap().as_f64().unwrap()
+}
