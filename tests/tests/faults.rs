@@ -95,7 +95,7 @@ fn all_courses(patient: &mut dyn Patient, server: &Server) -> anyhow::Result<Vec
             restart(server, patient.name())?;
         }
         let falls = matches!(expected(patient.name(), *fault), Expected::Told(..));
-        let at_once = matches!(fault, Fault::Killed | Fault::Stopped | Fault::Exits);
+        let at_once = matches!(fault, Fault::Killed | Fault::Stopped) || *fault == Fault::Exits && patient.name() == "command";
         let lasts = if at_once { Duration::ZERO } else { LASTS };
         courses.push(Course::take(patient, *fault, server, lasts, falls)?);
     }
@@ -148,7 +148,10 @@ impl<'a> Viewers<'a> {
             sessions.push((name.to_owned(), browser.session(name).unwrap().session));
         }
         let players = ["pulled", "command"].map(|name| (name.to_owned(), Player::ffmpeg(&server.rtsp_url(name), "tcp").unwrap()));
-        let mut curl = command("curl", ["-sN", "-o", "/dev/null", &server.url("/live/web/mjpeg")]);
+        let mut curl = command(
+            "curl",
+            ["-sSN", "-o", "/dev/null", "-w", "%{http_code} after %{time_total} s", &server.url("/live/web/mjpeg")],
+        );
         Self { browser, sessions, players: players.into(), reader: Process::spawn("curl", &mut curl).unwrap() }
     }
 
@@ -164,7 +167,7 @@ impl<'a> Viewers<'a> {
             assert!(player.process().is_running(), "the RTSP player of {name} has ended");
             player.wait_for_frames(30, Duration::from_secs(20)).unwrap();
         }
-        assert!(self.reader.is_running(), "the reader of JPEG files has ended");
+        assert!(self.reader.is_running(), "the reader of JPEG files has ended: {:?}", self.reader.log().lines());
     }
 }
 

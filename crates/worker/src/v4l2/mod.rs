@@ -4,7 +4,7 @@
 //! for this, but they generate their structures with libclang when they are built, which not every machine has.
 //!
 //! Absent on purpose: what V4L2 has beside cameras, pictures whose planes lie in several buffers, and waiting: whoever uses a
-//! [`Stream`] polls the device beside what else it waits for.
+//! `Stream` polls the device beside what else it waits for.
 
 mod abi;
 mod coding;
