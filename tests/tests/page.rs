@@ -85,7 +85,7 @@ fn a_publisher_that_dies_and_returns_is_told_in_words_within_one_session() -> Re
     let said: Vec<&str> = words.lines().filter(|line| !line.is_empty()).collect();
     assert!(said[0].starts_with("Offline since ") && said[0].len() == "Offline since 12:34:56".len(), "{words}");
     assert!(said.len() > 1, "no reason given: {words}");
-    browser.wait_for("page", "document.querySelector('[role=status]').textContent.startsWith('robot: offline')", DEADLINE)?;
+    browser.wait_for("page", "document.getElementById('announcer').textContent.startsWith('robot: offline')", DEADLINE)?;
     let _again = Publisher::start(&server.rtsp_url("robot"))?;
     await_tile(&browser, "robot", "live")?;
     assert_eq!(number(&browser, SESSIONS)?, sessions, "the session should have stayed");

@@ -254,18 +254,21 @@ fn a_person_sets_controls_on_the_page_by_keyboard() -> anyhow::Result<()> {
     let button = "document.querySelector('[role=dialog] button[aria-label=\"Camera settings\"]')";
     wait(&format!("{button} !== null && !{button}.hidden"))?;
     browser.evaluate("page", &format!("{button}.click()"))?;
-    wait("document.querySelector('#set-exposure_time')?.disabled && !document.querySelector('.settings').hidden")?;
-    assert_eq!(browser.evaluate("page", "document.querySelector('#set-exposure_time-why').textContent")?, "auto_exposure is on");
+    wait("document.querySelector('#set-pi-exposure_time')?.disabled && !document.querySelector('.settings').hidden")?;
+    assert_eq!(
+        browser.evaluate("page", "document.querySelector('#set-pi-exposure_time-why').textContent")?,
+        "auto_exposure is on"
+    );
     assert_eq!(browser.accessibility("page")?, Vec::<String>::new());
-    browser.evaluate("page", "document.querySelector('#set-brightness').focus()")?;
+    browser.evaluate("page", "document.querySelector('#set-pi-brightness').focus()")?;
     browser.press("page", "ArrowRight")?;
     wait("document.querySelector('.settings [role=status]').textContent === 'Set.'")?;
     let set = value(&pi.controls(), "brightness").as_f64().unwrap();
     assert!(set > 0.0 && set < 0.1, "{set}");
-    browser.evaluate("page", "document.querySelector('#set-auto_exposure').click()")?;
-    wait("!document.querySelector('#set-exposure_time').disabled")?;
+    browser.evaluate("page", "document.querySelector('#set-pi-auto_exposure').click()")?;
+    wait("!document.querySelector('#set-pi-exposure_time').disabled")?;
     browser.evaluate("page", "document.querySelector('.settings > button').click()")?;
-    wait("document.querySelector('#set-exposure_time').disabled")?;
+    wait("document.querySelector('#set-pi-exposure_time').disabled")?;
     assert_eq!(pi.controls()["set"], json!({}));
     Ok(())
 }

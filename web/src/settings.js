@@ -21,6 +21,7 @@ const FLOAT_STEPS = 200;
 /** What can be set in a camera, beside its large picture. */
 export class Settings {
   #url;
+  #camera;
   #form = make('form', { class: 'settings-form' });
   #said = make('p', { class: 'note-text', role: 'status' });
   #reset = make('button', { type: 'button' }, 'Back to the camera’s own');
@@ -30,6 +31,7 @@ export class Settings {
 
   /** @param {string} camera its name */
   constructor(camera) {
+    this.#camera = camera;
     this.#url = new URL(`api/v1/cameras/${encodeURIComponent(camera)}/controls`, document.baseURI);
     this.element.hidden = true;
     this.#form.addEventListener('submit', (event) => event.preventDefault());
@@ -49,7 +51,7 @@ export class Settings {
   /** @param {Control[]} controls */
   #show(controls) {
     if (controls.map((control) => control.name).join() !== [...this.#rows.keys()].join()) {
-      this.#rows = new Map(controls.map((control) => [control.name, new Row(control, (value) => this.#set({ [control.name]: value }))]));
+      this.#rows = new Map(controls.map((control) => [control.name, new Row(this.#camera, control, (value) => this.#set({ [control.name]: value }))]));
       this.#form.replaceChildren(...[...this.#rows.values()].map((row) => row.element));
     }
     controls.forEach((control) => this.#rows.get(control.name)?.show(control));
@@ -89,11 +91,12 @@ class Row {
   hasDefault = false;
 
   /**
+   * @param {string} camera several have settings in one page
    * @param {Control} control
    * @param {(value: boolean | number | string) => void} set
    */
-  constructor(control, set) {
-    const id = `set-${control.name}`;
+  constructor(camera, control, set) {
+    const id = `set-${camera}-${control.name}`;
     this.#input = field(control);
     this.#input.id = id;
     this.#why.id = `${id}-why`;
