@@ -152,7 +152,14 @@ impl<'a> Viewers<'a> {
             "curl",
             ["-sSN", "-o", "/dev/null", "-w", "%{http_code} after %{time_total} s", &server.url("/live/web/mjpeg")],
         );
-        Self { browser, sessions, players: players.into(), reader: Process::spawn("curl", &mut curl).unwrap() }
+        let reader = Process::spawn("curl", &mut curl).unwrap();
+        // Whoever comes to a camera that is away is told so at once; only who is there stays.
+        let reads = || {
+            let viewers = server.json("/api/v1/viewers?protocol=mjpeg").ok()?;
+            (viewers["viewers"][0]["frames_sent"].as_u64()? > 0).then_some(())
+        };
+        wait_until("the reader of JPEG files reading", Duration::from_secs(20), reads).unwrap();
+        Self { browser, sessions, players: players.into(), reader }
     }
 
     /// The same sessions, and new pictures in each.
