@@ -1,9 +1,13 @@
 //! A program that publishes by WHIP.
 
 use super::{Fault, Patient};
-use crate::{Server, WhipCamera};
+use crate::{Server, WhipCamera, wait_until};
 use anyhow::{Context, Result};
 use nix::sys::signal::Signal;
+use std::time::Duration;
+
+/// It is known within the stall time.
+const TRIES: Duration = Duration::from_secs(30);
 
 /// GStreamer's webrtcbin.
 pub struct WhipPatient {
@@ -19,7 +23,10 @@ impl WhipPatient {
 
     fn publish(&mut self, server: &Server) -> Result<()> {
         self.camera = None;
-        self.camera = Some(WhipCamera::start(&server.url(&format!("/live/{}/whip", self.name)), 30)?);
+        let url = server.url(&format!("/live/{}/whip", self.name));
+        // Refused as long as the one that was killed is not known to be gone: whoever starts it anew tries again.
+        let start = || WhipCamera::start(&url, 30).ok();
+        self.camera = Some(wait_until("a WHIP publisher being welcome", TRIES, start)?);
         Ok(())
     }
 
