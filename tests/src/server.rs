@@ -7,6 +7,7 @@ use serde_json::Value;
 use std::{
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::{Path, PathBuf},
+    time::Duration,
 };
 use tempfile::TempDir;
 
@@ -156,6 +157,20 @@ impl Server {
             last.as_ref()?.as_ref().ok().filter(|c| c["state"] == state).cloned()
         })
         .with_context(|| format!("last answer: {last:?}"))
+    }
+
+    /// As [`Server::wait_for_state`], for a reason with these words in it.
+    ///
+    /// # Errors
+    /// If that does not happen within `limit`.
+    pub fn wait_for_words(&self, camera: &str, state: &str, words: &str, limit: Duration) -> Result<Value> {
+        let mut last = Value::Null;
+        let found = wait_until(&format!("{camera} {state}: …{words}…"), limit, || {
+            last = self.camera(camera).ok()?;
+            let told = last["reason"].as_str().is_some_and(|reason| reason.contains(words));
+            (last["state"] == state && (words.is_empty() || told)).then(|| last.clone())
+        });
+        found.with_context(|| format!("last: {last}"))
     }
 
     /// What it logged.

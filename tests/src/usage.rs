@@ -39,6 +39,11 @@ fn system(var: SysconfVar) -> u64 {
     sysconf(var).ok().flatten().and_then(|v| u64::try_from(v).ok()).unwrap_or(1)
 }
 
+/// True if a word of the command line of `pid` is `word`.
+pub(crate) fn is_called_with(pid: Pid, word: &str) -> bool {
+    fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.split(|byte| *byte == 0).any(|part| part == word.as_bytes()))
+}
+
 /// The children of `pid`, for example a server's workers.
 pub fn children(pid: Pid) -> Vec<Pid> {
     let tasks = fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();

@@ -15,13 +15,7 @@ fn server(command: &str) -> Server {
 }
 
 fn wait_for(server: &Server, state: &str, words: &str) -> Value {
-    let mut last = Value::Null;
-    let found = wait_until(&format!("{state}: …{words}…"), SOON, || {
-        last = server.camera("odd").ok()?;
-        let told = last["reason"].as_str().is_some_and(|reason| reason.contains(words));
-        (last["state"] == state && (words.is_empty() || told)).then(|| last.clone())
-    });
-    found.unwrap_or_else(|error| panic!("{error:#}; last: {last}"))
+    server.wait_for_words("odd", state, words, SOON).unwrap()
 }
 
 #[test]

@@ -36,13 +36,7 @@ impl Clips {
 }
 
 fn wait_for(server: &Server, camera: &str, state: &str, words: &str) -> Value {
-    let mut last = Value::Null;
-    let found = wait_until(&format!("{camera} {state}: …{words}…"), SOON, || {
-        last = server.camera(camera).ok()?;
-        let told = last["reason"].as_str().is_some_and(|reason| reason.contains(words));
-        (last["state"] == state && (words.is_empty() || told)).then(|| last.clone())
-    });
-    found.unwrap_or_else(|error| panic!("{error:#}; last: {last}"))
+    server.wait_for_words(camera, state, words, SOON).unwrap()
 }
 
 /// What ffprobe sees of a camera for `seconds`: decode and presentation times of each track, in seconds, as they came.

@@ -25,13 +25,7 @@ fn server(source: &str) -> Result<Server> {
 
 /// Waits until the camera is in `state` for a reason with these words in it.
 fn wait_for(server: &Server, state: &str, words: &str) -> Result<Value> {
-    let mut last = Value::Null;
-    let fits = |c: &Value| c["state"] == state && c["reason"].as_str().is_some_and(|r| r.contains(words));
-    wait_until(&format!("{state}: …{words}…"), SOON, || {
-        last = server.camera("front").ok()?;
-        fits(&last).then(|| last.clone())
-    })
-    .with_context(|| format!("last: {last}"))
+    server.wait_for_words("front", state, words, SOON)
 }
 
 /// Waits until frames arrive at the rate they are sent.

@@ -42,13 +42,7 @@ impl Pi {
     }
 
     fn wait_for(&self, state: &str, words: &str) -> Value {
-        let mut last = Value::Null;
-        let found = wait_until(&format!("{state}: …{words}…"), SOON, || {
-            last = self.server.camera("pi").ok()?;
-            let told = last["reason"].as_str().is_some_and(|reason| reason.contains(words));
-            (last["state"] == state && (words.is_empty() || told)).then(|| last.clone())
-        });
-        found.unwrap_or_else(|error| panic!("{error:#}; last: {last}"))
+        self.server.wait_for_words("pi", state, words, SOON).unwrap()
     }
 
     fn wait_for_full_rate(&self) {

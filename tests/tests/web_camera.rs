@@ -1,7 +1,7 @@
 //! Scripts and cameras that send JPEG files by HTTP.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use anyhow::{Context, Result};
+use anyhow::Result;
 use harness::{PublisherOptions, Server, WebCamera, http, skip_without, wait_until};
 use nix::sys::signal::Signal;
 use serde_json::Value;
@@ -25,13 +25,7 @@ fn server(source: &str) -> Server {
 }
 
 fn wait_for(server: &Server, state: &str, words: &str) -> Result<Value> {
-    let mut last = Value::Null;
-    wait_until(&format!("{state}: …{words}…"), SOON, || {
-        last = server.camera("old").ok()?;
-        let told = words.is_empty() || last["reason"].as_str().is_some_and(|reason| reason.contains(words));
-        (last["state"] == state && told).then(|| last.clone())
-    })
-    .with_context(|| format!("last: {last}"))
+    server.wait_for_words("old", state, words, SOON)
 }
 
 fn contains(bytes: &[u8], what: &[u8]) -> bool {

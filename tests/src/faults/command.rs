@@ -1,7 +1,7 @@
 //! A command that writes MPEG-TS, which the server starts.
 
 use super::{Fault, Patient};
-use crate::{Server, repository};
+use crate::{Server, repository, usage::is_called_with};
 use anyhow::{Context, Result};
 use nix::{
     sys::signal::{Signal, kill},
@@ -39,14 +39,10 @@ impl CommandCamera {
     }
 
     fn signal(&self, server: &Server, signal: Signal) -> Result<()> {
-        let ours = |pid: &Pid| fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| contains(&line, &self.control()));
+        let ours = |pid: &Pid| is_called_with(*pid, &self.control());
         let pid = server.workers().into_iter().find(ours).context("no command runs")?;
         Ok(kill(pid, signal)?)
     }
-}
-
-fn contains(line: &[u8], word: &str) -> bool {
-    line.split(|byte| *byte == 0).any(|part| part == word.as_bytes())
 }
 
 impl Patient for CommandCamera {

@@ -1,13 +1,12 @@
 //! A camera whose pixels a worker process of the server makes.
 
 use super::{Fault, Patient};
-use crate::Server;
+use crate::{Server, usage::is_called_with};
 use anyhow::{Context, Result};
 use nix::{
     sys::signal::{Signal, kill},
     unistd::Pid,
 };
-use std::fs;
 
 /// The test picture.
 pub struct MadeCamera;
@@ -15,10 +14,7 @@ pub struct MadeCamera;
 impl MadeCamera {
     /// The first process of that kind: nothing on its command line tells whose it is, and this one is the oldest.
     fn worker(server: &Server) -> Option<Pid> {
-        let is_worker = |pid: &Pid| {
-            fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.split(|byte| *byte == 0).any(|word| word == b"worker"))
-        };
-        server.workers().into_iter().find(is_worker)
+        server.workers().into_iter().find(|pid| is_called_with(*pid, "worker"))
     }
 }
 

@@ -1,7 +1,7 @@
 //! The camera of a Raspberry Pi: a stand-in for picamera2, driven by the server's own helper.
 
 use super::{Fault, Patient};
-use crate::{Server, repository};
+use crate::{Server, repository, usage::is_called_with};
 use anyhow::{Context, Result};
 use nix::{
     sys::signal::{Signal, kill},
@@ -34,10 +34,7 @@ impl PiCamera {
 
     /// The one child that is given its program on the command line.
     fn helper(server: &Server) -> Result<Pid> {
-        let is_helper = |pid: &Pid| {
-            fs::read(format!("/proc/{pid}/cmdline")).is_ok_and(|line| line.split(|byte| *byte == 0).any(|word| word == b"-c"))
-        };
-        server.workers().into_iter().find(is_helper).context("no helper runs")
+        server.workers().into_iter().find(|pid| is_called_with(*pid, "-c")).context("no helper runs")
     }
 }
 

@@ -62,11 +62,13 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// The frame as the hub wants it, received at `now`.
+    /// The frame as the hub wants it, received at `now`. Both processes read the same clock, so times that lie after what follows them
+    /// are lies, and moved there.
     pub fn into_unit(self, now: Mono) -> AccessUnit {
         let clock = if self.sensed { CaptureClock::Sensor } else { CaptureClock::Arrival };
-        let captured = Captured { at: self.captured, clock };
-        let timing = Timing { captured, encoded: Some(self.encoded), received: now, published: now };
+        let encoded = self.encoded.min(now);
+        let captured = Captured { at: self.captured.min(encoded), clock };
+        let timing = Timing { captured, encoded: Some(encoded), received: now, published: now };
         AccessUnit::new(self.track, self.pts, self.key, timing, self.payload)
     }
 }

@@ -62,6 +62,21 @@ pub(super) fn count_within(text: &str, least: usize, most: usize) -> Result<usiz
     }
 }
 
+/// The number of an option `key` of a source, within bounds that fit its type.
+pub(super) fn number<T: TryFrom<u32>>(key: &str, value: &str, least: u32, most: u32) -> Result<T, String> {
+    let good = value.parse().ok().filter(|n| (least..=most).contains(n));
+    let number = good.and_then(|n| T::try_from(n).ok());
+    number.ok_or_else(|| format!("{key}={value:?} is not possible; it may be {least} to {most}"))
+}
+
+/// The same for columns and rows of which a chroma sample covers two.
+pub(super) fn even(key: &str, value: &str, least: u32, most: u32) -> Result<u32, String> {
+    match number(key, value, least, most)? {
+        odd if odd % 2 == 1 => Err(format!("{key}={value:?} is not possible; it must be even")),
+        even => Ok(even),
+    }
+}
+
 /// Yes or no.
 pub(super) fn switch(text: &str) -> Result<bool, String> {
     match text {

@@ -70,8 +70,6 @@ impl Painter {
     }
 
     fn push(&self, mut frame: Frame, now: Mono, like: &Catalog) -> bool {
-        frame.encoded = frame.encoded.min(now);
-        frame.captured = frame.captured.min(frame.encoded);
         frame.track = like.video().map_or(TrackId(0), |track| track.id);
         self.publisher.as_ref().is_none_or(|publisher| publisher.push(now, frame.into_unit(now)).is_ok())
     }

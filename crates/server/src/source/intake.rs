@@ -6,11 +6,20 @@ use media::{
     Catalog, Mono,
     container::{Demux, Demuxed},
 };
-use std::{sync::Arc, time::Duration};
+use std::{future::pending, sync::Arc, time::Duration};
+use tokio::time::sleep;
 
 /// A frame whose end only the next would tell is complete when nothing more comes for this long; then it was not the middle of a
 /// burst.
 pub(super) const PAUSE: Duration = Duration::from_millis(4);
+
+/// Completes after [`PAUSE`], if that is waited for.
+pub(super) async fn quiet(awaited: bool) {
+    match awaited {
+        true => sleep(PAUSE).await,
+        false => pending().await,
+    }
+}
 
 /// So much that makes no sense, for so long without a frame, is no accident of the way.
 const NONSENSE: u64 = 16 << 10;

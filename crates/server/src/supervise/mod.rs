@@ -48,6 +48,11 @@ impl Context {
     pub(crate) fn publish(&self, by: &Arc<str>, catalog: Catalog) -> Result<Publisher, Exit> {
         self.stream.publish(self.clock.now(), by.clone(), catalog).map_err(Exit::from)
     }
+
+    /// Runs what has no goodbye to say until it ends, or until the source is to stop: then it is dropped.
+    pub(crate) async fn until_stopped(&self, run: impl Future<Output = Exit>) -> Exit {
+        self.stop.run_until_cancelled(run).await.unwrap_or_else(Exit::stopped)
+    }
 }
 
 /// Why a run ended.

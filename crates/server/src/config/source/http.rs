@@ -1,6 +1,7 @@
 //! `http://…`.
 
 use super::address::{Credentials, address, redact};
+use crate::config::values::number;
 use std::fmt;
 use url::Url;
 
@@ -42,8 +43,7 @@ pub(super) fn parse(text: &str) -> Result<HttpSource, String> {
             // It may be the end of a password.
             return Err("unknown option behind #; known: fps. Within a password write # as %23".to_owned());
         }
-        let good = value.parse().ok().filter(|n| (1..=MOST_SNAPSHOTS).contains(n));
-        fps = good.ok_or_else(|| format!("fps={value:?} is not possible; it may be 1 to {MOST_SNAPSHOTS}"))?;
+        fps = number(&key, &value, 1, MOST_SNAPSHOTS)?;
     }
     url.set_fragment(None);
     Ok(HttpSource { url, credentials, fps })

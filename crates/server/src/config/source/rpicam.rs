@@ -1,6 +1,6 @@
 //! `rpicam:0?…`.
 
-use crate::config::values::{similar, switch};
+use crate::config::values::{even, number, similar, switch};
 use std::fmt;
 
 /// A camera at the ribbon connector of a Raspberry Pi.
@@ -130,9 +130,9 @@ pub(super) fn parse(rest: &str) -> Result<RpicamSource, String> {
         match &*key {
             "width" => pi.width = even(&key, &value, 64, 4608)?,
             "height" => pi.height = even(&key, &value, 64, 3496)?,
-            "fps" => pi.fps = within(&key, &value, 1, 240)?,
-            "gop" => gop = Some(within(&key, &value, 1, 6000)?),
-            "bitrate" => pi.bitrate = within(&key, &value, 100_000, 25_000_000)?,
+            "fps" => pi.fps = number(&key, &value, 1, 240)?,
+            "gop" => gop = Some(number(&key, &value, 1, 6000)?),
+            "bitrate" => pi.bitrate = number(&key, &value, 100_000, 25_000_000)?,
             "hflip" => pi.hflip = flag(&key, &value)?,
             "vflip" => pi.vflip = flag(&key, &value)?,
             "driver" => pi.driver = driver(&value)?,
@@ -143,18 +143,6 @@ pub(super) fn parse(rest: &str) -> Result<RpicamSource, String> {
     }
     pi.gop = gop.unwrap_or(pi.fps);
     Ok(pi)
-}
-
-fn within(key: &str, value: &str, least: u32, most: u32) -> Result<u32, String> {
-    let good = value.parse().ok().filter(|n| (least..=most).contains(n));
-    good.ok_or_else(|| format!("{key}={value:?} is not possible; it may be {least} to {most}"))
-}
-
-fn even(key: &str, value: &str, least: u32, most: u32) -> Result<u32, String> {
-    match within(key, value, least, most)? {
-        odd if odd % 2 == 1 => Err(format!("{key}={value:?} is not possible; it must be even")),
-        even => Ok(even),
-    }
 }
 
 fn flag(key: &str, value: &str) -> Result<bool, String> {

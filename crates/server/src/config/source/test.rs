@@ -1,5 +1,6 @@
 //! `test:?…`.
 
+use crate::config::values::{even, number};
 use std::fmt;
 
 /// The test picture.
@@ -37,21 +38,14 @@ pub(super) fn parse(rest: &str) -> Result<TestSource, String> {
     let mut test = TestSource::default();
     let query = rest.strip_prefix('?').unwrap_or(rest);
     for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
-        let (slot, bounds) = match &*key {
-            "width" => (&mut test.width, 64..=3840),
-            "height" => (&mut test.height, 64..=2160),
-            "fps" => (&mut test.fps, 1..=120),
-            "gop" => (&mut test.gop, 1..=6000),
-            "bitrate" => (&mut test.bitrate, 50_000..=50_000_000),
-            "noise" => (&mut test.noise, 0..=60),
+        match &*key {
+            "width" => test.width = even(&key, &value, 64, 3840)?,
+            "height" => test.height = even(&key, &value, 64, 2160)?,
+            "fps" => test.fps = number(&key, &value, 1, 120)?,
+            "gop" => test.gop = number(&key, &value, 1, 6000)?,
+            "bitrate" => test.bitrate = number(&key, &value, 50_000, 50_000_000)?,
+            "noise" => test.noise = number(&key, &value, 0, 60)?,
             _ => return Err(unknown_option(&key)),
-        };
-        let (least, most) = (*bounds.start(), *bounds.end());
-        let good = value.parse().ok().filter(|n| bounds.contains(n));
-        *slot = good.ok_or_else(|| format!("{key}={value:?} is not possible; it may be {least} to {most}"))?;
-        // A chroma sample covers two columns and two rows.
-        if matches!(&*key, "width" | "height") && *slot % 2 != 0 {
-            return Err(format!("{key}={value:?} is not possible; it must be even"));
         }
     }
     Ok(test)

@@ -1,5 +1,6 @@
 //! `v4l2:/dev/video0?…`.
 
+use crate::config::values::number;
 use proto::ipc::PictureFormat;
 use std::fmt;
 
@@ -63,12 +64,6 @@ pub(super) fn parse(rest: &str) -> Result<V4l2Source, String> {
         }
     }
     Ok(source)
-}
-
-fn number<T: TryFrom<u32>>(key: &str, value: &str, least: u32, most: u32) -> Result<T, String> {
-    let good = value.parse().ok().filter(|n| (least..=most).contains(n));
-    let number = good.and_then(|n| T::try_from(n).ok());
-    number.ok_or_else(|| format!("{key}={value:?} is not possible; it may be {least} to {most}"))
 }
 
 fn format(value: &str) -> Result<PictureFormat, String> {

@@ -8,13 +8,13 @@ mod parts;
 
 use super::{
     child::{Child, How},
-    intake::{Intake, PAUSE},
+    intake::{Intake, quiet},
 };
 use crate::supervise::{Context, Exit, Fault, Source};
 use media::container::{Demux, Format};
 use parts::Parts;
-use std::{future::pending, sync::Arc};
-use tokio::{io::AsyncReadExt, time::timeout};
+use std::sync::Arc;
+use tokio::io::AsyncReadExt;
 
 /// Read at once.
 const READ: usize = 64 << 10;
@@ -89,11 +89,7 @@ impl Source for ExecSource {
     }
 
     async fn run(&mut self, ctx: Context) -> Exit {
-        let stop = ctx.stop.clone();
-        tokio::select! {
-            () = stop.cancelled() => Exit::stopped(),
-            exit = self.watch(&ctx) => exit,
-        }
+        ctx.until_stopped(self.watch(&ctx)).await
     }
 }
 
@@ -147,14 +143,5 @@ fn check(child: &Child, intake: &Any<'_>, format: Option<Format>) -> Result<(), 
             Err(Exit::new(Fault::Refused, format!("{name} writes broken {}: {broken}", format.unwrap_or(Format::Ts))))
         }
         None => Ok(()),
-    }
-}
-
-/// Completes after a pause, if one is waited for.
-async fn quiet(awaited: bool) {
-    if awaited {
-        let _ = timeout(PAUSE, pending::<()>()).await;
-    } else {
-        pending::<()>().await;
     }
 }

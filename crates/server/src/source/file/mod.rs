@@ -86,17 +86,13 @@ impl Source for FilePlay {
     }
 
     async fn run(&mut self, ctx: Context) -> Exit {
-        let stop = ctx.stop.clone();
         let repeat = self.target.repeat;
-        let exit = tokio::select! {
-            () = stop.cancelled() => return Exit::stopped(),
-            exit = self.play(&ctx) => exit,
-        };
+        let exit = ctx.until_stopped(self.play(&ctx)).await;
         if repeat || &*exit.words != ENDED {
             return exit;
         }
         // It is not to be played again; the state has been told.
-        stop.cancelled().await;
+        ctx.stop.cancelled().await;
         Exit::stopped()
     }
 }

@@ -97,11 +97,7 @@ impl Source for HttpPull {
     }
 
     async fn run(&mut self, ctx: Context) -> Exit {
-        let stop = ctx.stop.clone();
-        tokio::select! {
-            () = stop.cancelled() => Exit::stopped(),
-            exit = self.pull(&ctx) => exit,
-        }
+        ctx.until_stopped(self.pull(&ctx)).await
     }
 }
 

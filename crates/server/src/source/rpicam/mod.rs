@@ -119,11 +119,7 @@ impl Source for Rpicam {
     }
 
     async fn run(&mut self, ctx: Context) -> Exit {
-        let stop = ctx.stop.clone();
-        tokio::select! {
-            () = stop.cancelled() => Exit::stopped(),
-            exit = self.watch(&ctx) => exit,
-        }
+        ctx.until_stopped(self.watch(&ctx)).await
     }
 }
 

@@ -4,15 +4,15 @@ use super::{annexb::Assembler, ear::Ear, feed::Feed};
 use crate::{
     source::{
         child::Child,
-        intake::{Intake, PAUSE},
+        intake::{Intake, quiet},
     },
     supervise::{Context, Exit, Fault},
     workers::Hears,
 };
 use bytes::Bytes;
 use media::{Mono, ts::Demuxer};
-use std::{collections::VecDeque, future::pending, net::Ipv4Addr, sync::Arc};
-use tokio::{io::AsyncReadExt, net::UdpSocket, sync::mpsc, time::timeout};
+use std::{collections::VecDeque, net::Ipv4Addr, sync::Arc};
+use tokio::{io::AsyncReadExt, net::UdpSocket, sync::mpsc};
 
 /// Read at once: as much as a pipe holds.
 const READ: usize = 64 << 10;
@@ -91,15 +91,6 @@ async fn datagrams(socket: &UdpSocket, intake: &mut Intake<'_, Demuxer>, child: 
                 return Ok(());
             }
         }
-    }
-}
-
-/// Completes after a pause, if one is waited for.
-async fn quiet(awaited: bool) {
-    if awaited {
-        let _ = timeout(PAUSE, pending::<()>()).await;
-    } else {
-        pending::<()>().await;
     }
 }
 

@@ -68,11 +68,7 @@ impl Source for UdpListen {
     }
 
     async fn run(&mut self, ctx: Context) -> Exit {
-        let stop = ctx.stop.clone();
-        tokio::select! {
-            () = stop.cancelled() => Exit::stopped(),
-            exit = self.listen(&ctx) => exit,
-        }
+        ctx.until_stopped(self.listen(&ctx)).await
     }
 }
 

@@ -193,10 +193,7 @@ impl Speaker {
     }
 
     /// A frame before its tracks, or one of a track that was not announced, is nothing a reader could use.
-    fn publish(&mut self, now: Mono, mut frame: Frame) -> Result<(), End> {
-        // Both processes read the same clock, so a frame from the future is a lie.
-        frame.encoded = frame.encoded.min(now);
-        frame.captured = frame.captured.min(frame.encoded);
+    fn publish(&mut self, now: Mono, frame: Frame) -> Result<(), End> {
         if let Some(publisher) = &self.publisher {
             publisher.push(now, frame.into_unit(now))?;
         }
