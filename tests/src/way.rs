@@ -36,6 +36,14 @@ pub enum Media {
     Up,
     /// To the one who connects: a player.
     Down,
+    /// Likewise, and it is no RTSP: nothing is to be looked for in it.
+    Files,
+}
+
+impl Media {
+    fn is_of(self, connecting: bool) -> bool {
+        connecting == (self == Self::Up)
+    }
 }
 
 /// A running way. Dropping it closes it.
@@ -146,11 +154,11 @@ impl Shared {
         let _ = near.set_nonblocking(false);
         let first = self.shift.load(SeqCst);
         let wrap = self.wrap.swap(false, SeqCst);
-        for (from, into, media) in [(&near, &far, Media::Up), (&far, &near, Media::Down)] {
+        for (from, into, connecting) in [(&near, &far, true), (&far, &near, false)] {
             let (Ok(from), Ok(into)) = (from.try_clone(), into.try_clone()) else { return };
             let _ = into.set_nodelay(true);
             let (ours, rtp) = (self.clone(), Interleaved::new(first, wrap));
-            thread::spawn(move || ours.carry(from, into, media == ours.media, rtp));
+            thread::spawn(move || ours.carry(from, into, ours.media.is_of(connecting), rtp));
         }
         let mut connections = self.connections.lock().unwrap_or_else(PoisonError::into_inner);
         connections.extend([near, far]);
@@ -167,8 +175,8 @@ impl Shared {
                     data.iter_mut().for_each(|byte| *byte = fastrand::u8(..));
                     into.write_all(data)
                 }
-                true => into.write_all(&rtp.pass(data, self.shift.load(SeqCst))),
-                false => into.write_all(data),
+                true if self.media != Media::Files => into.write_all(&rtp.pass(data, self.shift.load(SeqCst))),
+                _ => into.write_all(data),
             };
             if sent.is_err() {
                 break;

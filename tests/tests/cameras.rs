@@ -2,24 +2,24 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use harness::{
-    Browser, DEADLINE, Line, Process, Server, command,
+    Browser, Clip, Line, Measured, Server,
     faults::{Everyone, treat_all, wait_until_well},
     in_ci,
 };
-use std::{path::Path, time::Instant};
-use tempfile::TempDir;
+use std::time::Instant;
 
 /// The camera that sends JPEG, which browsers show by other means than the others.
 const JPEG: &str = "web";
 const FPS: f64 = 30.0;
+/// Cameras that Chromium plays side by side where it is measured: all encoders are on this machine as well, and take half of it.
+const AT_ONCE: usize = 4;
 
 #[test]
 fn cameras_of_every_kind_play_in_a_browser_and_nothing_is_missing() {
     let Some(browser) = Browser::start().unwrap() else { return };
     let Some(everyone) = Everyone::start().unwrap() else { return };
-    let clips = TempDir::with_prefix("neverblink-clip-").unwrap();
-    let clip = make_clip(clips.path());
-    let server = everyone.server(&format!("file: {{ source: 'file:{clip}' }}\n")).unwrap();
+    let clip = Clip::make().unwrap();
+    let server = everyone.server(&format!("file: {{ source: 'file:{}' }}\n", clip.path().display())).unwrap();
     let seconds = if in_ci() { 8.0 } else { 60.0 };
     let lines = treat_all(
         everyone.patients,
@@ -33,58 +33,37 @@ fn cameras_of_every_kind_play_in_a_browser_and_nothing_is_missing() {
     Line::finish_all(&lines.unwrap());
 }
 
-/// Ten seconds with B-frames left out, for browsers show none.
-fn make_clip(directory: &Path) -> String {
-    let path = directory.join("clip.mp4").display().to_string();
-    let mut ffmpeg = command("ffmpeg", ["-loglevel", "error", "-nostdin", "-f", "lavfi", "-i", "testsrc2=size=320x240:rate=30"]);
-    ffmpeg.args([
-        "-t",
-        "10",
-        "-c:v",
-        "libx264",
-        "-preset",
-        "ultrafast",
-        "-tune",
-        "zerolatency",
-        "-g",
-        "30",
-        "-pix_fmt",
-        "yuv420p",
-    ]);
-    assert!(Process::spawn("ffmpeg", ffmpeg.arg(&path)).unwrap().wait(DEADLINE).unwrap().success());
-    path
-}
-
 fn watch_all(browser: &Browser, server: &Server, names: &[String], seconds: f64) -> Vec<Line> {
     let (jpeg, others): (Vec<_>, Vec<_>) = names.iter().cloned().partition(|name| name == JPEG);
-    for name in &others {
+    let at_once = if in_ci() { others.len() } else { AT_ONCE };
+    let mut lines: Vec<_> = others.chunks(at_once).flat_map(|names| watch(browser, server, names, seconds)).collect();
+    // Whoever reads too slowly gets the newest picture, so that this one reads alone.
+    wait_until_well(server, JPEG).unwrap();
+    browser.open(JPEG, &server.url("/health")).unwrap();
+    let (rates, files) = while_counting(server, &jpeg, || read_jpeg(browser, seconds));
+    lines.extend(jpeg.iter().zip(rates).map(|(name, rate)| judge(name, seconds, rate, files)));
+    lines
+}
+
+/// Some cameras side by side.
+fn watch(browser: &Browser, server: &Server, names: &[String], seconds: f64) -> Vec<Line> {
+    for name in names {
         wait_until_well(server, name).unwrap();
         browser.watch(name, &server.whep_url(name)).unwrap();
     }
     // The last who joined is live by then.
-    browser.measure(&others[0], 3.0).unwrap();
-    let (rates, seen) = while_counting(server, &others, || {
-        let running: Vec<_> = others.iter().map(|name| browser.begin_measuring(name, seconds).unwrap()).collect();
+    browser.measure(&names[0], 3.0).unwrap();
+    let (rates, seen) = while_counting(server, names, || {
+        let running: Vec<_> = names.iter().map(|name| browser.begin_measuring(name, seconds).unwrap()).collect();
         running.into_iter().map(|running| browser.measured(running).unwrap()).collect::<Vec<_>>()
     });
-    let mut lines: Vec<_> = others
-        .iter()
-        .zip(rates)
-        .zip(&seen)
-        .map(|((name, rate), seen)| {
-            let mut line = judge(name, seconds, rate, seen.decoded_fps(), 80.0);
-            line.at_most("freezes", seen.freezes() as f64, 0.0, 2.0);
-            line
-        })
-        .collect();
-    // Whoever reads too slowly gets the newest picture, so that this one reads alone. Chromium loses a fifth even so: the promise is
-    // broken until it is known why (curl misses nothing).
-    others.iter().for_each(|name| browser.close(name).unwrap());
-    wait_until_well(server, JPEG).unwrap();
-    browser.open(JPEG, &server.url("/health")).unwrap();
-    let (rates, files) = while_counting(server, &jpeg, || read_jpeg(browser, seconds));
-    lines.extend(jpeg.iter().zip(rates).map(|(name, rate)| judge(name, seconds, rate, files, 40.0)));
-    lines
+    names.iter().for_each(|name| browser.close(name).unwrap());
+    let line = |((name, rate), seen): ((&String, f64), &Measured)| {
+        let mut line = judge(name, seconds, rate, seen.decoded_fps());
+        line.at_most("freezes", seen.freezes() as f64, 0.0, 2.0);
+        line
+    };
+    names.iter().zip(rates).zip(&seen).map(line).collect()
 }
 
 /// Frames a second that the server took in of each camera meanwhile.
@@ -98,10 +77,10 @@ fn while_counting<T>(server: &Server, names: &[String], work: impl FnOnce() -> T
 }
 
 /// Rates of frames, for what is counted here and there is not counted at the same moments.
-fn judge(name: &str, seconds: f64, taken_in: f64, arrived: f64, ci: f64) -> Line {
+fn judge(name: &str, seconds: f64, taken_in: f64, arrived: f64) -> Line {
     let mut line = Line::new(&format!("{name}: played in Chromium for {seconds} s beside cameras of all other kinds"));
     line.at_least("% of the frames it makes taken in", 100.0 * taken_in / FPS, 99.5, 80.0);
-    line.at_least("% of these arrived", 100.0 * arrived / taken_in, 99.5, ci);
+    line.at_least("% of these arrived", 100.0 * arrived / taken_in, 99.5, 80.0);
     line
 }
 

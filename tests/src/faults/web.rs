@@ -24,7 +24,7 @@ impl FlaskCamera {
     /// If it does not come up.
     pub fn start(name: &str) -> Result<Self> {
         let camera = WebCamera::start_at(0, None, &picture(SMALL))?;
-        let (port, way) = (camera.port(), Way::start(camera.port(), Media::Down)?);
+        let (port, way) = (camera.port(), Way::start(camera.port(), Media::Files)?);
         Ok(Self { name: name.into(), camera: Some(camera), port, size: SMALL, way })
     }
 
