@@ -3,7 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use harness::{
-    DEADLINE, Line, Publisher, PublisherOptions, Server, command, http, skip_without, wait_until, wall_clock,
+    DEADLINE, Line, Publisher, PublisherOptions, Server, ServerOptions, command, http, skip_without, wait_until, wall_clock,
     websocket::WebSocket,
 };
 use serde_json::Value;
@@ -206,6 +206,77 @@ fn a_publisher_is_sent_away_and_kept_out_until_the_start() {
         let _third = publish();
         assert_eq!(start.join().unwrap().0, 200);
     });
+}
+
+/// What is stopped stays so whatever becomes of the server: killed, ended, with another config.
+#[test]
+fn a_stop_outlives_the_server_and_changes_of_the_config_until_the_start() {
+    let place = tempfile::tempdir().unwrap();
+    let small = "test:?width=320&height=180&fps=15";
+    let cameras = format!(
+        "cam: {{ source: '{small}', renditions: {{ low: {{ source: '{small}&bitrate=100000' }} }} }}\nrobot: {{ source: publish }}\nother: {{ source: '{small}' }}"
+    );
+    let more = format!("state_dir: {}\n", place.path().display());
+    let options = ServerOptions { cameras, more, ..ServerOptions::default() };
+    let begin = || Server::start(options.clone()).unwrap();
+    let live = |server: &Server| {
+        for name in ["cam", "cam%2Flow", "other"] {
+            server.wait_for_state(name, "live").unwrap();
+        }
+    };
+    let mut server = begin();
+    live(&server);
+    let before = wall_clock();
+    for camera in ["cam", "robot"] {
+        assert_eq!(order(&server, camera, "stop").0, 200);
+    }
+    let stopped = (before, wall_clock());
+    server.process().kill();
+    let server = begin();
+    still_stopped(&server, stopped);
+    server.wait_for_state("other", "live").unwrap();
+    let health = http::get(server.http(), "/health").unwrap();
+    assert_eq!((health.status, &health.json().unwrap()["status"]), (503, &"degraded".into()));
+
+    // Neither does another source start it, nor being taken out and put back.
+    server.reload(&server.yaml().replace("bitrate=100000", "bitrate=200000").replace("height=180", "height=200")).unwrap();
+    wait_until("the other config", DEADLINE, || (server.camera("other").ok()?["tracks"][0]["height"] == 200).then_some(()))
+        .unwrap();
+    still_stopped(&server, stopped);
+    let yaml = server.yaml();
+    let without: String = yaml.split_inclusive('\n').filter(|line| !line.starts_with("  cam:")).collect();
+    server.reload(&without).unwrap();
+    wait_until("its end", DEADLINE, || server.camera("cam").is_err().then_some(())).unwrap();
+    server.reload(&yaml).unwrap();
+    wait_until("its return", DEADLINE, || server.camera("cam").ok()).unwrap();
+    still_stopped(&server, stopped);
+
+    // Of all orders the last one counts, whether it is a start or a restart.
+    assert_eq!(order(&server, "cam", "start").0, 200);
+    let answer = http::request(server.http(), "POST", "/api/v1/cameras/robot/restart", &[], b"").unwrap();
+    assert_eq!(answer.status, 202);
+    let mut server = server;
+    server.process().terminate(DEADLINE).unwrap();
+    let server = begin();
+    live(&server);
+    assert!(!server.camera("robot").unwrap()["reason"].as_str().unwrap().contains("stopped"));
+}
+
+/// Since a moment between these two of the wall clock, in words and in numbers, and without a worker.
+fn still_stopped(server: &Server, (from, until): (f64, f64)) {
+    for camera in ["cam", "cam%2Flow", "robot"] {
+        let asked = wall_clock();
+        let shown = server.camera(camera).unwrap();
+        let reason = shown["reason"].as_str().unwrap();
+        let said =
+            reason.starts_with("stopped by command on 2") && reason.ends_with(" UTC; it stays so until it is started again");
+        assert!(shown["state"] == "offline" && said, "{shown}");
+        let since = shown["since_ms"].as_f64().unwrap();
+        let (earliest, latest) = (asked - since - 2.0, wall_clock() - since + 2.0);
+        assert!(earliest <= until && latest >= from, "{} ms too early, {} too late: {shown}", from - latest, earliest - until);
+    }
+    assert_eq!(http::get(server.http(), "/live/cam/snapshot.jpg").unwrap().status, 503);
+    wait_until("no worker of a camera that is stopped", DEADLINE, || (server.workers().len() == 1).then_some(())).unwrap();
 }
 
 /// A camera of 16 Mbit/s: its ring, its segments. The allocator keeps some of it for the next run, but not for each.

@@ -76,6 +76,7 @@ pub(super) fn serve(house: &House, Ports { http, rtsp, webrtc }: Ports, state: w
         config: state,
         audience: house.audience.clone(),
         settings: house.settings.clone(),
+        stops: house.stops.clone(),
         stop: house.stop.clone(),
     };
     let mut router = Router::new()

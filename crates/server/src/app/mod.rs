@@ -18,6 +18,7 @@ use crate::{
     config::{Config, Loader},
     controls::Settings,
     endpoint::http::ConfigState,
+    stops::Stops,
     telemetry::{LogArgs, Telemetry},
     workers::Spawner,
 };
@@ -55,6 +56,7 @@ struct House {
     stop: CancellationToken,
     spawner: Spawner,
     settings: Settings,
+    stops: Stops,
     telemetry: Telemetry,
 }
 
@@ -65,6 +67,7 @@ struct House {
 pub(crate) async fn run(config: Config, mode: Mode, log: LogArgs) -> anyhow::Result<()> {
     let clock = Clock::new();
     let telemetry = log.init(clock);
+    let state = state::directory(&config.state_dir, &mode)?;
     let house = House {
         cameras: Cameras::new(),
         audience: Audience::default(),
@@ -72,7 +75,8 @@ pub(crate) async fn run(config: Config, mode: Mode, log: LogArgs) -> anyhow::Res
         tasks: TaskTracker::new(),
         stop: CancellationToken::new(),
         spawner: Spawner::new().context("cannot start the thread that starts workers")?,
-        settings: Settings::open(state::directory(&config.state_dir, &mode)?),
+        settings: Settings::open(state.clone()),
+        stops: Stops::open(state),
         telemetry,
     };
     let signals = Signals::new().context("cannot listen for signals")?;

@@ -53,17 +53,29 @@ impl Sources {
         };
         let options = StreamOptions { stall_after: config.stall_after, ..StreamOptions::default() };
         let camera = cameras.add(name, origin, options, now);
-        // What it was told before is of what it was before.
-        camera.stream().release();
+        let stopped = self.holds(&camera);
         camera.controls().expect(has_controls(&config.source));
         camera.controls().remember(self.house.settings.of(name));
-        let supervisor = dial(&self.house, &config.source, &camera, policy(config));
+        let supervisor = dial(&self.house, &config.source, &camera, Policy { stopped, ..policy(config) });
         camera.set_keeper(supervisor.as_ref().map(|s| Arc::new(Remote::clone(s)) as Arc<dyn Keeper>));
         if config.slate {
             let slate = slate::keep(camera.stream().clone(), self.house.spawner.clone(), self.house.clock);
             self.slates.insert(name.clone(), slate);
         }
         self.running.extend(supervisor.map(|s| (name.clone(), s)));
+    }
+
+    /// Keeps a stream held that was stopped by command; true if so.
+    fn holds(&self, camera: &Camera) -> bool {
+        let since = self.house.stops.since(camera.name());
+        match since {
+            Some(since) => {
+                camera.stay_stopped(since, self.house.clock.pair());
+                tracing::info!(camera = %camera.name(), %since, "stopped by command before, and stays so");
+            }
+            None => drop(camera.stream().release()),
+        }
+        since.is_some()
     }
 
     /// Stops the source of a camera or rendition and sends away whoever publishes to it; its readers stay.

@@ -18,7 +18,9 @@ pub(super) fn directory(wanted: &config::StateDir, mode: &Mode) -> anyhow::Resul
     };
     match dir.path() {
         Some(path) => tracing::info!(path = %path.display(), "state directory"),
-        None => tracing::info!("no state directory: what is set in cameras is forgotten with the server's end (state_dir)"),
+        None => tracing::info!(
+            "no state directory: what is set in cameras, and which are stopped, is forgotten with the server's end (state_dir)"
+        ),
     }
     Ok(dir)
 }

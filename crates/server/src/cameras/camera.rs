@@ -7,7 +7,7 @@ use super::{
 };
 use crate::controls::Desk;
 use hub::{State, Status, Stream};
-use media::{Catalog, Mono};
+use media::{Catalog, ClockPair, Mono, Wall};
 use std::sync::{
     Arc, Mutex, MutexGuard, PoisonError,
     atomic::{AtomicU64, Ordering::Relaxed},
@@ -164,6 +164,14 @@ impl Camera {
             Some(keeper) => keeper.order(order),
             None => self.order_publisher(now, order),
         }
+    }
+
+    /// Holds its stream because it was stopped by command at `since`, which may have been before the server was started.
+    pub(crate) fn stay_stopped(&self, since: Wall, now: ClockPair) {
+        let at = since.to_string();
+        let (day, time) = (at.get(..10).unwrap_or_default(), at.get(11..16).unwrap_or_default());
+        let words = format!("stopped by command on {day} at {time} UTC; it stays so until it is started again");
+        self.stream.hold(now.mono_at(since).min(now.mono), words);
     }
 
     fn order_publisher(&self, now: Mono, order: Order) {

@@ -18,12 +18,21 @@ pub(crate) struct Policy {
     pub(crate) stop_grace: Duration,
     /// It waits for somebody to send: silence is told by the stream and the source itself, and nothing is begun anew for it.
     pub(crate) waits: bool,
+    /// It was stopped by command before, and its stream is held: it runs once it is told to start.
+    pub(crate) stopped: bool,
 }
 
 impl Default for Policy {
     fn default() -> Self {
         let seconds = Duration::from_secs;
-        Self { stall_after: seconds(5), start_within: seconds(25), on_demand: None, stop_grace: seconds(1), waits: false }
+        Self {
+            stall_after: seconds(5),
+            start_within: seconds(25),
+            on_demand: None,
+            stop_grace: seconds(1),
+            waits: false,
+            stopped: false,
+        }
     }
 }
 
@@ -132,7 +141,7 @@ impl Machine {
             policy,
             label,
             phase: Phase::Idle,
-            held: None,
+            held: policy.stopped.then_some(BY_COMMAND),
             readers: 0,
             linger_until: None,
             down: None,
@@ -140,7 +149,9 @@ impl Machine {
             restarts: [0; _],
             actions: VecDeque::new(),
         };
-        machine.rest(now);
+        if !policy.stopped {
+            machine.rest(now);
+        }
         machine.settle(now);
         machine
     }

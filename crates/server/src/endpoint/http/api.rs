@@ -1,10 +1,7 @@
 //! REST: `/api/v1/…`.
 
 use super::{Api, view::CameraView};
-use crate::{
-    cameras::{Event, Order},
-    error::ApiError,
-};
+use crate::{cameras::Event, error::ApiError};
 use axum::{
     Json,
     extract::{Path, Query, State, rejection::QueryRejection},
@@ -27,12 +24,6 @@ pub(super) async fn camera(State(api): State<Api>, Path(name): Path<String>) -> 
 /// `GET /api/v1/time`: the server's wall clock in microseconds since 1970, read as late as possible.
 pub(super) async fn time(State(api): State<Api>) -> Json<Value> {
     Json(json!({ "server_us": api.clock.pair().wall.as_micros() }))
-}
-
-/// `POST /api/v1/cameras/NAME/restart`: starts the source anew; viewers stay. The state of the camera tells what becomes of it.
-pub(super) async fn restart(State(api): State<Api>, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
-    api.cameras.get(&name)?.order(api.clock.now(), Order::Restart);
-    Ok(StatusCode::ACCEPTED)
 }
 
 /// `POST /api/v1/cameras/NAME/keyframe`: asks the encoder for a keyframe; `passed_on` is false if one was asked for just before.

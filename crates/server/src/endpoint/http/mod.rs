@@ -17,7 +17,7 @@ pub(crate) use health::ConfigState;
 pub(crate) use run::FirstSegment;
 pub(crate) use server::Http;
 
-use crate::{audience::Audience, cameras::Cameras, clock::Clock, controls::Settings, error::ApiError};
+use crate::{audience::Audience, cameras::Cameras, clock::Clock, controls::Settings, error::ApiError, stops::Stops};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
@@ -50,6 +50,8 @@ pub(crate) struct Api {
     pub(crate) audience: Audience,
     /// Keeps what is set in cameras.
     pub(crate) settings: Settings,
+    /// Keeps which cameras are stopped.
+    pub(crate) stops: Stops,
     /// Closes the long-lived connections.
     pub(crate) stop: CancellationToken,
 }
@@ -65,7 +67,7 @@ impl Api {
             .route("/api/v1/cameras/{name}", get(api::camera))
             .route("/api/v1/cameras/{name}/start", post(run::start))
             .route("/api/v1/cameras/{name}/stop", post(run::stop))
-            .route("/api/v1/cameras/{name}/restart", post(api::restart))
+            .route("/api/v1/cameras/{name}/restart", post(run::restart))
             .route("/api/v1/cameras/{name}/keyframe", post(api::keyframe))
             .route("/api/v1/cameras/{name}/controls", get(controls::list).patch(controls::set))
             .route("/api/v1/viewers", get(viewers::list))

@@ -65,7 +65,7 @@ pub(super) async fn start(
     let Query(asked) = asked.map_err(|e| refused(e.body_text(), "known here: timeout, hls".to_owned()))?;
     let (within, camera) = (asked.timeout()?, api.cameras.get(&name)?);
     let start = Start::new(&api, &camera, within);
-    order(&api, &name, Order::Start);
+    order(&api, &api.cameras.renditions(&name), Order::Start).await;
     start.watchable(asked.hls != Some(0)).await?;
     Ok(Json(CameraView::new(&api.cameras, &camera, api.clock.now())))
 }
@@ -74,17 +74,36 @@ pub(super) async fn start(
 /// that takes unusually long.
 pub(super) async fn stop(State(api): State<Api>, Path(name): Path<String>) -> Result<(StatusCode, Json<CameraView>), ApiError> {
     let camera = api.cameras.get(&name)?;
-    let stopped = join_all(order(&api, &name, Order::Stop).into_iter().map(until_held));
+    let all = api.cameras.renditions(&name);
+    order(&api, &all, Order::Stop).await;
+    let stopped = join_all(all.into_iter().map(until_held));
     let done = tokio::time::timeout(STOPPED_WITHIN, stopped).await.is_ok();
     let status = if done { StatusCode::OK } else { StatusCode::ACCEPTED };
     Ok((status, Json(CameraView::new(&api.cameras, &camera, api.clock.now()))))
 }
 
-/// Gives an order to a camera and its renditions.
-fn order(api: &Api, name: &str, order: Order) -> Vec<Arc<Camera>> {
-    let all = api.cameras.renditions(name);
-    all.iter().for_each(|camera| camera.order(api.clock.now(), order));
-    all
+/// `POST /api/v1/cameras/NAME/restart`: starts the source anew; viewers stay. The state of the camera tells what becomes of it.
+pub(super) async fn restart(State(api): State<Api>, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
+    order(&api, &[api.cameras.get(&name)?], Order::Restart).await;
+    Ok(StatusCode::ACCEPTED)
+}
+
+/// Gives an order to cameras and renditions, and returns when it would survive the end of the server.
+async fn order(api: &Api, streams: &[Arc<Camera>], order: Order) {
+    let now = api.clock.pair();
+    for camera in streams {
+        let give = || camera.order(now.mono, order);
+        match order {
+            Order::Stop => api.stops.stop(camera.name(), now.wall, give),
+            Order::Start | Order::Restart => api.stops.start(camera.name(), give),
+        }
+    }
+    let stops = api.stops.clone();
+    // What was ordered is kept even if whoever asked does not wait for the answer.
+    let saved = tokio::spawn(async move { stops.save().await });
+    if let Ok(Err(error)) = saved.await {
+        tracing::error!(%error, "which cameras are stopped cannot be written to the state directory");
+    }
 }
 
 async fn until_held(camera: Arc<Camera>) {

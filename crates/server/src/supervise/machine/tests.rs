@@ -130,6 +130,22 @@ fn a_source_that_waits_for_somebody_is_not_begun_anew_for_silence() {
 }
 
 #[test]
+fn what_was_stopped_before_waits_for_the_start_and_leaves_its_words_alone() {
+    let mut sim = Sim::kept(Policy { stopped: true, on_demand: Some(S), ..Policy::default() }, 7);
+    sim.held = true;
+    sim.readers(1);
+    sim.command(Command::Stop);
+    sim.pass(3600 * S);
+    assert!(!sim.running && sim.runs == 0 && sim.status.is_none() && sim.held);
+    sim.command(Command::Start);
+    assert!(sim.running && !sim.held);
+    let mut sim = Sim::kept(Policy { stopped: true, ..Policy::default() }, 7);
+    sim.held = true;
+    sim.command(Command::Shutdown);
+    assert!(sim.machine.is_idle() && sim.runs == 0);
+}
+
+#[test]
 fn a_failed_first_connect_is_retried_ever_more_slowly_and_stays_offline_since_the_first_fault() {
     let mut sim = Sim::new(None);
     let began = sim.now;
