@@ -32,7 +32,8 @@ fn expected(camera: &str, fault: Fault) -> Expected {
     use Expected::{Brief, Live, Told};
     const DOWN: &[&str] = &["offline", "stalled"];
     match (camera, fault) {
-        (_, Fault::Ahead | Fault::Back) | ("sent" | "command", Fault::Wrapped | Fault::Resized) => Live,
+        (_, Fault::Ahead | Fault::Back) | ("sent" | "command", Fault::Wrapped) => Live,
+        ("sent" | "command" | "file", Fault::Resized) => Live,
         (_, Fault::Wrapped) => Brief,
         ("made", Fault::Killed) => Brief,
         (_, Fault::Stopped) => Told(&["stalled"], "no frame for 2 s"),
@@ -47,6 +48,10 @@ fn expected(camera: &str, fault: Fault) -> Expected {
         ("sent", Fault::Killed) => Told(&["stalled"], "no frame for 2 s"),
         ("sent", Fault::Garbage) => Told(&["offline"], "is no MPEG-TS any more"),
         ("command", Fault::Garbage) => Told(&["offline"], "python3 writes noise in place of MPEG-TS"),
+        ("file", Fault::Gone) => Told(&["offline"], "film.mp4: check its name and its folder"),
+        ("file", Fault::Garbage) => Told(&["offline"], "film.mp4 is no MP4, Matroska, MPEG-TS or FLV: convert it"),
+        ("file", Fault::Cut) => Told(&["offline"], "film.mp4 is broken: the end of the file where its index names a frame"),
+        ("file", Fault::Locked) => Told(&["offline"], "film.mp4 may not be read: see to the permissions"),
         _ => Told(DOWN, ""),
     }
 }

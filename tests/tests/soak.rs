@@ -1,4 +1,4 @@
-//! A day in minutes: faults by chance on eight cameras; at the end nothing is left of them.
+//! A day in minutes: faults by chance on nine cameras; at the end nothing is left of them.
 //!
 //! `NEVERBLINK_SOAK_MINUTES` says how long (one here; `./x bench soak` takes ten), `NEVERBLINK_SOAK_SEED` which faults.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
@@ -51,7 +51,7 @@ fn a_day_of_faults_leaves_nothing_behind() {
         (ward.into_reports().iter().sum::<usize>(), before, after.unwrap_or_else(|_| Left::of(&server)))
     })
     .unwrap();
-    let mut line = Line::new("soak: eight cameras struck by chance, then all live");
+    let mut line = Line::new("soak: nine cameras struck by chance, then all live");
     line.seen("minutes", length.as_secs_f64() / 60.0).seen("faults", struck as f64);
     line.at_most("children more", after.children as f64 - before.children as f64, 0.0, 0.0);
     line.at_most("descriptors more", after.usage.descriptors as f64 - before.usage.descriptors as f64, 4.0, 4.0);

@@ -62,11 +62,11 @@ impl Patient for CommandCamera {
 
     fn strike(&mut self, fault: Fault, server: &Server) -> Result<()> {
         let signal = match fault {
-            Fault::Killed | Fault::Closed => Signal::SIGKILL,
             Fault::Stopped => Signal::SIGSTOP,
             Fault::Garbage => Signal::SIGUSR1,
             Fault::Exits => Signal::SIGUSR2,
             Fault::Resized | Fault::Ahead | Fault::Back | Fault::Wrapped => Signal::SIGHUP,
+            _ => Signal::SIGKILL,
         };
         match fault {
             Fault::Resized => self.other = !self.other,

@@ -1,6 +1,8 @@
 //! One camera of each kind.
 
-use super::{CommandCamera, FlaskCamera, MadeCamera, Patient, PiCamera, PulledCamera, PushedCamera, SentCamera, WhipPatient};
+use super::{
+    CommandCamera, FileCamera, FlaskCamera, MadeCamera, Patient, PiCamera, PulledCamera, PushedCamera, SentCamera, WhipPatient,
+};
 use crate::{Server, ServerOptions, skip_without};
 use anyhow::Result;
 
@@ -30,6 +32,7 @@ impl Everyone {
             Box::new(FlaskCamera::start("web")?),
             Box::new(CommandCamera::start("command")?),
             Box::new(MadeCamera),
+            Box::new(FileCamera::start("file")?),
             Box::new(whip),
             Box::new(pi),
         ];

@@ -3,6 +3,7 @@
 mod command;
 mod course;
 mod everyone;
+mod file;
 mod made;
 mod pi;
 mod pulled;
@@ -15,6 +16,7 @@ mod whip;
 pub use command::CommandCamera;
 pub use course::{Course, wait_until_well};
 pub use everyone::Everyone;
+pub use file::FileCamera;
 pub use made::MadeCamera;
 pub use pi::PiCamera;
 pub use pulled::PulledCamera;
@@ -48,6 +50,12 @@ pub enum Fault {
     Closed,
     /// It complains on its standard error and exits.
     Exits,
+    /// Its file is deleted, and put back when the fault is over.
+    Gone,
+    /// Its file loses its second half.
+    Cut,
+    /// Its file may not be read.
+    Locked,
 }
 
 /// A camera that can be struck by faults. It belongs to the thread that made it or healed it last.

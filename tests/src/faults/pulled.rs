@@ -65,7 +65,7 @@ impl Patient for PulledCamera {
                 self.size = if self.size == SMALL { OTHER } else { SMALL };
                 self.camera = None;
             }
-            Fault::Killed | Fault::Exits => self.camera = None,
+            _ => self.camera = None,
         }
         Ok(())
     }
@@ -74,8 +74,8 @@ impl Patient for PulledCamera {
         match fault {
             Fault::Stopped => self.signal(Signal::SIGCONT)?,
             Fault::Garbage | Fault::Closed => self.way.set(Mode::Open),
-            Fault::Killed | Fault::Resized | Fault::Exits => self.restart()?,
             Fault::Ahead | Fault::Back | Fault::Wrapped => {}
+            _ => self.restart()?,
         }
         Ok(())
     }

@@ -73,7 +73,7 @@ impl Patient for PushedCamera {
                 self.other = !self.other;
                 self.ffmpeg = None;
             }
-            Fault::Killed | Fault::Exits => self.ffmpeg = None,
+            _ => self.ffmpeg = None,
         }
         Ok(())
     }

@@ -77,12 +77,12 @@ impl Patient for SentCamera {
         match fault {
             Fault::Stopped => self.signal(Signal::SIGSTOP)?,
             Fault::Garbage => self.noise.store(true, SeqCst),
-            Fault::Killed | Fault::Exits | Fault::Closed => self.ffmpeg = None,
             Fault::Resized => self.other = !self.other,
             Fault::Ahead => self.offset += 3600,
             Fault::Back => self.offset = self.offset.saturating_sub(3600),
             // 33 bits at 90 kHz, less four seconds.
             Fault::Wrapped => self.offset = 95_440,
+            _ => self.ffmpeg = None,
         }
         let goes_on = matches!(fault, Fault::Resized | Fault::Ahead | Fault::Back | Fault::Wrapped);
         if goes_on { self.send() } else { Ok(()) }

@@ -80,12 +80,13 @@ impl Rounds {
             let began = file.metadata().ok().map(|metadata| seen(&metadata));
             let known = self.known.take().filter(|(file, _)| Some(*file) == began);
             let known = known.map(|(_, catalog)| catalog).or_else(|| learn(file.try_clone().ok()?));
-            let (ended, catalog) = self.round(file, known);
+            let (ended, catalog, played) = self.round(file, known);
             self.known = began.zip(catalog);
             if let Err(Some(exit)) = ended {
-                // What was written over while it was read makes no sense, but may by now.
+                // What was written over while it was read makes no sense, but may by now. One that is still being written is left to
+                // the supervisor's patience, or it would be opened again and again without a pause.
                 let now = self.target.path.metadata().ok().map(|metadata| seen(&metadata));
-                if now.is_none() || now == began {
+                if now.is_none() || now == began || !played {
                     return Err(Some(exit));
                 }
                 tracing::info!(file = %self.target.path.display(), "changed while it was read; begun anew");
@@ -98,11 +99,11 @@ impl Rounds {
         }
     }
 
-    /// Plays it once; what it consists of, too, which may be `known` already.
-    fn round(&self, file: File, known: Option<Catalog>) -> (Result<(), Ended>, Option<Catalog>) {
+    /// Plays it once; what it consists of, too, which may be `known` already, and whether a picture came of it.
+    fn round(&self, file: File, known: Option<Catalog>) -> (Result<(), Ended>, Option<Catalog>, bool) {
         let mut round = Round { rounds: self, order: Order::default(), catalog: known, pictures: None, keys: 0, without: 0 };
         let ended = self.play(file, &mut round);
-        (ended, round.catalog)
+        (ended, round.catalog, round.keys > 0)
     }
 
     fn play(&self, file: File, round: &mut Round<'_>) -> Result<(), Ended> {
