@@ -18,12 +18,13 @@ const BOOT: Duration = Duration::from_secs(120);
 /// Exit code of what this machine cannot do.
 const CANNOT: i32 = 77;
 /// The ports in the virtual machine: of the server, and of what does there what a test wants.
-const PORTS: [u16; 2] = [8080, 8081];
+const PORTS: [u16; 3] = [8080, 8554, 8081];
 
 /// A running virtual machine. Dropping it ends it.
 pub struct Guest {
     process: Process,
     server: SocketAddr,
+    rtsp: SocketAddr,
     helper: SocketAddr,
     _directory: TempDir,
 }
@@ -43,8 +44,8 @@ impl Guest {
         let monitor = directory.path().join("monitor");
         let mut process = Process::spawn("qemu", &mut qemu(&kernel, &monitor))?;
         let ports = ports(&mut process, &monitor)?;
-        let [server, helper] = ports.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
-        let guest = Self { process, server, helper, _directory: directory };
+        let [server, rtsp, helper] = ports.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let guest = Self { process, server, rtsp, helper, _directory: directory };
         wait_until("the virtual machine's server", BOOT, || http::get(guest.server, "/health").ok())
             .with_context(|| format!("it said:\n{}", guest.process.log().tail(30)))?;
         Ok(Some(guest))
@@ -53,6 +54,11 @@ impl Guest {
     /// The server's HTTP address.
     pub fn http(&self) -> SocketAddr {
         self.server
+    }
+
+    /// Where the server plays a camera by RTSP.
+    pub fn rtsp_url(&self, camera: &str) -> String {
+        format!("rtsp://{}/{camera}", self.rtsp)
     }
 
     /// What the server and the kernel wrote.
@@ -80,7 +86,7 @@ impl Guest {
 /// Unpacks the kernel and puts together what the machine is started with; the path of the kernel.
 fn build(directory: &Path, cameras: &str) -> Result<Option<String>> {
     let config = directory.join("neverblink.yml");
-    let mut yaml = "listen: { http: \"0.0.0.0:8080\", rtsp: off }\nstate_dir: \"off\"\ncameras:\n".to_owned();
+    let mut yaml = "listen: { http: \"0.0.0.0:8080\", rtsp: \"0.0.0.0:8554\" }\nstate_dir: \"off\"\ncameras:\n".to_owned();
     cameras.lines().for_each(|line| yaml.push_str(&format!("  {line}\n")));
     std::fs::write(&config, yaml)?;
     let kept = repository().join("target/vivid");
@@ -115,7 +121,7 @@ fn has_virtualisation() -> bool {
 }
 
 /// Ports of this machine that lead to [`PORTS`], as the machine's monitor tells: the system chose them.
-fn ports(process: &mut Process, monitor: &Path) -> Result<[u16; 2]> {
+fn ports(process: &mut Process, monitor: &Path) -> Result<[u16; PORTS.len()]> {
     let mut last = String::new();
     let found = wait_until("the virtual machine's ports", Duration::from_secs(20), || {
         if !process.is_running() {
@@ -127,7 +133,7 @@ fn ports(process: &mut Process, monitor: &Path) -> Result<[u16; 2]> {
             let line = last.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
             line.filter(|words| words.get(5) == Some(&port.to_string().as_str())).find_map(|words| words.get(3)?.parse().ok())
         };
-        Some(Some([to(PORTS[0])?, to(PORTS[1])?]))
+        Some(Some([to(PORTS[0])?, to(PORTS[1])?, to(PORTS[2])?]))
     });
     match found.with_context(|| format!("the monitor said: {last}"))? {
         Some(ports) => Ok(ports),

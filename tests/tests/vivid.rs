@@ -1,8 +1,11 @@
 //! Cameras of this machine, in a virtual one: the kernel's own virtual driver `vivid` plays them.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
+#[path = "vivid/faults.rs"]
+mod faults;
+
 use anyhow::{Context, Result};
-use harness::{Guest, Line, ages::percentile, http, skip_without, wait_until};
+use harness::{Browser, Guest, Line, Server, ages::percentile, http, in_ci, skip_without, wait_until};
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -16,7 +19,7 @@ const SOON: Duration = Duration::from_secs(60);
 const FPS: f64 = 15.0;
 
 const CAMERAS: &str = "\
-raw: { source: \"v4l2:/dev/video0?width=320&height=180&fps=15&format=yuyv\" }
+raw: { source: \"v4l2:/dev/video0?width=320&height=180&fps=15&format=yuyv\", stall_after: 3s }
 busy: { source: \"v4l2:/dev/video0?width=320&height=180\", on_demand: true }
 missing: { source: \"v4l2:/dev/video9\" }
 jpeg: { source: \"v4l2:/dev/video1?format=mjpeg\" }";
@@ -104,10 +107,19 @@ fn cameras_of_a_virtual_machine_are_taken_set_unplugged_and_plugged_in() {
     }
     let Some(guest) = Guest::start(CAMERAS).unwrap() else { return };
     pictures_come_with_the_drivers_time(&guest);
+    let from_afar = Viewer::start(&guest);
+    if let Some(viewer) = &from_afar {
+        viewer.sees_every_picture(&guest);
+    }
     what_cannot_be_is_told_in_words(&guest);
     controls_are_seen_in_the_picture(&guest);
     a_camera_comes_back_as_it_was_set(&guest);
     devices_are_listed_and_probed(&guest);
+    let watcher = faults::Watcher::start(&guest).unwrap();
+    faults::are_told_and_pass_and_nobody_is_disconnected(&guest, &watcher);
+    if let Some(viewer) = &from_afar {
+        viewer.is_still_there();
+    }
     let incomplete = guest.log().lines().into_iter().find(|line| line.contains("sandbox is incomplete"));
     assert_eq!(incomplete, None);
 }
@@ -124,6 +136,50 @@ fn pictures_come_with_the_drivers_time(guest: &Guest) {
     line.at_least("fps", rate, FPS * 0.9, FPS * 0.2);
     line.at_most("p50 ms", percentile(ages.clone(), 50), 60.0, 180.0).seen("p99 ms", percentile(ages, 99));
     line.finish();
+}
+
+/// Chromium, at a server of this machine that dials the one of the virtual machine.
+struct Viewer {
+    browser: Browser,
+    server: Server,
+    session: String,
+}
+
+impl Viewer {
+    fn start(guest: &Guest) -> Option<Self> {
+        let browser = Browser::start().unwrap()?;
+        let server = Server::with_cameras(&format!("afar: {{ source: '{}' }}", guest.rtsp_url("raw"))).unwrap();
+        browser.watch("afar", &server.whep_url("afar")).unwrap();
+        let session = browser.session("afar").unwrap().session;
+        Some(Self { browser, server, session })
+    }
+
+    fn sees_every_picture(&self, guest: &Guest) {
+        let here = || self.server.metric("neverblink_camera_frames_total{camera=\"afar\"}").unwrap();
+        let (before, here_before) = (frames(guest), here());
+        let seen = self.browser.measure("afar", if in_ci() { 10.0 } else { 60.0 }).unwrap();
+        let (sent, arrived) = (frames(guest) - before, here() - here_before);
+        let counted = |what: &str| seen.stats[what].as_f64().unwrap();
+        let decoded = counted("framesDecoded");
+        let mut line = Line::new("a camera of a virtual machine, by its server to one here, and to Chromium by WebRTC");
+        line.seen("seconds", seen.seconds).seen("frames sent", sent).seen("to the server here", arrived);
+        line.seen("to Chromium", counted("framesReceived")).seen("dropped there", counted("framesDropped"));
+        line.at_most("freezes", seen.freezes() as f64, 2.0, 20.0);
+        line.at_least("% decoded", 100.0 * decoded / sent, 99.5, 90.0);
+        line.finish();
+    }
+
+    /// In the same session as in the beginning, and with new pictures.
+    fn is_still_there(&self) {
+        wait_until("new pictures in Chromium", SOON, || {
+            let seen = self.browser.measure("afar", 1.0).unwrap();
+            (seen.stats["framesDecoded"].as_f64()? > 0.0).then_some(())
+        })
+        .with_context(|| format!("{:?}", self.server.camera("afar")))
+        .unwrap();
+        let now = self.browser.session("afar").unwrap();
+        assert_eq!((now.state.as_str(), &now.session), ("connected", &self.session));
+    }
 }
 
 fn what_cannot_be_is_told_in_words(guest: &Guest) {

@@ -229,6 +229,10 @@ fn choose(job: &Capture, device: &Device) -> Result<Choice, Fault> {
 }
 
 fn gone(device: &str, error: Errno) -> Fault {
-    let words = format!("{device} is gone: {} ({error:?}); was it unplugged?", error.desc().to_lowercase());
+    let said = format!("{} ({error:?})", error.desc().to_lowercase());
+    let words = match error {
+        Errno::ENODEV | Errno::ENXIO => format!("{device} is gone: {said}; was it unplugged?"),
+        _ => format!("{device} has failed: {said}; if it does so again, try another cable or port"),
+    };
     Fault::Camera(Loss::Gone, words)
 }
