@@ -3,6 +3,10 @@
 //! Files are replaced as a whole and survive a loss of power. One that cannot be understood is put aside with a word in the log, and
 //! never stops the server.
 
+mod kept;
+
+pub(crate) use kept::Kept;
+
 use std::{
     fs::{self, File, OpenOptions},
     io::{self, Read, Write},
