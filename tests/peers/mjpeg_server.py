@@ -2,6 +2,7 @@
 """A camera as people write it around Flask: JPEG files on stdin go to whoever asks.
 
 `/` answers without end, in parts that tell no length, as generators in Flask do; `/snapshot.jpg` answers with the newest file.
+SIGUSR1 hangs its sensor and mends it: meanwhile each new picture is the last one again.
 Prints `{"message": "listening", "port": N}`.
 """
 
@@ -9,11 +10,13 @@ import argparse
 import base64
 import http.server
 import json
+import signal
 import sys
 import threading
 
 newest = None
 number = 0
+hangs = False
 changed = threading.Condition()
 
 
@@ -24,8 +27,14 @@ def read_files():
         held += chunk
         while (end := held.find(b"\xff\xd9")) >= 0:
             with changed:
-                newest, held, number = held[: end + 2], held[end + 2 :], number + 1
+                file, held, number = held[: end + 2], held[end + 2 :], number + 1
+                newest = newest if hangs and newest else file
                 changed.notify_all()
+
+
+def hang(*_):
+    global hangs
+    hangs = not hangs
 
 
 class Camera(http.server.BaseHTTPRequestHandler):
@@ -82,6 +91,7 @@ parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--port", type=int, default=0)
 parser.add_argument("--user", help="name:password")
 arguments = parser.parse_args()
+signal.signal(signal.SIGUSR1, hang)
 threading.Thread(target=read_files, daemon=True).start()
 server = http.server.ThreadingHTTPServer(("127.0.0.1", arguments.port), Camera)
 server.daemon_threads = True

@@ -60,6 +60,7 @@ const COMMON: &[&str] = &[
     "source::child",
     "source::intake",
     "state",
+    "stillness",
     "stops",
     "workers",
 ];

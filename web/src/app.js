@@ -54,7 +54,7 @@ function render() {
     tile.render();
     const { kind, detail } = tile.words;
     // That a picture out of view was stopped is no news.
-    if (kind !== 'paused') announcer.update(name, [kind, detail].filter(Boolean).join(', '));
+    if (kind !== 'paused') announcer.update(name, [kind, tile.frozen && 'picture frozen', detail].filter(Boolean).join(', '));
   }
   const { cameras, link } = feed;
   const live = cameras?.filter((camera) => camera.state === 'live').length;

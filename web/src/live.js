@@ -14,6 +14,7 @@ import { ClockOffset } from './latency.js';
  * @property {string} [reason] why, in words
  * @property {number} [since_ms] age of the state
  * @property {number | null} [next_try_ms] time until the next attempt
+ * @property {{ since: string, since_ms: number } | null} [frozen] frames keep coming, of a picture that has not changed for so long
  * @property {Track[]} [tracks]
  * @property {number} [fps]
  * @property {number} [bitrate] bit/s

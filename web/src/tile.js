@@ -4,7 +4,7 @@ import { make, mark, write } from './dom.js';
 import { Player } from './play.js';
 import { Screen } from './screen.js';
 import { Settings } from './settings.js';
-import { describe, latencyWords, linkWords } from './words.js';
+import { describe, frozenWords, latencyWords, linkWords } from './words.js';
 
 /**
  * @typedef {import('./live.js').Camera} Camera
@@ -34,6 +34,7 @@ export class Tile {
   #state = make('span', { class: 'state' });
   #latency = make('span', { class: 'latency' });
   #thin = make('span', { class: 'thin' });
+  #frozen = make('span', { class: 'frozen' });
   #controls;
   #details = new Details();
   #settings;
@@ -57,7 +58,8 @@ export class Tile {
     this.#feed = feed;
     const id = `state-${camera.name}`;
     this.#state.id = id;
-    this.#open = make('button', { type: 'button', class: 'open', 'aria-label': camera.name, 'aria-describedby': id });
+    this.#frozen.id = `frozen-${camera.name}`;
+    this.#open = make('button', { type: 'button', class: 'open', 'aria-label': camera.name, 'aria-describedby': `${id} ${this.#frozen.id}` });
     this.#open.addEventListener('click', () => {
       this.player.retry();
       open();
@@ -80,6 +82,11 @@ export class Tile {
     this.player.expect(camera.state === 'live', camera.fps, sound);
     this.#controls.tracks(camera.tracks ?? []);
     this.render();
+  }
+
+  /** Whether the camera sends frames of a picture that does not change. */
+  get frozen() {
+    return this.#camera.state === 'live' && Boolean(this.#camera.frozen);
   }
 
   /** Whether the tile is in view, and nothing is in front of it. */
@@ -137,6 +144,7 @@ export class Tile {
     write(this.#state, kind === 'live' ? 'Live' : kind);
     const link = kind === 'live' ? linkWords(this.player.link) : '';
     write(this.#thin, link && `Your link ${link}`);
+    write(this.#frozen, frozenWords(this.#camera, performance.now()));
     const latency = latencyWords(this.player.latency(), this.#camera.capture_clock);
     write(this.#latency, kind === 'live' ? latency.text : '');
     this.#latency.title = latency.note;
@@ -162,7 +170,7 @@ export class Tile {
     const stage = make('div', { class: 'stage' }, this.#still, this.#video, note, this.#open);
     const name = make('h2', {}, this.#camera.name);
     const delay = make('p', { class: 'delay' }, make('span', { class: 'offscreen' }, 'Delay: '), this.#latency);
-    const caption = make('div', { class: 'caption' }, make('span', { class: 'dot' }), name, this.#state, this.#thin, delay);
+    const caption = make('div', { class: 'caption' }, make('span', { class: 'dot' }), name, this.#state, this.#frozen, this.#thin, delay);
     const attributes = { class: 'tile', role: 'group', 'aria-label': this.#camera.name, 'data-camera': this.#camera.name };
     return make('div', attributes, stage, this.#details.element, this.#settings.element, caption);
   }

@@ -125,6 +125,19 @@ export function restartWords({ last_restart: last }, wall) {
 }
 
 /**
+ * A live camera whose picture stands still though frames keep coming.
+ * @param {Camera} camera
+ * @param {number} now local time
+ * @returns {string} empty while it moves, or while nobody can tell
+ */
+export function frozenWords({ state, frozen, heard }, now) {
+  if (state !== 'live' || !frozen) return '';
+  const seconds = Math.floor((frozen.since_ms + Math.max(0, now - heard)) / 1000);
+  const [long, unit] = seconds < 60 ? [seconds, 's'] : seconds < 7200 ? [seconds / 60, 'min'] : [seconds / 3600, 'h'];
+  return `Picture frozen for ${Math.floor(long)} ${unit}`;
+}
+
+/**
  * What the server says of the link to this viewer.
  * @param {import('./play.js').LinkState | null} link
  * @returns {string} empty while there is nothing to say

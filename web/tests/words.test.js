@@ -1,6 +1,6 @@
 import assert from 'node:assert/strict';
 import { test } from 'node:test';
-import { describe, latencyWords, linkWords, restartWords, retryWords, timeOfDay } from '../src/words.js';
+import { describe, frozenWords, latencyWords, linkWords, restartWords, retryWords, timeOfDay } from '../src/words.js';
 
 const WALL = new Date(2026, 2, 29, 12, 0, 0).getTime();
 const UP = { up: true, retryAt: null };
@@ -94,4 +94,13 @@ test('a thin link in words', () => {
   assert.equal(linkWords({ limited: false, estimate: 1_380_000, needed: 2_500_000 }), '');
   assert.equal(linkWords({ limited: true, estimate: null, needed: 2_500_000 }), '');
   assert.equal(linkWords(null), '');
+});
+
+test('a picture that stands still is told with its age, by the clock of this page, while the camera is live', () => {
+  const frozen = (/** @type {number} */ since_ms, changes = {}) => camera({ frozen: { since: '', since_ms }, ...changes });
+  assert.equal(frozenWords(camera({ frozen: null }), 10_000), '');
+  assert.equal(frozenWords(frozen(31_900), 10_000), 'Picture frozen for 31 s');
+  assert.equal(frozenWords(frozen(58_000), 12_500), 'Picture frozen for 1 min');
+  assert.equal(frozenWords(frozen(8_000_000), 10_000), 'Picture frozen for 2 h');
+  assert.equal(frozenWords(frozen(60_000, { state: 'offline' }), 10_000), '');
 });

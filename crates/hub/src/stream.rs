@@ -71,7 +71,13 @@ impl Stream {
             core.ring.cursor(options.start)
         });
         self.publish_demand();
-        Subscriber::new(self.clone(), cursor, options)
+        Subscriber::new(self.clone(), cursor, options, true)
+    }
+
+    /// Reads without being counted: nothing runs for such a reader, and nobody hears of it.
+    pub fn observe(self: &Arc<Self>, options: ReaderOptions) -> Subscriber {
+        let cursor = self.with(|core| core.ring.cursor(options.start));
+        Subscriber::new(self.clone(), cursor, options, false)
     }
 
     /// The state in words.

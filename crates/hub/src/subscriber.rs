@@ -64,15 +64,17 @@ pub struct Subscriber {
     stream: Arc<Stream>,
     cursor: Cursor,
     options: ReaderOptions,
+    /// It is one of the readers that the demand tells of.
+    counted: bool,
     seen: Seen,
     stats: ReaderStats,
     changed: watch::Receiver<u64>,
 }
 
 impl Subscriber {
-    pub(crate) fn new(stream: Arc<Stream>, cursor: Cursor, options: ReaderOptions) -> Self {
+    pub(crate) fn new(stream: Arc<Stream>, cursor: Cursor, options: ReaderOptions, counted: bool) -> Self {
         let changed = stream.changes();
-        Self { stream, cursor, options, seen: Seen::default(), stats: ReaderStats::default(), changed }
+        Self { stream, cursor, options, counted, seen: Seen::default(), stats: ReaderStats::default(), changed }
     }
 
     /// The next event, waiting for it as long as it takes. Cancel safe.
@@ -97,7 +99,7 @@ impl Subscriber {
         let found = {
             let mut core = self.stream.lock();
             let found = core.ring.read(&mut self.cursor, self.options.max_lag);
-            core.stats.skipped += found.as_ref().map_or(0, |f| f.skipped);
+            core.stats.skipped += found.as_ref().filter(|_| self.counted).map_or(0, |f| f.skipped);
             if found.is_none() {
                 return self.seen.news(&core);
             }
@@ -169,6 +171,9 @@ impl Seen {
 
 impl Drop for Subscriber {
     fn drop(&mut self) {
+        if !self.counted {
+            return;
+        }
         self.stream.with(Core::remove_reader);
         self.stream.publish_demand();
     }

@@ -260,11 +260,13 @@ impl Cameras {
     pub(crate) fn tick(&self, now: ClockPair) {
         let mut changed = false;
         for camera in self.with_renditions() {
-            let noticed = camera.tick(now.mono);
+            let noticed = camera.tick(now);
             changed |= noticed.changed;
             for (kind, text) in noticed.events {
                 // Whoever keeps a source logs its faults, and knows more about them.
-                if camera.origin().publishable {
+                if kind == EventKind::CameraFrozen {
+                    tracing::warn!(camera = %camera.name(), reason = &*text, "{}", kind.as_words());
+                } else if camera.origin().publishable || kind == EventKind::CameraMoves {
                     tracing::info!(camera = %camera.name(), reason = &*text, "{}", kind.as_words());
                 }
                 self.events().add(now.wall, kind, Some(camera.name()), text);

@@ -17,6 +17,7 @@ mod redact;
 mod slate;
 mod source;
 mod state;
+mod stillness;
 mod stops;
 mod supervise;
 mod telemetry;

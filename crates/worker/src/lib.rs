@@ -18,6 +18,7 @@ mod raw;
 mod report;
 pub mod sandbox;
 mod scale;
+mod still;
 mod tables;
 mod test_picture;
 pub mod v4l2;

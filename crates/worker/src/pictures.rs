@@ -6,6 +6,7 @@ use crate::{
     jpeg,
     link::{Closed, Link},
     picture::I420,
+    raw,
     report::Report,
     scale,
 };
@@ -62,6 +63,8 @@ struct Work {
     show: bool,
     wanted: Vec<Wanted>,
     undecodable: u64,
+    /// A JPEG that was sent to be looked at.
+    file: I420,
     report: Report,
 }
 
@@ -78,7 +81,17 @@ impl Work {
         let now = clock::mono();
         let report = Report::new(now);
         let decoder = Decoder::new()?;
-        Ok(Self { decoder, newest: None, decoded: now, number: 0, show: false, wanted: Vec::new(), undecodable: 0, report })
+        Ok(Self {
+            decoder,
+            newest: None,
+            decoded: now,
+            number: 0,
+            show: false,
+            wanted: Vec::new(),
+            undecodable: 0,
+            file: I420::new(0, 0),
+            report,
+        })
     }
 
     /// Takes what the server has said: frames are decoded, wants are noted.
@@ -113,22 +126,46 @@ impl Work {
     }
 
     fn decode(&mut self, link: &mut Link, coded: &Coded) -> Result<(), Closed> {
+        // No NAL unit begins like this.
+        if let Some(file) = coded.payload.first().filter(|unit| unit.starts_with(&[0xff, 0xd8])) {
+            return self.look_at(link, file);
+        }
         match self.decoder.decode(coded, &mut self.newest) {
             Ok(true) => {
                 self.decoded = clock::mono();
                 self.number += 1;
                 self.show = coded.show;
                 self.report.decoded(coded.captured);
-            }
-            Ok(false) => {}
-            Err(e) => {
-                self.undecodable += 1;
-                // Once, and again after each doubling: a camera that sends rubbish does so thirty times a second.
-                if self.undecodable.is_power_of_two() {
-                    let text = format!("{} frames could not be decoded; the last one: {e}", self.undecodable);
-                    link.send(&ToServer::Log(Level::Warn, text))?;
+                if let Some(newest) = self.newest.as_ref().filter(|_| coded.key) {
+                    self.report.look(self.decoded, &newest.picture);
                 }
             }
+            Ok(false) => {}
+            Err(e) => self.complain(link, &e)?,
+        }
+        Ok(())
+    }
+
+    /// Looks whether the picture stands still in a JPEG that somebody else made of it.
+    fn look_at(&mut self, link: &mut Link, file: &[u8]) -> Result<(), Closed> {
+        let size = media::jpeg::size(file).unwrap_or_default();
+        let size = ((size.0 as usize).min(raw::MAX_SIDE) & !1, (size.1 as usize).min(raw::MAX_SIDE) & !1);
+        if (self.file.width(), self.file.height()) != size {
+            self.file = I420::new(size.0, size.1);
+        }
+        match raw::decode(file, &mut self.file) {
+            Ok(()) => self.report.look(clock::mono(), &self.file),
+            Err(e) => self.complain(link, &e)?,
+        }
+        Ok(())
+    }
+
+    /// Once, and again after each doubling: a camera that sends rubbish does so thirty times a second.
+    fn complain(&mut self, link: &mut Link, why: &dyn std::fmt::Display) -> Result<(), Closed> {
+        self.undecodable += 1;
+        if self.undecodable.is_power_of_two() {
+            let text = format!("{} frames could not be decoded; the last one: {why}", self.undecodable);
+            link.send(&ToServer::Log(Level::Warn, text))?;
         }
         Ok(())
     }

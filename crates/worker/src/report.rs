@@ -1,6 +1,10 @@
 //! What the server is told about the work itself.
 
-use crate::link::{Closed, Link};
+use crate::{
+    link::{Closed, Link},
+    picture::I420,
+    still::Watch,
+};
 use bytes::Bytes;
 use media::Mono;
 use proto::ipc::{Progress, Stats, ToServer};
@@ -15,6 +19,7 @@ pub(crate) struct Report {
     due: Mono,
     beats: u32,
     progress: Progress,
+    watch: Watch,
     sums: Sums,
 }
 
@@ -30,7 +35,7 @@ struct Sums {
 
 impl Report {
     pub(crate) fn new(now: Mono) -> Self {
-        Self { due: now + HEARTBEAT, beats: 0, progress: Progress::default(), sums: Sums::default() }
+        Self { due: now + HEARTBEAT, beats: 0, progress: Progress::default(), watch: Watch::default(), sums: Sums::default() }
     }
 
     /// When there is something to say at the latest.
@@ -56,6 +61,11 @@ impl Report {
         self.progress.newest = Some(captured);
     }
 
+    /// Looks at a picture now and then, whether it stands still.
+    pub(crate) fn look(&mut self, now: Mono, picture: &I420) {
+        self.watch.look(now, picture);
+    }
+
     pub(crate) fn send_if_due(&mut self, link: &mut Link, skipped: u64) -> Result<(), Closed> {
         let now = crate::clock::mono();
         if now < self.due {
@@ -64,6 +74,7 @@ impl Report {
         self.due = now + HEARTBEAT;
         self.beats += 1;
         self.progress.skipped = skipped;
+        self.progress.look = self.watch.found();
         link.send(&ToServer::Heartbeat(self.progress))?;
         if self.beats.is_multiple_of(STATS_EVERY) {
             link.send(&ToServer::Stats(std::mem::take(&mut self.sums).means()))?;

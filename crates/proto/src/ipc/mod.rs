@@ -22,12 +22,12 @@ mod wire;
 pub use capture::{Capture, Control, ControlKind, Loss, MAX_CONTROLS, MAX_ITEMS, PictureFormat};
 pub use pictures::{Coded, MAX_WANTS, Picture, Want};
 pub use stream::{Incoming, Message, Outgoing};
-pub use to_server::{Frame, Level, Progress, Stats, ToServer};
+pub use to_server::{Frame, Level, Look, Progress, Stats, ToServer};
 pub use to_worker::{Job, Slate, TestPicture, ToWorker};
 pub use wire::{Reader, Writer};
 
 /// Version of this conversation. Both ends are the same binary, so a difference means a broken installation.
-pub const VERSION: u16 = 3;
+pub const VERSION: u16 = 4;
 
 /// Longest message, counted behind its length field. A 4K keyframe at the lowest quantiser stays below it.
 pub const MAX_MESSAGE: usize = 16 << 20;

@@ -50,9 +50,12 @@ fn coded() -> impl Strategy<Value = Coded> {
 }
 
 fn to_server() -> impl Strategy<Value = ToServer> {
-    let progress = any::<(u64, u64, Option<u64>)>();
-    let progress =
-        progress.prop_map(|(frames, skipped, newest)| Progress { frames, skipped, newest: newest.map(Mono::from_nanos) });
+    let progress = any::<(u64, u64, Option<u64>, Option<(u64, u64, Option<u64>)>)>();
+    let progress = progress.prop_map(|(frames, skipped, newest, look)| {
+        let at = Mono::from_nanos;
+        let look = look.map(|(since, newest, moved)| Look { since: at(since), newest: at(newest), moved: moved.map(at) });
+        Progress { frames, skipped, newest: newest.map(at), look }
+    });
     let stats = any::<(u32, u32, u32, u32, u64)>().prop_map(|(frames, draw_us, encode_us, encode_us_max, bytes)| Stats {
         frames,
         draw_us,

@@ -93,6 +93,20 @@ pub struct Progress {
     pub skipped: u64,
     /// When the newest frame was captured.
     pub newest: Option<Mono>,
+    /// What was seen of the pictures themselves, where the worker has them.
+    pub look: Option<Look>,
+}
+
+/// For how long all pictures have looked alike to a worker, which looks a few times a second at most.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub struct Look {
+    /// When it looked at the first of those that look like the newest one.
+    pub since: Mono,
+    /// When it looked at the newest one.
+    pub newest: Mono,
+    /// When it last saw beyond doubt that something moves, which is not later than `since`: a picture that stands still does not look
+    /// the same at once after the camera's encoder has begun.
+    pub moved: Option<Mono>,
 }
 
 /// Means and maxima since the last report.
@@ -246,13 +260,24 @@ impl Progress {
         body.u64(self.skipped);
         body.flag(self.newest.is_some());
         body.u64(self.newest.map_or(0, Mono::as_nanos));
+        let look = self.look.unwrap_or_default();
+        body.flag(self.look.is_some());
+        body.u64(look.since.as_nanos());
+        body.u64(look.newest.as_nanos());
+        body.flag(look.moved.is_some());
+        body.u64(look.moved.map_or(0, Mono::as_nanos));
     }
 
     fn read(body: &mut Reader) -> Result<Self, Error> {
         let (frames, skipped) = (body.u64()?, body.u64()?);
         let known = body.flag("newest flag")?;
         let newest = Mono::from_nanos(body.u64()?);
-        Ok(Self { frames, skipped, newest: known.then_some(newest) })
+        let looked = body.flag("look flag")?;
+        let [since, seen] = [body.u64()?, body.u64()?].map(Mono::from_nanos);
+        let moved = body.flag("moved flag")?;
+        let at = Mono::from_nanos(body.u64()?);
+        let look = Look { since, newest: seen, moved: moved.then_some(at) };
+        Ok(Self { frames, skipped, newest: known.then_some(newest), look: looked.then_some(look) })
     }
 }
 

@@ -11,7 +11,7 @@ use crate::{
         webrtc::{self, Webrtc},
         ws,
     },
-    pictures::{self, Pictures},
+    pictures::Pictures,
     telemetry::Metrics,
     web,
 };
@@ -53,12 +53,7 @@ pub(super) async fn hold(house: &House, config: &Config, any_port: bool) -> anyh
 /// be told that they are gone.
 pub(super) fn serve(house: &House, Ports { http, rtsp, webrtc }: Ports, state: watch::Receiver<ConfigState>) -> Bound {
     let mut bound = Bound::default();
-    let pictures = Pictures::new(pictures::House {
-        spawner: house.spawner.clone(),
-        clock: house.clock,
-        tasks: house.tasks.clone(),
-        stop: house.stop.clone(),
-    });
+    let pictures = house.pictures.clone();
     let browsers = browsers::collector(webrtc.as_ref().map(Webrtc::stats).unwrap_or_default(), house.cameras.clone());
     let metrics = Metrics {
         cameras: house.cameras.clone(),

@@ -18,6 +18,7 @@ use crate::{
     config::{Config, Loader},
     controls::Settings,
     endpoint::http::ConfigState,
+    pictures::{self, Pictures},
     stops::Stops,
     telemetry::{LogArgs, Telemetry},
     workers::Spawner,
@@ -57,6 +58,7 @@ struct House {
     spawner: Spawner,
     settings: Settings,
     stops: Stops,
+    pictures: Pictures,
     telemetry: Telemetry,
 }
 
@@ -68,13 +70,18 @@ pub(crate) async fn run(config: Config, mode: Mode, log: LogArgs) -> anyhow::Res
     let clock = Clock::new();
     let telemetry = log.init(clock);
     let state = state::directory(&config.state_dir, &mode)?;
+    let spawner = Spawner::new().context("cannot start the thread that starts workers")?;
+    let (cameras, tasks, token) = (Cameras::new(), TaskTracker::new(), CancellationToken::new());
+    let pictures =
+        pictures::House { cameras: cameras.clone(), spawner: spawner.clone(), clock, tasks: tasks.clone(), stop: token.clone() };
     let house = House {
-        cameras: Cameras::new(),
+        cameras,
         audience: Audience::default(),
         clock,
-        tasks: TaskTracker::new(),
-        stop: CancellationToken::new(),
-        spawner: Spawner::new().context("cannot start the thread that starts workers")?,
+        tasks,
+        stop: token,
+        spawner,
+        pictures: Pictures::new(pictures),
         settings: Settings::open(state.clone()),
         stops: Stops::open(state),
         telemetry,

@@ -16,8 +16,9 @@ use crate::{
         rpicam::{self, Rpicam},
         rtsp::Pull,
         udp::{self, UdpListen},
-        worker::WorkerSource,
+        worker::{Local, WorkerSource},
     },
+    stillness,
     supervise::{Command, Policy, Remote, Supervisor, supervise},
     workers::Spawner,
 };
@@ -35,12 +36,14 @@ pub(super) struct Sources {
     house: House,
     running: BTreeMap<Arc<str>, Supervisor>,
     slates: BTreeMap<Arc<str>, DropGuard>,
+    /// Those who look whether pictures stand still.
+    lookers: BTreeMap<Arc<str>, DropGuard>,
 }
 
 impl Sources {
     /// None yet.
     pub(super) fn new(house: House) -> Self {
-        Self { house, running: BTreeMap::new(), slates: BTreeMap::new() }
+        Self { house, running: BTreeMap::new(), slates: BTreeMap::new(), lookers: BTreeMap::new() }
     }
 
     /// Adds a camera or rendition, or changes the one of this name, and starts its source if it has one of its own.
@@ -56,6 +59,11 @@ impl Sources {
         let stopped = self.holds(&camera);
         camera.controls().expect(has_controls(&config.source));
         camera.controls().remember(self.house.settings.of(name));
+        let still = stillness(config);
+        camera.stillness().expect(still);
+        if still.is_some() {
+            self.lookers.insert(name.clone(), self.house.pictures.look(&camera));
+        }
         let supervisor = dial(&self.house, &config.source, &camera, Policy { stopped, ..policy(config) });
         camera.set_keeper(supervisor.as_ref().map(|s| Arc::new(Remote::clone(s)) as Arc<dyn Keeper>));
         if config.slate {
@@ -81,6 +89,7 @@ impl Sources {
     /// Stops the source of a camera or rendition and sends away whoever publishes to it; its readers stay.
     pub(super) async fn stop(&mut self, name: &Arc<str>, reason: &str) {
         self.slates.remove(name);
+        self.lookers.remove(name);
         if let Some(supervisor) = self.running.remove(name) {
             supervisor.shutdown().await;
         }
@@ -91,7 +100,7 @@ impl Sources {
 
     /// Stops all sources at once.
     pub(super) async fn shutdown(self) {
-        drop(self.slates);
+        drop((self.slates, self.lookers));
         join_all(self.running.into_values().map(Supervisor::shutdown)).await;
     }
 }
@@ -99,6 +108,13 @@ impl Sources {
 /// The kinds of sources that have controls while they run.
 fn has_controls(source: &Source) -> bool {
     matches!(source, Source::Rpicam(_) | Source::V4l2(_))
+}
+
+/// When its picture is frozen. The test picture is never.
+fn stillness(config: &Input) -> Option<stillness::Policy> {
+    let looked_at = !matches!(config.source, Source::Test(_));
+    let after = config.frozen_after.filter(|_| looked_at)?;
+    Some(stillness::Policy { after, restart: config.frozen_restart })
 }
 
 fn policy(config: &Input) -> Policy {
@@ -119,8 +135,8 @@ fn dial(house: &House, source: &Source, camera: &Camera, policy: Policy) -> Opti
         Source::Udp(udp) => Some(supervise(listen(udp), stream, Policy { waits: true, ..policy }, house.clock)),
         Source::Rpicam(pi) => Some(supervise(drive(pi, camera.controls().clone()), stream, policy, house.clock)),
         Source::V4l2(local) => {
-            let desk = camera.controls().clone();
-            let source = capture(house.spawner.clone(), stream.name(), local, desk);
+            let about = Local { desk: camera.controls().clone(), eye: camera.stillness().eye(false) };
+            let source = capture(house.spawner.clone(), stream.name(), local, about);
             Some(supervise(source, stream, policy, house.clock))
         }
         Source::Test(test) => {
@@ -178,11 +194,11 @@ pub(crate) fn listen(source: &UdpSource) -> UdpListen {
 }
 
 /// What takes the pictures of a camera of this machine.
-pub(crate) fn capture(spawner: Spawner, name: &str, source: &V4l2Source, desk: Desk) -> WorkerSource {
+pub(crate) fn capture(spawner: Spawner, name: &str, source: &V4l2Source, about: Local) -> WorkerSource {
     let V4l2Source { device, width, height, fps, format, gop, bitrate } = source.clone();
     let (name, gop, bitrate) = (name.to_owned(), gop.unwrap_or(0), bitrate.unwrap_or(0));
     let capture = Capture { name, device, width, height, fps, format, gop, bitrate };
-    WorkerSource::camera(spawner, capture, source.to_string(), desk)
+    WorkerSource::camera(spawner, capture, source.to_string(), about)
 }
 
 /// What makes the test picture. The bounds of the config fit the types of the job.
@@ -206,6 +222,7 @@ impl Keeper for Remote {
             Order::Start => Command::Start,
             Order::Stop => Command::Stop,
             Order::Restart => Command::Restart,
+            Order::Mend(still) => Command::Mend(still),
         });
     }
 

@@ -5,12 +5,18 @@ use super::{
     meter::{Meter, Rates},
     parts,
 };
-use crate::controls::Desk;
+use crate::{
+    controls::Desk,
+    stillness::{self, News, Stillness},
+};
 use hub::{State, Status, Stream};
 use media::{Catalog, ClockPair, Mono, Wall};
-use std::sync::{
-    Arc, Mutex, MutexGuard, PoisonError,
-    atomic::{AtomicU64, Ordering::Relaxed},
+use std::{
+    sync::{
+        Arc, Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicU64, Ordering::Relaxed},
+    },
+    time::Duration,
 };
 
 /// Where a camera's picture comes from.
@@ -33,6 +39,8 @@ pub(crate) enum Order {
     Stop,
     /// Stop and run anew at once.
     Restart,
+    /// Run anew, because the picture has not changed for so long.
+    Mend(Duration),
 }
 
 /// How often, and why, a camera's source had to be started again after a fault.
@@ -68,6 +76,7 @@ pub(crate) struct Camera {
     /// Bits a second as of the last tick; beside the notes, so that media threads read it without their lock.
     bitrate: AtomicU64,
     controls: Desk,
+    stillness: Stillness,
     /// Held for a moment, never across an await.
     notes: Mutex<Notes>,
 }
@@ -105,7 +114,13 @@ pub(super) struct Noticed {
 impl Camera {
     pub(super) fn new(stream: Arc<Stream>, origin: Origin) -> Self {
         let notes = Notes { origin, keeper: None, earlier: Vec::new(), meter: Meter::default(), seen: None, told: None };
-        Self { stream, bitrate: AtomicU64::new(0), controls: Desk::default(), notes: Mutex::new(notes) }
+        Self {
+            stream,
+            bitrate: AtomicU64::new(0),
+            controls: Desk::default(),
+            stillness: Stillness::default(),
+            notes: Mutex::new(notes),
+        }
     }
 
     /// The name of its stream: `CAMERA`, or `CAMERA/RENDITION`.
@@ -133,6 +148,11 @@ impl Camera {
     /// What can be set in it while it runs.
     pub(crate) fn controls(&self) -> &Desk {
         &self.controls
+    }
+
+    /// Whether its picture stands still.
+    pub(crate) fn stillness(&self) -> &Stillness {
+        &self.stillness
     }
 
     /// Its stream.
@@ -183,6 +203,12 @@ impl Camera {
                 self.let_publish(now);
                 self.stream.dismiss(now, "its publisher was asked to begin anew");
             }
+            Order::Mend(still) => {
+                let reason = format!("the picture had not changed for {}; publish anew", stillness::in_words(still));
+                if self.stream.dismiss(now, reason) {
+                    self.notes().count("frozen");
+                }
+            }
         }
     }
 
@@ -204,23 +230,35 @@ impl Camera {
     }
 
     /// Notices what has happened since the last tick.
-    pub(super) fn tick(&self, now: Mono) -> Noticed {
+    pub(super) fn tick(&self, clocks: ClockPair) -> Noticed {
+        let now = clocks.mono;
         self.stream.check_stall(now);
+        let still = self.watch(clocks);
         let stats = self.stream.stats();
         let (status, publisher, catalog) = (self.stream.status(), self.stream.publisher(), self.stream.catalog());
         let mut notes = self.notes();
         notes.meter.sample(now, stats.frames, stats.bytes);
         self.bitrate.store(notes.meter.rates().bitrate as u64, Relaxed);
         let restarts = notes.restarts();
-        let mut noticed = Noticed { events: notes.tell(&status).into_iter().collect(), changed: false };
+        let changed = still.is_some();
+        let mut noticed = Noticed { events: notes.tell(&status).into_iter().chain(still).collect(), changed };
         let total = restarts.total();
         if notes.seen.as_ref().is_some_and(|seen| seen.restarts < total) {
             noticed.events.insert(0, (EventKind::CameraRestarted, restarts.last.map_or_else(|| "".into(), |(_, why)| why)));
         }
         let seen = Some(Seen { status, publisher, catalog, restarts: total });
-        noticed.changed = notes.seen != seen;
+        noticed.changed |= notes.seen != seen;
         notes.seen = seen;
         noticed
+    }
+
+    /// Looks what has become of the picture, and does what the config asks for.
+    fn watch(&self, now: ClockPair) -> Option<(EventKind, Arc<str>)> {
+        let verdict = self.stillness.tick(now, self.stream.status().state == State::Live);
+        if let Some(still) = verdict.restart {
+            self.order(now.mono, Order::Mend(still));
+        }
+        verdict.news.map(in_words)
     }
 
     fn notes(&self) -> MutexGuard<'_, Notes> {
@@ -228,7 +266,40 @@ impl Camera {
     }
 }
 
+/// What becomes of a picture that stands still, as an event.
+fn in_words(news: News) -> (EventKind, Arc<str>) {
+    match news {
+        News::Moves(after) => {
+            (EventKind::CameraMoves, format!("the picture changes again, after {}", stillness::in_words(after)).into())
+        }
+        News::Frozen { still, restart } => {
+            let next = match restart {
+                Some(Duration::ZERO) => "its source is started anew".to_owned(),
+                Some(wait) => format!("its source is started anew in {}", stillness::in_words(wait)),
+                None => {
+                    "restart the camera, or its source, which `frozen_restart: true` does by itself; if the scene is as still as \
+                         that, set `frozen_after`"
+                        .to_owned()
+                }
+            };
+            let still = stillness::in_words(still);
+            (
+                EventKind::CameraFrozen,
+                format!("the picture has not changed for {still}, though frames keep coming: {next}").into(),
+            )
+        }
+    }
+}
+
 impl Notes {
+    /// Counts a restart that no keeper counts.
+    fn count(&mut self, reason: &'static str) {
+        match self.earlier.iter_mut().find(|(known, _)| *known == reason) {
+            Some((_, count)) => *count += 1,
+            None => self.earlier.push((reason, 1)),
+        }
+    }
+
     fn restarts(&self) -> Restarts {
         let mut restarts = self.keeper.as_ref().map_or_else(Restarts::default, |keeper| keeper.restarts());
         for (reason, count) in &self.earlier {

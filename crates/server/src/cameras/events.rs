@@ -21,6 +21,10 @@ pub(crate) enum EventKind {
     CameraStalled,
     /// Nobody publishes.
     CameraOffline,
+    /// Frames keep coming, but of a picture that does not change.
+    CameraFrozen,
+    /// The picture changes again.
+    CameraMoves,
     /// Its source was started again after a fault.
     CameraRestarted,
     /// It came with a new config.
@@ -42,6 +46,8 @@ impl EventKind {
             Self::CameraLive => "camera live",
             Self::CameraStalled => "camera stalled",
             Self::CameraOffline => "camera offline",
+            Self::CameraFrozen => "camera frozen",
+            Self::CameraMoves => "camera moves again",
             Self::CameraRestarted => "camera restarted",
             Self::CameraAdded => "camera added",
             Self::CameraRemoved => "camera removed",

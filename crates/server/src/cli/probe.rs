@@ -11,7 +11,7 @@ use crate::{
     clock::Clock,
     config,
     controls::Desk,
-    source::rtsp::Observer,
+    source::{rtsp::Observer, worker::Local},
     supervise::{Context, Exit, Source},
     telemetry::LogArgs,
     workers::Spawner,
@@ -67,7 +67,7 @@ impl Probe {
                 config::Source::Udp(udp) => self.watch(clock, app::listen(&udp), Observer::default()).await,
                 config::Source::V4l2(camera) => {
                     let spawner = Spawner::new().context("cannot start the thread that starts workers")?;
-                    self.watch(clock, app::capture(spawner, "probe", &camera, Desk::default()), Observer::default()).await
+                    self.watch(clock, app::capture(spawner, "probe", &camera, Local::default()), Observer::default()).await
                 }
                 config::Source::Test(test) => {
                     let spawner = Spawner::new().context("cannot start the thread that starts workers")?;

@@ -107,6 +107,10 @@ pub(crate) struct Input {
     pub(crate) stall_after: Duration,
     /// While there is no picture, players are shown why.
     pub(crate) slate: bool,
+    /// A picture that has not changed for this long is frozen; `None` is never.
+    pub(crate) frozen_after: Option<Duration>,
+    /// Then the source is started anew.
+    pub(crate) frozen_restart: bool,
 }
 
 impl Default for WebRtc {
@@ -133,7 +137,14 @@ impl Default for Listen {
 
 impl Input {
     fn new(source: Source) -> Self {
-        Self { source, on_demand: false, stall_after: Duration::from_secs(5), slate: false }
+        Self {
+            source,
+            on_demand: false,
+            stall_after: Duration::from_secs(5),
+            slate: false,
+            frozen_after: Some(Duration::from_secs(30)),
+            frozen_restart: false,
+        }
     }
 }
 
@@ -286,6 +297,8 @@ fn cameras(section: Section<'_>) -> BTreeMap<Arc<str>, Camera> {
 
 /// The shortest and longest times without a frame that make a camera stalled.
 const STALL: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(3600));
+/// The shortest and longest times without a change that make a picture frozen.
+const FROZEN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(24 * 3600));
 /// Keys of later versions.
 const NOT_YET: &[&str] = &["record", "motion"];
 
@@ -325,15 +338,24 @@ impl Input {
         let on_demand = section.value("on_demand", values::switch);
         let stall_after = section.value("stall_after", |text| values::duration_within(text, STALL.0, STALL.1));
         let slate = section.value("slate", values::switch);
+        let frozen_after = section.value("frozen_after", |text| values::unless_off(text, FROZEN.0, FROZEN.1));
+        let frozen_restart = section.placed("frozen_restart", values::switch);
         if lacks_source {
             let text = format!("this {what} has no source; add `source: rtsp://…` or `source: publish`");
             section.problems().add(place, section.path(), text);
+        }
+        let frozen_after = frozen_after.unwrap_or(default.frozen_after);
+        if let Some((true, place)) = frozen_restart.as_ref().filter(|_| frozen_after.is_none()) {
+            let text = "nothing is started anew with frozen_after: off; remove one of them";
+            section.problems().add(place, format!("{}.frozen_restart", section.path()), text);
         }
         Some(Self {
             source: source?,
             on_demand: on_demand.unwrap_or(default.on_demand),
             stall_after: stall_after.unwrap_or(default.stall_after),
             slate: slate.unwrap_or(default.slate),
+            frozen_after,
+            frozen_restart: frozen_restart.map_or(default.frozen_restart, |(on, _)| on),
         })
     }
 }

@@ -26,9 +26,11 @@ cameras:
     source: rtsp://user:pa%40ss@192.0.2.10/stream1
     stall_after: 10s
     slate: on
+    frozen_after: 2m
+    frozen_restart: yes
     max_viewers: 20
     renditions:
-      sd: { source: publish, stall_after: 2s }
+      sd: { source: publish, stall_after: 2s, frozen_after: off, frozen_restart: no }
       tiny: { source: rtsp://user:pa%40ss@192.0.2.10/stream2, on_demand: yes }
   robot: { source: publish, on_demand: yes }
   test:
@@ -52,6 +54,12 @@ fn everything_is_read() {
     assert_eq!((credentials.user.as_str(), credentials.password.reveal()), ("user", "pa@ss"));
     assert_eq!(front.input.stall_after, Duration::from_secs(10));
     assert!(front.input.slate && !config.cameras["robot"].input.slate);
+    let frozen = |input: &Input| (input.frozen_after.map(|d| d.as_secs()), input.frozen_restart);
+    assert_eq!(
+        [&front.input, &front.renditions["sd"], &front.renditions["tiny"]].map(frozen),
+        [(Some(120), true), (None, false), (Some(120), true)]
+    );
+    assert_eq!(frozen(&config.cameras["robot"].input), (Some(30), false));
     assert_eq!((config.limits.viewers, front.max_viewers, config.cameras["robot"].max_viewers), (300, Some(20), None));
     assert!(config.cameras["robot"].input.on_demand && !front.input.on_demand);
     let (sd, tiny) = (&front.renditions["sd"], &front.renditions["tiny"]);
@@ -112,7 +120,8 @@ fn every_typo_is_told_with_its_line_and_what_would_be_right() {
         ),
         (
             "cameras:\n  a:\n    source: publish\n    renditions:\n      sd: { source: publish, renditions: {} }",
-            "nb.yml:5: cameras.a.renditions.sd.renditions: unknown key; known here: source, on_demand, stall_after, slate",
+            "nb.yml:5: cameras.a.renditions.sd.renditions: unknown key; known here: source, on_demand, stall_after, slate, \
+             frozen_after, frozen_restart",
         ),
         (
             "cameras:\n  a:\n    source: publish\n    renditions: sd",
@@ -140,6 +149,18 @@ fn every_typo_is_told_with_its_line_and_what_would_be_right() {
         (
             "cameras:\n  a:\n    source: publish\n    stall_after: 1ms",
             "nb.yml:4: cameras.a.stall_after: 1ms is out of bounds; it may be 500ms to 3600s",
+        ),
+        (
+            "cameras:\n  a:\n    source: publish\n    frozen_after: never",
+            "nb.yml:4: cameras.a.frozen_after: \"never\" is no duration; write for example 30s, or off",
+        ),
+        (
+            "cameras:\n  a:\n    source: publish\n    frozen_after: 10ms",
+            "nb.yml:4: cameras.a.frozen_after: 10ms is out of bounds; it may be 1s to 86400s",
+        ),
+        (
+            "cameras:\n  a:\n    source: publish\n    frozen_after: off\n    frozen_restart: true",
+            "nb.yml:5: cameras.a.frozen_restart: nothing is started anew with frozen_after: off; remove one of them",
         ),
         (
             "cameras:\n  a:\n    source: publish\n    on_demand: maybe",

@@ -52,6 +52,16 @@ pub(super) fn duration_within(text: &str, least: Duration, most: Duration) -> Re
     }
 }
 
+/// A duration within bounds, or `off`.
+pub(super) fn unless_off(text: &str, least: Duration, most: Duration) -> Result<Option<Duration>, String> {
+    match text {
+        // What YAML makes of a bare `off`.
+        "off" | "false" => Ok(None),
+        text if text.starts_with(|c: char| c.is_ascii_digit()) => duration_within(text, least, most).map(Some),
+        _ => Err(format!("{text:?} is no duration; write for example 30s, or off")),
+    }
+}
+
 /// A whole number within bounds.
 pub(super) fn count_within(text: &str, least: usize, most: usize) -> Result<usize, String> {
     let value: usize =

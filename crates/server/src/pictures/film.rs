@@ -56,6 +56,8 @@ pub(super) struct Film {
     pub(super) clock: Clock,
     pub(super) width: u16,
     pub(super) quality: u8,
+    /// Of the keyframes, without being counted as a reader.
+    pub(super) keys_only: bool,
 }
 
 /// How a process came to its end.
@@ -112,11 +114,12 @@ impl Film {
         };
         let mut words = Tail::follow(child.stderr.take());
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else { return (End::HungUp, String::new()) };
-        let subscriber = self.stream.subscribe(ReaderOptions { start: Start::NewestKey, max_lag: MAX_LAG });
+        let options = ReaderOptions { start: Start::NewestKey, max_lag: MAX_LAG };
+        let subscriber = if self.keys_only { self.stream.observe(options) } else { self.stream.subscribe(options) };
         let flight = Mutex::new(VecDeque::new());
         let end = tokio::select! {
             end = self.listen(stdout, &flight) => end,
-            end = feed(subscriber, stdin, &flight) => end,
+            end = feed(subscriber, stdin, &flight, self.keys_only) => end,
             () = watch(&flight) => End::Hangs,
         };
         // Fails only if it is gone already.
@@ -193,7 +196,7 @@ impl Film {
 }
 
 /// Gives the process the stream, as fast as it takes it: while it is slow the cursor waits in the ring, and then skips.
-async fn feed(mut subscriber: Subscriber, mut stdin: ChildStdin, flight: &Mutex<VecDeque<Frame>>) -> End {
+async fn feed(mut subscriber: Subscriber, mut stdin: ChildStdin, flight: &Mutex<VecDeque<Frame>>, keys_only: bool) -> End {
     let mut file: Option<(Track, Fragmenter)> = None;
     loop {
         let piece = match subscriber.next().await {
@@ -207,8 +210,12 @@ async fn feed(mut subscriber: Subscriber, mut stdin: ChildStdin, flight: &Mutex<
                 }
                 _ => return End::Changed,
             },
+            Event::Unit(unit, _) if keys_only && !unit.key => continue,
             Event::Unit(unit, _) => {
-                let show = subscriber.lag() <= NEW;
+                if keys_only {
+                    file.iter_mut().for_each(|(_, fragmenter)| fragmenter.restart());
+                }
+                let show = keys_only || subscriber.lag() <= NEW;
                 let Some(fragment) = file.as_mut().and_then(|(track, file)| fragment(track, file, &unit, show, flight)) else {
                     continue;
                 };

@@ -7,6 +7,7 @@
 mod board;
 mod film;
 mod jpeg;
+mod look;
 mod room;
 mod smjpeg;
 mod tally;
@@ -18,15 +19,24 @@ pub(crate) use jpeg::Jpeg;
 pub(crate) use tally::{Counts, Tally};
 pub(crate) use view::{News, View};
 
-use crate::{clock::Clock, workers::Spawner};
+use crate::{
+    cameras::{Camera, Cameras},
+    clock::Clock,
+    stillness::Eye,
+    workers::Spawner,
+};
 use board::Board;
 use hub::Stream;
+use look::Looker;
 use room::Room;
 use std::{
     collections::BTreeMap,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::{CancellationToken, DropGuard},
+    task::TaskTracker,
+};
 
 /// All rooms. A cheap handle.
 #[derive(Clone)]
@@ -36,6 +46,8 @@ pub(crate) struct Pictures {
 
 /// What the rooms need of the house.
 pub(crate) struct House {
+    /// Whose pictures they are.
+    pub(crate) cameras: Cameras,
     /// Starts their workers.
     pub(crate) spawner: Spawner,
     /// The time.
@@ -77,6 +89,15 @@ impl Pictures {
         Ok(view)
     }
 
+    /// Looks whether the picture of a camera stands still, until the guard is dropped: with as little work as that takes, and with none where
+    /// others see its pixels.
+    pub(crate) fn look(&self, camera: &Camera) -> DropGuard {
+        let stop = self.house().stop.child_token();
+        let looker = Looker::new(self.clone(), camera.stream().clone(), camera.stillness().clone());
+        self.house().tasks.spawn(stop.clone().run_until_cancelled_owned(looker.run()));
+        stop.drop_guard()
+    }
+
     /// What was counted, by the names of streams of which pictures were ever wanted.
     pub(crate) fn tallies(&self) -> BTreeMap<Arc<str>, Arc<Tally>> {
         lock(&self.shared.tallies).clone()
@@ -94,6 +115,11 @@ impl Pictures {
             rooms.remove(stream);
         }
         empty
+    }
+
+    /// Hears what workers find that see the pixels of a stream anyway.
+    fn eye(&self, stream: &str) -> Eye {
+        self.house().cameras.get(stream).map(|camera| camera.stillness().clone()).unwrap_or_default().eye(false)
     }
 
     fn house(&self) -> &House {

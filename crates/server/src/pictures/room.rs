@@ -237,7 +237,7 @@ impl Room {
         if self.worker.is_some() || !useful || self.retry.at > Instant::now() {
             return;
         }
-        match Worker::start(&self.pictures.house().spawner, self.stream.name()).await {
+        match Worker::start(&self.pictures.house().spawner, self.stream.name(), self.pictures.eye(self.stream.name())).await {
             Ok(worker) => {
                 self.worker = Some(worker);
                 self.tally.set_working(true);
@@ -278,7 +278,7 @@ impl Room {
     fn start_film(&self, program: PathBuf, (width, quality): (u16, u8)) -> Filming {
         let house = self.pictures.house();
         let (stream, board, tally) = (self.stream.clone(), self.board.clone(), self.tally.clone());
-        let film = Film { program, stream, board, tally, clock: house.clock, width, quality };
+        let film = Film { program, stream, board, tally, clock: house.clock, width, quality, keys_only: false };
         let stop = house.stop.child_token();
         house.tasks.spawn(film.run(stop.clone()));
         Filming { _stop: stop.drop_guard(), unwanted: None }

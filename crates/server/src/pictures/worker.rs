@@ -1,7 +1,10 @@
 //! A worker process that makes pictures, as its room sees it.
 
 use super::{Jpeg, board::Board, tally::Tally};
-use crate::workers::{HungUp, Line, Process, Spawner};
+use crate::{
+    stillness::Eye,
+    workers::{HungUp, Line, Process, Spawner},
+};
 use media::Mono;
 use proto::ipc::{self, Coded, Job, Level, Progress, ToServer, ToWorker, Want};
 use std::{io, sync::Arc, time::Duration};
@@ -38,6 +41,8 @@ pub(super) struct Worker {
     process: Process,
     line: Line,
     camera: Arc<str>,
+    /// Hears whether the picture stands still.
+    eye: Eye,
     pub(super) since: Instant,
     /// It hangs if nothing was heard by then.
     pub(super) deadline: Instant,
@@ -48,13 +53,14 @@ pub(super) struct Worker {
 }
 
 impl Worker {
-    pub(super) async fn start(spawner: &Spawner, camera: &Arc<str>) -> io::Result<Self> {
+    pub(super) async fn start(spawner: &Spawner, camera: &Arc<str>, eye: Eye) -> io::Result<Self> {
         let (process, socket) = spawner.spawn().await?;
         let now = Instant::now();
         let mut worker = Self {
             process,
             line: Line::new(socket),
             camera: camera.clone(),
+            eye,
             since: now,
             deadline: now + SILENCE,
             wants: Vec::new(),
@@ -116,7 +122,7 @@ impl Worker {
                 tally.encoded();
                 board.show(picture.want, |number| Jpeg::new(picture, number, now));
             }
-            ToServer::Heartbeat(progress) => self.note(progress, tally),
+            ToServer::Heartbeat(progress) => self.note(progress, now, tally),
             ToServer::Log(level, text) => self.log(level, &text),
             ToServer::Failed(text) => return Err(End::Failed(text)),
             // Cameras are the business of workers with another job.
@@ -126,7 +132,10 @@ impl Worker {
         Ok(())
     }
 
-    fn note(&mut self, progress: Progress, tally: &Tally) {
+    fn note(&mut self, progress: Progress, now: Mono, tally: &Tally) {
+        if let Some(look) = progress.look {
+            self.eye.tell(now, look);
+        }
         let seen = std::mem::replace(&mut self.seen, progress);
         tally.decoded(progress.frames.saturating_sub(seen.frames), progress.skipped.saturating_sub(seen.skipped));
     }

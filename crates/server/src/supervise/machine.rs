@@ -45,6 +45,8 @@ pub(crate) enum Command {
     Stop,
     /// Stop and run anew at once.
     Restart,
+    /// The same, because frames come of a picture that has not changed for so long: a fault of the run, if there is one.
+    Mend(Duration),
     /// Stop for good: the server ends, or the camera was removed.
     Shutdown,
 }
@@ -190,8 +192,12 @@ impl Machine {
         if self.held == Some(SHUTDOWN) {
             return;
         }
+        if let Command::Mend(still) = command {
+            self.stop(now, Some(frozen(still)));
+            return;
+        }
         let held = match command {
-            Command::Start | Command::Restart => None,
+            Command::Start | Command::Restart | Command::Mend(_) => None,
             Command::Stop => Some(BY_COMMAND),
             Command::Shutdown => Some(SHUTDOWN),
         };
@@ -369,6 +375,11 @@ impl Down {
         let state = if self.exit.fault == Fault::Stalled { State::Stalled } else { State::Offline };
         Status::new(state, words, self.since)
     }
+}
+
+fn frozen(still: Duration) -> Exit {
+    let words = format!("the picture has not changed for {}, though frames kept coming; starting anew", seconds(still));
+    Exit::new(Fault::Frozen, words)
 }
 
 fn seconds(d: Duration) -> String {

@@ -97,6 +97,8 @@ pub(crate) enum Fault {
     Disconnected,
     /// Connected, but no frames.
     Stalled,
+    /// Frames came, but of a picture that stood still.
+    Frozen,
     /// A worker process died.
     Crashed,
     /// A bug of ours, contained.
@@ -105,8 +107,16 @@ pub(crate) enum Fault {
 
 impl Fault {
     /// All that are faults.
-    pub(crate) const ALL: [Self; 7] =
-        [Self::Unreachable, Self::Unauthorized, Self::Refused, Self::Disconnected, Self::Stalled, Self::Crashed, Self::Panicked];
+    pub(crate) const ALL: [Self; 8] = [
+        Self::Unreachable,
+        Self::Unauthorized,
+        Self::Refused,
+        Self::Disconnected,
+        Self::Stalled,
+        Self::Frozen,
+        Self::Crashed,
+        Self::Panicked,
+    ];
 
     /// The label of the metric and of the log field.
     pub(crate) const fn as_str(self) -> &'static str {
@@ -117,6 +127,7 @@ impl Fault {
             Self::Refused => "refused",
             Self::Disconnected => "disconnected",
             Self::Stalled => "stalled",
+            Self::Frozen => "frozen",
             Self::Crashed => "crashed",
             Self::Panicked => "panicked",
         }

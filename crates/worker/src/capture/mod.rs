@@ -148,6 +148,9 @@ impl Work {
             Err(Refused::Encoder(e)) => return Err(e.into()),
             Err(Refused::Bad(bad)) => return self.note(link, &bad),
         };
+        if let Track::Encoded { picture, .. } = &self.track {
+            self.report.look(now, picture);
+        }
         let Ready { key, payload, codec, drawn } = ready;
         if let Some(codec) = codec {
             link.send(&ToServer::Tracks(Catalog::new([(codec, TIMESCALE)])))?;

@@ -7,20 +7,24 @@ fn at(ms: u64) -> Mono {
     Mono::from_nanos((10_000 + ms) * 1_000_000)
 }
 
+fn pair(ms: u64) -> ClockPair {
+    ClockPair { mono: at(ms), wall: media::Wall::from_micros(ms as i64 * 1000) }
+}
+
 fn camera() -> Camera {
     let origin = Origin { text: "publish".into(), publishable: true, on_demand: false };
     Camera::new(Stream::new("cam", StreamOptions::default(), at(0)), origin)
 }
 
 fn told(camera: &Camera, ms: u64) -> Vec<(EventKind, String)> {
-    camera.tick(at(ms)).events.into_iter().map(|(kind, text)| (kind, text.to_string())).collect()
+    camera.tick(pair(ms)).events.into_iter().map(|(kind, text)| (kind, text.to_string())).collect()
 }
 
 #[test]
 fn states_are_told_once_each() {
     let camera = camera();
-    assert!(camera.tick(at(0)).changed, "the first sight of a camera");
-    assert!(!camera.tick(at(100)).changed);
+    assert!(camera.tick(pair(0)).changed, "the first sight of a camera");
+    assert!(!camera.tick(pair(100)).changed);
     let publisher = camera.stream().publish(at(200), "me", Catalog::new([(Codec::H264(None), 90_000)])).unwrap();
     assert_eq!(told(&camera, 200), []);
     publisher.push(at(300), AccessUnit::new(TrackId(0), 0, true, Timing::arrived(at(300)), Default::default())).unwrap();

@@ -96,6 +96,8 @@ async fn order(api: &Api, streams: &[Arc<Camera>], order: Order) {
         match order {
             Order::Stop => api.stops.stop(camera.name(), now.wall, give),
             Order::Start | Order::Restart => api.stops.start(camera.name(), give),
+            // Changes nothing about who is stopped.
+            Order::Mend(_) => give(),
         }
     }
     let stops = api.stops.clone();

@@ -1,7 +1,7 @@
 //! A camera as API clients and the page see it.
 
 use crate::cameras::{Camera, Cameras};
-use media::{CaptureClock, MediaKind, Mono, Track};
+use media::{CaptureClock, MediaKind, Mono, Track, Wall};
 use serde::Serialize;
 use std::{sync::Arc, time::Duration};
 
@@ -27,6 +27,8 @@ struct StreamView {
     since_ms: u64,
     /// Time to the next attempt, while there is one.
     next_try_ms: Option<u64>,
+    /// Frames keep coming, of a picture that does not change.
+    frozen: Option<FrozenView>,
     publisher: Option<Arc<str>>,
     tracks: Vec<TrackView>,
     /// Video frames a second, over the last seconds.
@@ -45,6 +47,14 @@ struct StreamView {
 struct RestartView {
     age_ms: u64,
     cause: Arc<str>,
+}
+
+#[derive(Serialize, Debug)]
+struct FrozenView {
+    /// When it last changed (RFC 3339).
+    since: String,
+    /// The age of that.
+    since_ms: u64,
 }
 
 #[derive(Serialize, Debug)]
@@ -82,6 +92,7 @@ impl StreamView {
             reason: status.reason.clone(),
             since_ms: ms(now.since(status.since)),
             next_try_ms: status.next_try.map(|at| ms(at.since(now))),
+            frozen: camera.stillness().frozen().map(|frozen| FrozenView::new(frozen, now)),
             publisher: stream.publisher(),
             tracks: stream.catalog().map_or_else(Vec::new, |c| c.tracks.iter().map(TrackView::new).collect()),
             fps: (rates.fps * 10.0).round() / 10.0,
@@ -92,6 +103,12 @@ impl StreamView {
             last_frame_age_ms: stats.newest_at.map(|at| ms(now.since(at))),
             capture_clock: stats.newest_clock.map(CaptureClock::as_str),
         }
+    }
+}
+
+impl FrozenView {
+    fn new((since, wall): (Mono, Wall), now: Mono) -> Self {
+        Self { since: wall.to_string(), since_ms: ms(now.since(since)) }
     }
 }
 

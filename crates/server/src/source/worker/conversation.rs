@@ -1,9 +1,9 @@
 //! What the server and a worker say to each other during one run.
 
-use super::clerk::Clerk;
+use super::{Local, clerk::Clerk};
 use crate::{
     clock::Clock,
-    controls::Desk,
+    stillness::Eye,
     supervise::Context,
     workers::{HungUp, Line},
 };
@@ -67,8 +67,9 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
-    pub(super) fn new(socket: UnixStream, ctx: &Context, by: Arc<str>, desk: Option<Desk>) -> Self {
+    pub(super) fn new(socket: UnixStream, ctx: &Context, by: Arc<str>, camera: Option<Local>) -> Self {
         let demand = ctx.stream.demand();
+        let (desk, eye) = camera.map(|camera| (camera.desk, camera.eye)).unzip();
         let speaker = Speaker {
             stream: ctx.stream.clone(),
             clock: ctx.clock,
@@ -79,6 +80,7 @@ impl Conversation {
             greeted: false,
             log_lines: 0,
             seen: Progress::default(),
+            eye,
         };
         Self { line: Line::new(socket), stop: ctx.stop.clone(), speaker, clerk: Clerk::new(desk) }
     }
@@ -154,6 +156,8 @@ struct Speaker {
     log_lines: u32,
     /// What the last heartbeat said.
     seen: Progress,
+    /// Hears whether a camera's picture stands still.
+    eye: Option<Eye>,
 }
 
 impl Speaker {
@@ -173,7 +177,7 @@ impl Speaker {
             ToServer::Log(level, text) => self.log(level, &text),
             ToServer::Failed(text) => return Err(End::Failed(text)),
             ToServer::Lost(loss, text) => return Err(End::Lost(loss, text)),
-            ToServer::Heartbeat(progress) => self.note(progress),
+            ToServer::Heartbeat(progress) => self.note(now, progress),
             ToServer::Stats(stats) => tracing::debug!(camera = %self.stream.name(), ?stats, "worker statistics"),
             // The former are for the clerk, pictures come from workers with another job.
             ToServer::Controls(_) | ToServer::ControlsSet { .. } | ToServer::Hello { .. } | ToServer::Picture(_) => {}
@@ -214,7 +218,10 @@ impl Speaker {
     }
 
     /// Some frames are left out on every busy machine; many are worth a word.
-    fn note(&mut self, progress: Progress) {
+    fn note(&mut self, now: Mono, progress: Progress) {
+        if let (Some(eye), Some(look)) = (&self.eye, progress.look) {
+            eye.tell(now, look);
+        }
         let news = |now: u64, before: &mut u64| now.saturating_sub(std::mem::replace(before, now));
         let made = news(progress.frames, &mut self.seen.frames);
         let skipped = news(progress.skipped, &mut self.seen.skipped);

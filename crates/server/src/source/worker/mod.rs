@@ -8,6 +8,7 @@ mod conversation;
 
 use crate::{
     controls::Desk,
+    stillness::Eye,
     supervise::{Context, Exit, Fault, Source},
     workers::{Process, Spawner},
 };
@@ -20,20 +21,28 @@ pub(crate) struct WorkerSource {
     spawner: Spawner,
     label: Arc<str>,
     job: Job,
-    /// Where the controls of a camera are laid out.
-    desk: Option<Desk>,
+    camera: Option<Local>,
+}
+
+/// What there is of a camera beside its stream.
+#[derive(Clone, Default)]
+pub(crate) struct Local {
+    /// Where its controls are laid out.
+    pub(crate) desk: Desk,
+    /// Hears whether its picture stands still.
+    pub(crate) eye: Eye,
 }
 
 impl WorkerSource {
     /// The moving test picture.
     pub(crate) fn test_picture(spawner: Spawner, picture: TestPicture) -> Self {
         let label = format!("test picture {}x{} at {} fps", picture.width, picture.height, picture.fps).into();
-        Self { spawner, label, job: Job::TestPicture(picture), desk: None }
+        Self { spawner, label, job: Job::TestPicture(picture), camera: None }
     }
 
-    /// A camera of this machine, shown as `label`, whose controls are laid out at `desk`.
-    pub(crate) fn camera(spawner: Spawner, capture: Capture, label: String, desk: Desk) -> Self {
-        Self { spawner, label: label.into(), job: Job::Capture(capture), desk: Some(desk) }
+    /// A camera of this machine, shown as `label`.
+    pub(crate) fn camera(spawner: Spawner, capture: Capture, label: String, camera: Local) -> Self {
+        Self { spawner, label: label.into(), job: Job::Capture(capture), camera: Some(camera) }
     }
 }
 
@@ -47,7 +56,7 @@ impl Source for WorkerSource {
             Ok(started) => started,
             Err(e) => return Exit::new(Fault::Crashed, format!("cannot start a worker process: {e}")),
         };
-        let mut conversation = Conversation::new(socket, &ctx, self.label.clone(), self.desk.clone());
+        let mut conversation = Conversation::new(socket, &ctx, self.label.clone(), self.camera.clone());
         let end = conversation.hold(&self.job).await;
         let exit = settle(&mut process, &end).await;
         conversation.finish(&exit.words);

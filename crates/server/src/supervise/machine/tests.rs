@@ -374,3 +374,26 @@ fn a_source_on_demand_that_rests_can_be_stopped_and_started() {
     sim.command(Command::Shutdown);
     assert!(!sim.held && sim.state().1.contains("with the server"));
 }
+
+#[test]
+fn a_picture_that_stands_still_is_a_fault_of_the_run_that_there_is() {
+    let mut sim = Sim::new(None);
+    sim.frames(40 * S);
+    sim.command(Command::Mend(30 * S));
+    assert!(sim.asked_to_stop);
+    sim.exit(Fault::Stopped, "stopped");
+    assert!(
+        sim.state().1.starts_with("the picture has not changed for 30 s") && sim.next_delay() <= 250 * MS,
+        "{:?}",
+        sim.state()
+    );
+    sim.command(Command::Mend(30 * S));
+    assert_eq!(sim.machine.restarts().iter().sum::<u64>(), 1, "nothing runs that could be at fault");
+    sim.pass(S);
+    assert_eq!((sim.runs, sim.machine.restarts()[Fault::ALL.iter().position(|f| *f == Fault::Frozen).unwrap()]), (2, 1));
+    sim.command(Command::Stop);
+    sim.exit(Fault::Stopped, "stopped");
+    sim.command(Command::Mend(30 * S));
+    sim.pass(60 * S);
+    assert_eq!((sim.runs, sim.held), (2, true));
+}

@@ -16,6 +16,8 @@ pub(super) fn expose(out: &mut Exposition, cameras: &[Arc<Camera>], now: Mono) {
 fn states(out: &mut Exposition, cameras: &[Arc<Camera>]) {
     let is = |camera: &Camera, state: State| f64::from(u8::from(camera.stream().status().state == state));
     each(out, cameras, "neverblink_camera_up", Kind::Gauge, "1 while frames arrive.", |c| Some(is(c, State::Live)));
+    let frozen = |c: &Camera| Some(f64::from(u8::from(c.stillness().frozen().is_some())));
+    each(out, cameras, "neverblink_camera_frozen", Kind::Gauge, "1 while frames come of a picture that does not change.", frozen);
     out.family("neverblink_camera_state", Kind::Gauge, "1 for the state the camera is in.");
     for camera in cameras {
         for state in State::ALL {
