@@ -108,22 +108,28 @@ impl Link {
 
     /// Waits until `deadline`, or until the server has said something, or takes more of what is left to send.
     pub(crate) fn wait(&mut self, deadline: Mono) -> Result<(), Closed> {
-        self.wait_beside(deadline, None).map(drop)
+        self.wait_beside(deadline, [None; 2]).map(drop)
     }
 
-    /// The same, or until there is something to read from `other`; true if there is.
-    pub(crate) fn wait_beside(&mut self, deadline: Mono, other: Option<BorrowedFd<'_>>) -> Result<bool, Closed> {
+    /// The same, or until one of two others is ready; which of them are.
+    pub(crate) fn wait_beside(
+        &mut self,
+        deadline: Mono,
+        others: [Option<(BorrowedFd<'_>, PollFlags)>; 2],
+    ) -> Result<[bool; 2], Closed> {
         let left = deadline.since(crate::clock::mono());
         let wanted = if self.is_busy() { PollFlags::POLLIN | PollFlags::POLLOUT } else { PollFlags::POLLIN };
         let socket = self.socket.as_fd();
-        let mut polled = [PollFd::new(socket, wanted), PollFd::new(other.unwrap_or(socket), PollFlags::POLLIN)];
-        let polled = if other.is_some() { &mut polled[..] } else { &mut polled[..1] };
-        match ppoll(polled, Some(TimeSpec::from_duration(left)), None) {
+        // The socket again for one that is not there, asked for nothing.
+        let [first, second] = others.map(|other| other.unwrap_or((socket, PollFlags::empty())));
+        let mut polled = [(socket, wanted), first, second].map(|(fd, wanted)| PollFd::new(fd, wanted));
+        match ppoll(&mut polled, Some(TimeSpec::from_duration(left)), None) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(e) => return Err(io::Error::from(e).into()),
         }
         // Whatever there is, be it an error, is found out by reading.
-        let ready = polled.get(1).is_some_and(|p| p.any().unwrap_or(true));
+        let is_ready = |n: usize| others[n - 1].is_some() && polled[n].any().unwrap_or(true);
+        let ready = [is_ready(1), is_ready(2)];
         if self.is_busy() {
             self.flush()?;
         }

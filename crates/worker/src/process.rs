@@ -123,7 +123,7 @@ enum Work {
     TestPicture(TestPicture),
     Slate(Slate),
     Pictures,
-    Capture(Capture, v4l2::Device),
+    Capture(Capture, capture::Opened),
 }
 
 /// The server is trusted, so its job is heard before the doors are closed; what a camera sends is looked at behind them.
@@ -136,8 +136,8 @@ fn work(link: &mut Link) -> Result<(), Fault> {
         Job::Slate(job) => Work::Slate(job),
         Job::Pictures { .. } => Work::Pictures,
         Job::Capture(job) => {
-            let camera = capture::open(&job)?;
-            Work::Capture(job, camera)
+            let opened = capture::open(&job)?;
+            Work::Capture(job, opened)
         }
     };
     close_the_doors(link, matches!(work, Work::Capture(..)).then_some(v4l2::LETTER))?;
@@ -145,7 +145,7 @@ fn work(link: &mut Link) -> Result<(), Fault> {
         Work::TestPicture(job) => test_picture::run(link, &job)?,
         Work::Slate(job) => test_picture::run_slate(link, &job)?,
         Work::Pictures => pictures::run(link)?,
-        Work::Capture(job, camera) => capture::run(link, &job, camera)?,
+        Work::Capture(job, opened) => capture::run(link, &job, opened)?,
     }
     Ok(())
 }

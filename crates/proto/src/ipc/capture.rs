@@ -26,6 +26,34 @@ pub struct Capture {
     pub gop: u16,
     /// Bits a second; 0 for what suits the size.
     pub bitrate: u32,
+    /// What encodes.
+    pub encoder: EncoderChoice,
+}
+
+/// What makes H.264 of pictures that are none.
+#[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
+pub enum EncoderChoice {
+    /// Hardware that takes the pictures, else the processors; these also when the hardware fails.
+    #[default]
+    Auto,
+    /// Hardware or nothing.
+    Hardware,
+    /// The processors.
+    Software,
+}
+
+impl EncoderChoice {
+    /// All.
+    pub const ALL: [Self; 3] = [Self::Auto, Self::Hardware, Self::Software];
+
+    /// As people write it.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Auto => "auto",
+            Self::Hardware => "hardware",
+            Self::Software => "software",
+        }
+    }
 }
 
 /// Which of its formats a camera is to use, and what is to come of it.
@@ -172,13 +200,16 @@ impl Capture {
         }
         body.u8(self.format as u8);
         body.u32(self.bitrate);
+        body.u8(self.encoder as u8);
     }
 
     pub(super) fn read(body: &mut Reader) -> Result<Self, Error> {
         let (name, device) = (body.text("name")?, body.text("device")?);
         let [width, height, fps, gop] = [body.u16()?, body.u16()?, body.u16()?, body.u16()?];
         let Some(format) = PictureFormat::ALL.get(usize::from(body.u8()?)).copied() else { return body.bad("format") };
-        Ok(Self { name, device, width, height, fps, format, gop, bitrate: body.u32()? })
+        let bitrate = body.u32()?;
+        let Some(encoder) = EncoderChoice::ALL.get(usize::from(body.u8()?)).copied() else { return body.bad("encoder") };
+        Ok(Self { name, device, width, height, fps, format, gop, bitrate, encoder })
     }
 }
 

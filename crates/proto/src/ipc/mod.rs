@@ -19,7 +19,7 @@ mod to_server;
 mod to_worker;
 mod wire;
 
-pub use capture::{Capture, Control, ControlKind, Loss, MAX_CONTROLS, MAX_ITEMS, PictureFormat};
+pub use capture::{Capture, Control, ControlKind, EncoderChoice, Loss, MAX_CONTROLS, MAX_ITEMS, PictureFormat};
 pub use pictures::{Coded, MAX_WANTS, Picture, Want};
 pub use stream::{Incoming, Message, Outgoing};
 pub use to_server::{Frame, Level, Look, Progress, Stats, ToServer};

@@ -113,10 +113,10 @@ fn values() -> impl Strategy<Value = Vec<(String, i64)>> {
 
 fn capture() -> impl Strategy<Value = Capture> {
     let numbers = any::<([u16; 4], u32)>();
-    ("[a-z]{0,63}", "/dev/.{0,30}", 0..PictureFormat::ALL.len(), numbers).prop_map(
-        |(name, device, format, ([width, height, fps, gop], bitrate))| {
-            let format = PictureFormat::ALL[format];
-            Capture { name, device, width, height, fps, format, gop, bitrate }
+    ("[a-z]{0,63}", "/dev/.{0,30}", 0..PictureFormat::ALL.len(), 0..EncoderChoice::ALL.len(), numbers).prop_map(
+        |(name, device, format, encoder, ([width, height, fps, gop], bitrate))| {
+            let (format, encoder) = (PictureFormat::ALL[format], EncoderChoice::ALL[encoder]);
+            Capture { name, device, width, height, fps, format, gop, bitrate, encoder }
         },
     )
 }

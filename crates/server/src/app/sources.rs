@@ -195,9 +195,9 @@ pub(crate) fn listen(source: &UdpSource) -> UdpListen {
 
 /// What takes the pictures of a camera of this machine.
 pub(crate) fn capture(spawner: Spawner, name: &str, source: &V4l2Source, about: Local) -> WorkerSource {
-    let V4l2Source { device, width, height, fps, format, gop, bitrate } = source.clone();
+    let V4l2Source { device, width, height, fps, format, gop, bitrate, encoder } = source.clone();
     let (name, gop, bitrate) = (name.to_owned(), gop.unwrap_or(0), bitrate.unwrap_or(0));
-    let capture = Capture { name, device, width, height, fps, format, gop, bitrate };
+    let capture = Capture { name, device, width, height, fps, format, gop, bitrate, encoder };
     WorkerSource::camera(spawner, capture, source.to_string(), about)
 }
 

@@ -1,5 +1,6 @@
 //! The job that takes a camera's pictures, and encodes them unless the camera has.
 
+mod coding;
 mod track;
 
 use crate::{
@@ -7,13 +8,16 @@ use crate::{
     link::{Closed, Link},
     raw::{self, Bad},
     report::Report,
-    v4l2::{self, Asked, Choice, Device, Stream, Unusable},
+    v4l2::{self, Asked, Choice, Device, Stream, Unusable, m2m},
 };
 use media::{Catalog, Mono, TrackId, time::rescale};
-use nix::errno::Errno;
-use proto::ipc::{Capture, Frame, Level, Loss, PictureFormat, ToServer, ToWorker};
-use std::{os::fd::AsFd, path::Path};
-use track::{Ready, Refused, Track};
+use nix::{errno::Errno, poll::PollFlags};
+use proto::ipc::{Capture, EncoderChoice, Frame, Level, Loss, PictureFormat, ToServer, ToWorker};
+use std::{
+    os::fd::{AsFd, BorrowedFd},
+    path::Path,
+};
+use track::{Ready, Refused, Track, When};
 
 const TRACK: TrackId = TrackId(0);
 const TIMESCALE: u32 = 90_000;
@@ -32,12 +36,21 @@ pub(crate) enum Fault {
     Camera(Loss, String),
 }
 
-/// Opens the camera, while this process still may.
+/// The devices of a job.
+pub(crate) struct Opened {
+    camera: Device,
+    /// Hardware that may encode its pictures.
+    encoders: m2m::Looked,
+}
+
+/// Opens the camera and what may encode its pictures, while this process still may.
 ///
 /// # Errors
 /// [`Fault::Camera`].
-pub(crate) fn open(job: &Capture) -> Result<Device, Fault> {
-    Device::open(Path::new(&job.device)).map_err(|why| not_opened(&job.device, &why))
+pub(crate) fn open(job: &Capture) -> Result<Opened, Fault> {
+    let camera = Device::open(Path::new(&job.device)).map_err(|why| not_opened(&job.device, &why))?;
+    let in_vain = job.encoder == EncoderChoice::Software || job.format == PictureFormat::Mjpeg;
+    Ok(Opened { camera, encoders: if in_vain { m2m::Looked::default() } else { m2m::look() } })
 }
 
 fn not_opened(device: &str, why: &Unusable) -> Fault {
@@ -67,11 +80,15 @@ fn busy(device: &str) -> String {
 }
 
 /// Captures, encodes and sends until told to stop.
-pub(crate) fn run(link: &mut Link, job: &Capture, device: Device) -> Result<(), Fault> {
-    let mut work = Work::begin(link, job, device)?;
+pub(crate) fn run(link: &mut Link, job: &Capture, opened: Opened) -> Result<(), Fault> {
+    let mut work = Work::begin(link, job, opened)?;
     loop {
-        let other = (!link.is_busy()).then(|| work.stream.as_fd());
-        let ready = link.wait_beside(work.report.due(), other)?;
+        work.say(link)?;
+        // While the server does not take what was made, pictures grow old in the device, and the newest is taken afterwards; so
+        // they do while the encoder has no room.
+        let room = !link.is_busy() && work.has_room()?;
+        let (due, others) = work.waits_for(link.is_busy(), room);
+        let [picture, coded] = link.wait_beside(due, others)?;
         while let Some(message) = link.receive()? {
             match message {
                 ToWorker::Stop => return Ok(()),
@@ -81,13 +98,18 @@ pub(crate) fn run(link: &mut Link, job: &Capture, device: Device) -> Result<(), 
                 ToWorker::Start(_) | ToWorker::Want(_) | ToWorker::Decode(_) => {}
             }
         }
-        // While the server does not take what was made, pictures grow old in the device, and the newest is taken afterwards.
-        if ready && !link.is_busy() {
+        if !link.is_busy() {
+            work.collect(link, coded)?;
+        }
+        if picture && !link.is_busy() {
             work.picture(link)?;
         }
         work.report.send_if_due(link, work.skipped)?;
     }
 }
+
+/// Something to wait for.
+type Other<'a> = Option<(BorrowedFd<'a>, PollFlags)>;
 
 struct Work {
     device: String,
@@ -104,7 +126,8 @@ struct Work {
 }
 
 impl Work {
-    fn begin(link: &mut Link, job: &Capture, device: Device) -> Result<Self, Fault> {
+    fn begin(link: &mut Link, job: &Capture, opened: Opened) -> Result<Self, Fault> {
+        let Opened { camera: device, encoders } = opened;
         let choice = choose(job, &device)?;
         let name = device.identity().name.clone();
         let refused = |e: Errno| match e {
@@ -112,6 +135,10 @@ impl Work {
             Errno::ENODEV | Errno::EIO | Errno::EPROTO => gone(&job.device, e),
             Errno::ENOSPC => {
                 let hint = "the USB bus has no bandwidth left: ask for less, or plug the camera in elsewhere";
+                Fault::Camera(Loss::Refused, format!("{} does not start: {hint} ({})", job.device, e.desc()))
+            }
+            Errno::EPIPE | Errno::ENOLINK => {
+                let hint = "it is part of a pipeline that must be set up before (media-ctl, libcamera)";
                 Fault::Camera(Loss::Refused, format!("{} does not start: {hint} ({})", job.device, e.desc()))
             }
             e => Fault::Camera(Loss::Refused, format!("{} does not start with {choice}: {}", job.device, e.desc())),
@@ -124,7 +151,7 @@ impl Work {
             link.send(&ToServer::Log(Level::Warn, words))?;
         }
         link.send(&ToServer::Controls(v4l2::list_controls(stream.device())))?;
-        let track = Track::new(job, &stream)?;
+        let track = Track::new(job, &stream, encoders)?;
         let start = clock::mono();
         let report = Report::new(start);
         let (device, sequence) = (job.device.clone(), None);
@@ -136,32 +163,75 @@ impl Work {
         let now = clock::mono();
         let Self { stream, track, .. } = self;
         let layout = *stream.layout();
-        let taken = stream.newest(|shot| {
-            let (captured, sequence, passed) = (shot.captured, shot.sequence, shot.passed);
-            (track.take(&shot, &layout), captured, sequence, passed)
-        });
-        let Some((ready, captured, sequence, passed)) = taken.map_err(|e| gone(&self.device, e))? else { return Ok(()) };
+        let taken = stream.newest(|shot| (track.take(&shot, &layout, now), shot.sequence, shot.passed));
+        let Some((ready, sequence, passed)) = taken.map_err(|e| gone(&self.device, e))? else { return Ok(()) };
         self.count(sequence, passed);
-        let ready = match ready {
-            Ok(Some(ready)) => ready,
-            Ok(None) => return Ok(()),
-            Err(Refused::Encoder(e)) => return Err(e.into()),
-            Err(Refused::Bad(bad)) => return self.note(link, &bad),
-        };
-        if let Track::Encoded { picture, .. } = &self.track {
+        if let (Ok(_), Track::Encoded { picture, .. }) = (&ready, &self.track) {
             self.report.look(now, picture);
         }
-        let Ready { key, payload, codec, drawn } = ready;
+        match ready {
+            Ok(Some(ready)) => self.send(link, ready),
+            Ok(None) => Ok(()),
+            Err(Refused::Bad(bad)) => self.note(link, &bad),
+            Err(other) => Err(self.fault(other)),
+        }
+    }
+
+    /// Sends what the encoder has made of earlier pictures. It is asked when it has something, and when it should have.
+    fn collect(&mut self, link: &mut Link, ready: bool) -> Result<(), Fault> {
+        let now = clock::mono();
+        if !ready && self.track.coding().and_then(|c| c.due(now)).is_none_or(|due| now < due) {
+            return Ok(());
+        }
+        while let Some(ready) = self.track.collect(now).map_err(|e| self.fault(e))? {
+            self.send(link, ready)?;
+        }
+        Ok(())
+    }
+
+    fn send(&mut self, link: &mut Link, ready: Ready) -> Result<(), Fault> {
+        let Ready { key, payload, codec, when: When { captured, sensed, drawn } } = ready;
         if let Some(codec) = codec {
             link.send(&ToServer::Tracks(Catalog::new([(codec, TIMESCALE)])))?;
         }
-        let sensed = captured.is_some();
-        // A driver's clock that runs ahead is wrong.
-        let captured = captured.unwrap_or(now).min(now);
         let encoded = clock::mono();
         self.report.frame(captured, drawn, encoded, &payload);
         let pts = self.pts(captured);
         Ok(link.send(&ToServer::Frame(Frame { track: TRACK, pts, key, captured, sensed, encoded, payload }))?)
+    }
+
+    fn fault(&self, refused: Refused) -> Fault {
+        match refused {
+            Refused::Encoder(e) => e.into(),
+            Refused::Hardware(words) => Fault::Camera(Loss::Refused, words),
+            Refused::Bad(bad) => Fault::Camera(Loss::Refused, format!("a picture of {} was no good: {bad}", self.device)),
+        }
+    }
+
+    fn has_room(&mut self) -> Result<bool, Fault> {
+        let Some(coding) = self.track.coding() else { return Ok(true) };
+        coding.has_room(clock::mono()).map_err(|e| self.fault(e))
+    }
+
+    /// Until when, and for what: the camera's next picture if there is room for it, and the encoder.
+    fn waits_for(&mut self, busy: bool, room: bool) -> (Mono, [Other<'_>; 2]) {
+        let Self { stream, track, report, .. } = self;
+        let stream: &Stream = stream;
+        let camera = room.then_some((stream.as_fd(), PollFlags::POLLIN));
+        let coding = track.coding().filter(|_| !busy);
+        let due = coding.as_ref().and_then(|c| c.due(clock::mono())).map_or(report.due(), |due| due.min(report.due()));
+        let encoder = coding.and_then(|c| c.fd()).map(|fd| (fd, PollFlags::POLLIN | PollFlags::POLLOUT));
+        (due, [camera, encoder])
+    }
+
+    /// Says and counts what the encoder has to say.
+    fn say(&mut self, link: &mut Link) -> Result<(), Fault> {
+        let Some(coding) = self.track.coding() else { return Ok(()) };
+        self.skipped += coding.skipped();
+        for (level, words) in coding.notes() {
+            link.send(&ToServer::Log(level, format!("{}: {words}", self.device)))?;
+        }
+        Ok(())
     }
 
     /// Times on, whatever the driver writes down.
@@ -192,7 +262,7 @@ impl Work {
 
     fn force_keyframe(&mut self) {
         match &mut self.track {
-            Track::Encoded { encoder, .. } => encoder.force_keyframe(),
+            Track::Encoded { coding, .. } => coding.force_keyframe(),
             Track::H264 { .. } => v4l2::force_keyframe(self.stream.device()),
             Track::Jpeg { .. } => {}
         }
@@ -200,7 +270,7 @@ impl Work {
 
     fn set_bitrate(&mut self, bps: u32) -> Result<(), Fault> {
         match &mut self.track {
-            Track::Encoded { encoder, .. } => Ok(encoder.set_bitrate(bps)?),
+            Track::Encoded { coding, .. } => Ok(coding.set_bitrate(bps)?),
             Track::H264 { .. } => {
                 v4l2::set_coding(self.stream.device(), None, Some(bps));
                 Ok(())

@@ -3,7 +3,10 @@
 //! A request's number holds the size of its structure, so a structure of the wrong size is refused by the kernel (`ENOTTY`) and not
 //! misread. Sizes and offsets are held by tests.
 
+mod planes;
+
 use nix::libc::{c_ulong, timeval};
+pub(super) use planes::{Plane, SetFormatInPlanes};
 use std::fmt;
 
 /// Four letters that name a format of pictures.
@@ -52,11 +55,23 @@ pub(super) const GREY: FourCc = FourCc::new(*b"GREY");
 
 /// Pictures come from the device, all planes of one in one buffer.
 pub(super) const BUF_TYPE_CAPTURE: u32 = 1;
+/// They go to it.
+pub(super) const BUF_TYPE_OUTPUT: u32 = 2;
+/// The same two, by the interface for pictures whose planes may lie in several buffers.
+pub(super) const BUF_TYPE_CAPTURE_MPLANE: u32 = 9;
+pub(super) const BUF_TYPE_OUTPUT_MPLANE: u32 = 10;
 pub(super) const MEMORY_MMAP: u32 = 1;
 pub(super) const FIELD_ANY: u32 = 0;
+/// Whole pictures, not every other row.
+pub(super) const FIELD_NONE: u32 = 1;
+/// The fields of [`PixFormat`] from `flags` on count.
+pub(super) const PRIV_MAGIC: u32 = 0xfeed_cafe;
 
 pub(super) const CAP_VIDEO_CAPTURE: u32 = 0x1;
 pub(super) const CAP_VIDEO_CAPTURE_MPLANE: u32 = 0x1000;
+/// From memory to memory: codecs, scalers.
+pub(super) const CAP_VIDEO_M2M_MPLANE: u32 = 0x4000;
+pub(super) const CAP_VIDEO_M2M: u32 = 0x8000;
 pub(super) const CAP_STREAMING: u32 = 0x0400_0000;
 /// `device_caps` is filled in.
 pub(super) const CAP_DEVICE_CAPS: u32 = 0x8000_0000;
@@ -65,6 +80,11 @@ pub(super) const CAP_TIMEPERFRAME: u32 = 0x1000;
 pub(super) const BUF_FLAG_ERROR: u32 = 0x40;
 pub(super) const BUF_FLAG_TIMESTAMP_MASK: u32 = 0xe000;
 pub(super) const BUF_FLAG_TIMESTAMP_MONOTONIC: u32 = 0x2000;
+/// As it was when the picture went in.
+pub(super) const BUF_FLAG_TIMESTAMP_COPY: u32 = 0x4000;
+
+/// The part of a picture that is meant.
+pub(super) const SELECT_CROP: u32 = 0;
 
 pub(super) const FRMSIZE_DISCRETE: u32 = 1;
 pub(super) const FRMIVAL_DISCRETE: u32 = 1;
@@ -76,11 +96,14 @@ pub(super) const CTRL_FLAG_READ_ONLY: u32 = 0x4;
 pub(super) const CTRL_FLAG_INACTIVE: u32 = 0x10;
 pub(super) const CTRL_FLAG_WRITE_ONLY: u32 = 0x40;
 
+pub(super) const COLORSPACE_SMPTE170M: u32 = 1;
 pub(super) const COLORSPACE_REC709: u32 = 3;
 pub(super) const COLORSPACE_JPEG: u32 = 7;
 pub(super) const YCBCR_ENC_DEFAULT: u32 = 0;
+pub(super) const YCBCR_ENC_601: u32 = 1;
 pub(super) const YCBCR_ENC_709: u32 = 2;
 pub(super) const QUANTIZATION_FULL: u32 = 1;
+pub(super) const QUANTIZATION_LIMITED: u32 = 2;
 
 /// Letter of all requests.
 pub(crate) const LETTER: u8 = b'V';
@@ -119,10 +142,8 @@ requests! {
     Capability = READ, 0;
     FormatDescription = READ | WRITE, 2;
     SetFormat = READ | WRITE, 5;
+    SetFormatInPlanes = READ | WRITE, 5;
     RequestBuffers = READ | WRITE, 8;
-    QueryBuffer = READ | WRITE, 9;
-    Queue = READ | WRITE, 15;
-    Dequeue = READ | WRITE, 17;
     StreamOn = WRITE, 18;
     StreamOff = WRITE, 19;
     SetParameters = READ | WRITE, 22;
@@ -132,6 +153,29 @@ requests! {
     QueryMenu = READ | WRITE, 37;
     FrameSize = READ | WRITE, 74;
     FrameInterval = READ | WRITE, 75;
+    Selection = READ | WRITE, 95;
+}
+
+/// What is asked about a buffer. These are no [`Request`]s, for a buffer may point to its planes.
+#[derive(Clone, Copy, PartialEq, Eq, Debug)]
+pub(super) enum Ask {
+    /// Where it is.
+    Where,
+    /// To the device.
+    Queue,
+    /// Back from it.
+    Dequeue,
+}
+
+impl Ask {
+    pub(super) const fn number(self) -> c_ulong {
+        let number = match self {
+            Self::Where => 9,
+            Self::Queue => 15,
+            Self::Dequeue => 17,
+        };
+        request::<Buffer>(READ | WRITE, number)
+    }
 }
 
 /// `v4l2_capability`.
@@ -194,8 +238,8 @@ pub(super) struct SetFormat {
 pub(super) struct Aligned<T>(pub(super) T);
 
 impl SetFormat {
-    pub(super) fn new(pix: PixFormat) -> Self {
-        Self { kind: BUF_TYPE_CAPTURE, pix: Aligned(pix), rest: [0; 200 - size_of::<PixFormat>()] }
+    pub(super) fn new(kind: u32, pix: PixFormat) -> Self {
+        Self { kind, pix: Aligned(pix), rest: [0; 200 - size_of::<PixFormat>()] }
     }
 }
 
@@ -215,36 +259,52 @@ pub(super) struct RequestBuffers {
 #[repr(C)]
 pub(super) struct Buffer {
     pub(super) index: u32,
-    pub(super) kind: u32,
+    kind: u32,
     pub(super) bytesused: u32,
     pub(super) flags: u32,
     pub(super) field: u32,
     pub(super) timestamp: timeval,
     timecode: [u32; 4],
     pub(super) sequence: u32,
-    pub(super) memory: u32,
-    /// Of the union that is as wide as a pointer, the offset to map; its first four bytes, whatever the byte order.
-    pub(super) offset: Offset,
+    /// Always the device's, for of the other kinds `place` is a pointer to be written to.
+    memory: u32,
+    pub(super) place: Place,
     pub(super) length: u32,
-    pub(super) reserved: u32,
+    reserved: u32,
     request_fd: u32,
 }
 
-/// `m` of `v4l2_buffer`.
+/// `m` of `v4l2_buffer` and of `v4l2_plane`: as wide as a pointer.
 #[derive(Clone, Copy, Default)]
 #[repr(C)]
-pub(super) struct Offset {
+pub(super) struct Place {
+    /// The offset to map: its first four bytes, whatever the byte order.
     pub(super) offset: u32,
     #[cfg(target_pointer_width = "64")]
     rest: u32,
     pointer: [usize; 0],
 }
 
+impl Place {
+    /// The address of planes.
+    pub(super) fn of_address(address: usize) -> Self {
+        let bytes = address.to_ne_bytes();
+        let part = |from: usize| u32::from_ne_bytes([bytes[from], bytes[from + 1], bytes[from + 2], bytes[from + 3]]);
+        Self {
+            offset: part(0),
+            #[cfg(target_pointer_width = "64")]
+            rest: part(4),
+            pointer: [],
+        }
+    }
+}
+
 impl Buffer {
-    pub(super) fn new(index: u32) -> Self {
+    /// One of the device's buffers of a kind (`BUF_TYPE_…`).
+    pub(super) fn new(kind: u32, index: u32) -> Self {
         Self {
             index,
-            kind: BUF_TYPE_CAPTURE,
+            kind,
             bytesused: 0,
             flags: 0,
             field: 0,
@@ -252,11 +312,16 @@ impl Buffer {
             timecode: [0; 4],
             sequence: 0,
             memory: MEMORY_MMAP,
-            offset: Offset::default(),
+            place: Place::default(),
             length: 0,
             reserved: 0,
             request_fd: 0,
         }
+    }
+
+    /// The kernel looks for its planes where `place` points to.
+    pub(super) fn has_planes(&self) -> bool {
+        matches!(self.kind, BUF_TYPE_CAPTURE_MPLANE | BUF_TYPE_OUTPUT_MPLANE)
     }
 }
 
@@ -272,9 +337,6 @@ macro_rules! wrapped {
 }
 
 wrapped! {
-    QueryBuffer(Buffer);
-    Queue(Buffer);
-    Dequeue(Buffer);
     StreamOn(u32);
     StreamOff(u32);
     GetControl(Control);
@@ -289,7 +351,7 @@ pub(super) struct Fraction {
     pub(super) denominator: u32,
 }
 
-/// `v4l2_streamparm`, of its union the member for capturing.
+/// `v4l2_streamparm`, of its union the members for capturing and for output, which begin alike.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(super) struct SetParameters {
@@ -301,8 +363,8 @@ pub(super) struct SetParameters {
 }
 
 impl SetParameters {
-    pub(super) fn new(interval: Fraction) -> Self {
-        Self { kind: BUF_TYPE_CAPTURE, capability: 0, mode: 0, interval, rest: [0; 46] }
+    pub(super) fn new(kind: u32, interval: Fraction) -> Self {
+        Self { kind, capability: 0, mode: 0, interval, rest: [0; 46] }
     }
 }
 
@@ -366,6 +428,21 @@ pub(super) struct FrameInterval {
     pub(super) reserved: [u32; 2],
 }
 
+/// `v4l2_selection`.
+#[derive(Clone, Copy, Default)]
+#[repr(C)]
+pub(super) struct Selection {
+    /// Of the two kinds for single planes, always.
+    pub(super) kind: u32,
+    pub(super) target: u32,
+    pub(super) flags: u32,
+    pub(super) left: i32,
+    pub(super) top: i32,
+    pub(super) width: u32,
+    pub(super) height: u32,
+    pub(super) reserved: [u32; 9],
+}
+
 /// The text in a field that is filled up with zeros.
 pub(super) fn text(field: &[u8]) -> String {
     let text = field.split(|b| *b == 0).next().unwrap_or_default();
@@ -386,9 +463,10 @@ mod tests {
             (FormatDescription::NUMBER, 0xc040_5602),
             (SetFormat::NUMBER, 0xc0d0_5605),
             (RequestBuffers::NUMBER, 0xc014_5608),
-            (QueryBuffer::NUMBER, 0xc058_5609),
-            (Queue::NUMBER, 0xc058_560f),
-            (Dequeue::NUMBER, 0xc058_5611),
+            (SetFormatInPlanes::NUMBER, 0xc0d0_5605),
+            (Ask::Where.number(), 0xc058_5609),
+            (Ask::Queue.number(), 0xc058_560f),
+            (Ask::Dequeue.number(), 0xc058_5611),
             (StreamOn::NUMBER, 0x4004_5612),
             (StreamOff::NUMBER, 0x4004_5613),
             (SetParameters::NUMBER, 0xc0cc_5616),
@@ -398,6 +476,7 @@ mod tests {
             (QueryMenu::NUMBER, 0xc02c_5625),
             (FrameSize::NUMBER, 0xc02c_564a),
             (FrameInterval::NUMBER, 0xc034_564b),
+            (Selection::NUMBER, 0xc040_565f),
         ];
         for (ours, theirs) in numbers {
             assert_eq!(ours, theirs, "{ours:#x} {theirs:#x}");
@@ -425,7 +504,7 @@ mod tests {
             (offset_of!(Buffer, timestamp), 24),
             (offset_of!(Buffer, sequence), 56),
             (offset_of!(Buffer, memory), 60),
-            (offset_of!(Buffer, offset), 64),
+            (offset_of!(Buffer, place), 64),
             (offset_of!(Buffer, length), 72),
         ];
         at.iter().for_each(|(ours, theirs)| assert_eq!(ours, theirs));

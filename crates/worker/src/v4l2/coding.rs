@@ -7,12 +7,12 @@ use super::{
 };
 
 /// Numbers of controls (`linux/v4l2-controls.h`), from the class of codecs.
-const CODEC: u32 = 0x0099_0900;
-const GOP_SIZE: u32 = CODEC + 203;
-const BITRATE: u32 = CODEC + 207;
-const REPEAT_HEADERS: u32 = CODEC + 226;
-const FORCE_KEYFRAME: u32 = CODEC + 229;
-const H264_I_PERIOD: u32 = CODEC + 358;
+pub(super) const CODEC: u32 = 0x0099_0900;
+pub(super) const GOP_SIZE: u32 = CODEC + 203;
+pub(super) const BITRATE: u32 = CODEC + 207;
+pub(super) const REPEAT_HEADERS: u32 = CODEC + 226;
+pub(super) const FORCE_KEYFRAME: u32 = CODEC + 229;
+pub(super) const H264_I_PERIOD: u32 = CODEC + 358;
 
 /// Asks for a keyframe. Few cameras can.
 pub(crate) fn force_keyframe(device: &Device) {

@@ -41,7 +41,7 @@ pub fn cameras() -> (Vec<Found>, Vec<(PathBuf, Unusable)>) {
 }
 
 /// `/dev/video0`, `/dev/video1` and so on, in the order of their numbers.
-fn nodes() -> Vec<PathBuf> {
+pub(super) fn nodes() -> Vec<PathBuf> {
     let names = fs::read_dir(DEVICES).into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok());
     let mut numbers: Vec<u32> = names.filter_map(|name| name.strip_prefix("video")?.parse().ok()).collect();
     numbers.sort_unstable();

@@ -3,8 +3,11 @@
 //! What the kernel defines is in `abi`, what cannot be done without `unsafe` in `ioctl`; the rest is ordinary code. There are crates
 //! for this, but they generate their structures with libclang when they are built, which not every machine has.
 //!
-//! Absent on purpose: what V4L2 has beside cameras, pictures whose planes lie in several buffers, and waiting: whoever uses a
-//! `Stream` polls the device beside what else it waits for.
+//! Beside cameras there are encoders in hardware (`m2m`). Both speak by either of the kernel's two interfaces, for which `queue` has
+//! one word.
+//!
+//! Absent on purpose: whatever else V4L2 has, pictures whose planes lie in several buffers, and waiting: whoever uses a `Stream` or
+//! a `Session` polls the device beside what else it waits for.
 
 mod abi;
 mod coding;
@@ -12,7 +15,9 @@ mod controls;
 mod device;
 mod ioctl;
 mod list;
+pub mod m2m;
 mod modes;
+mod queue;
 mod stream;
 
 pub use abi::FourCc;

@@ -3,12 +3,12 @@
 use super::{
     Choice, Device,
     abi::{
-        BUF_FLAG_ERROR, BUF_FLAG_TIMESTAMP_MASK, BUF_FLAG_TIMESTAMP_MONOTONIC, BUF_TYPE_CAPTURE, Buffer, CAP_TIMEPERFRAME,
-        COLORSPACE_JPEG, COLORSPACE_REC709, Dequeue, FIELD_ANY, Fraction, MEMORY_MMAP, PixFormat, QUANTIZATION_FULL, QueryBuffer,
-        Queue, RequestBuffers, SetFormat, SetParameters, StreamOff, StreamOn, YCBCR_ENC_709, YCBCR_ENC_DEFAULT,
+        CAP_TIMEPERFRAME, COLORSPACE_JPEG, COLORSPACE_REC709, FIELD_ANY, Fraction, PixFormat, QUANTIZATION_FULL, SetParameters,
+        YCBCR_ENC_709, YCBCR_ENC_DEFAULT,
     },
-    ioctl::{self, Mapping},
+    ioctl,
     modes::{Format, Interval},
+    queue::{Queue, Stamp, Taken},
 };
 use media::Mono;
 use nix::errno::Errno;
@@ -16,8 +16,6 @@ use std::os::fd::{AsFd, BorrowedFd};
 
 /// Buffers asked for: one that is looked at, one that is being filled, and two between, since some drivers hold one back.
 const BUFFERS: u32 = 4;
-/// Most that a driver may give.
-const MAX_BUFFERS: u32 = 32;
 
 /// How samples become colours, as far as the driver says.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -54,7 +52,7 @@ pub(crate) struct Shot<'a> {
 /// A device that gives pictures.
 pub(crate) struct Stream {
     device: Device,
-    buffers: Vec<Mapping>,
+    queue: Queue,
     layout: Layout,
 }
 
@@ -71,19 +69,10 @@ impl Stream {
     /// `EBUSY` if somebody else uses it, others as the driver has them.
     pub(crate) fn start(device: Device, choice: Choice) -> nix::Result<Self> {
         let layout = agree(&device, choice)?;
-        let mut asked =
-            RequestBuffers { count: BUFFERS, kind: BUF_TYPE_CAPTURE, memory: MEMORY_MMAP, ..RequestBuffers::default() };
-        ioctl::ask(&device, &mut asked)?;
-        let buffers = (0..asked.count.min(MAX_BUFFERS)).map(|index| {
-            let mut query = QueryBuffer(Buffer::new(index));
-            ioctl::ask(&device, &mut query)?;
-            let QueryBuffer(Buffer { offset, length, .. }) = query;
-            Mapping::new(&device, offset.offset, length as usize)
-        });
-        let buffers = buffers.collect::<nix::Result<Vec<_>>>()?;
-        let stream = Self { device, buffers, layout };
-        (0..stream.buffers.len() as u32).try_for_each(|index| stream.give_back(index))?;
-        ioctl::ask(&stream.device, &mut StreamOn(BUF_TYPE_CAPTURE))?;
+        let queue = Queue::new(&device, device.kind(), BUFFERS)?;
+        let stream = Self { device, queue, layout };
+        (0..stream.queue.len()).try_for_each(|index| stream.queue.give(&stream.device, index))?;
+        stream.queue.start(&stream.device)?;
         Ok(stream)
     }
 
@@ -102,57 +91,41 @@ impl Stream {
     /// # Errors
     /// `ENODEV` if the device is gone, others as the driver has them.
     pub(crate) fn newest<T>(&mut self, look: impl FnOnce(Shot<'_>) -> T) -> nix::Result<Option<T>> {
-        let (mut newest, mut passed): (Option<Buffer>, u32) = (None, 0);
-        while let Some(buffer) = self.dequeue()? {
+        let (mut newest, mut passed): (Option<Taken>, u32) = (None, 0);
+        while let Some(taken) = self.queue.take(&self.device)? {
             // A damaged picture is not shown.
-            let (keep, leave) = if buffer.flags & BUF_FLAG_ERROR == 0 { (Some(buffer), newest) } else { (newest, Some(buffer)) };
-            newest = keep;
+            let leave = if taken.damaged { Some(taken) } else { newest.replace(taken) };
             if let Some(leave) = leave {
                 passed += 1;
-                self.give_back(leave.index)?;
+                self.queue.give(&self.device, leave.index)?;
             }
         }
-        let Some(buffer) = newest else { return Ok(None) };
-        let Some(mapping) = self.buffers.get_mut(buffer.index as usize) else { return Err(Errno::EPROTO) };
+        let Some(Taken { index, content, sequence, stamp, .. }) = newest else { return Ok(None) };
+        let Some(mapping) = self.queue.buffer(index) else { return Err(Errno::EPROTO) };
         let all = mapping.bytes();
         // Some drivers leave the length out.
-        let used = if buffer.bytesused == 0 { all.len() } else { all.len().min(buffer.bytesused as usize) };
-        let shot = Shot { bytes: &all[..used], captured: captured(&buffer), sequence: buffer.sequence, passed };
+        let end = if content.is_empty() { all.len() } else { all.len().min(content.end) };
+        let shot = Shot { bytes: &all[content.start.min(end)..end], captured: captured(stamp), sequence, passed };
         let seen = look(shot);
-        self.give_back(buffer.index)?;
+        self.queue.give(&self.device, index)?;
         Ok(Some(seen))
-    }
-
-    fn dequeue(&self) -> nix::Result<Option<Buffer>> {
-        let mut buffer = Dequeue(Buffer::new(0));
-        match ioctl::ask(&self.device, &mut buffer) {
-            Ok(()) => Ok(Some(buffer.0)),
-            Err(Errno::EAGAIN) => Ok(None),
-            Err(e) => Err(e),
-        }
-    }
-
-    fn give_back(&self, index: u32) -> nix::Result<()> {
-        ioctl::ask(&self.device, &mut Queue(Buffer::new(index)))
     }
 }
 
 impl Drop for Stream {
     fn drop(&mut self) {
-        // A device that is gone needs no goodbye.
-        let _ = ioctl::ask(&self.device, &mut StreamOff(BUF_TYPE_CAPTURE));
+        self.queue.stop(&self.device);
     }
 }
 
 /// Tells the driver the format and the rate. What it makes of them is what comes.
 fn agree(device: &Device, choice: Choice) -> nix::Result<Layout> {
     let Choice { width, height, code, .. } = choice;
-    let mut format = SetFormat::new(PixFormat { width, height, format: code, field: FIELD_ANY, ..PixFormat::default() });
-    ioctl::ask(device, &mut format)?;
-    let got = format.pix.0;
+    let asked = PixFormat { width, height, format: code, field: FIELD_ANY, ..PixFormat::default() };
+    let got = device.kind().set_format(device, asked)?;
     let Some(kind) = Format::of(got.format) else { return Err(Errno::EPROTO) };
     let Interval { numerator, denominator } = choice.interval;
-    let mut rate = SetParameters::new(Fraction { numerator, denominator });
+    let mut rate = SetParameters::new(device.kind().number(), Fraction { numerator, denominator });
     // Not every driver knows rates; then pictures come as they come.
     let told = ioctl::ask(device, &mut rate).is_ok() && rate.capability & CAP_TIMEPERFRAME != 0;
     let interval = if told { rate.interval.into() } else { choice.interval };
@@ -173,11 +146,9 @@ fn colours(pix: &PixFormat) -> Colours {
 }
 
 /// The time that the driver wrote down, if by the clock that all of this program uses.
-fn captured(buffer: &Buffer) -> Option<Mono> {
-    let monotonic = buffer.flags & BUF_FLAG_TIMESTAMP_MASK == BUF_FLAG_TIMESTAMP_MONOTONIC;
-    let seconds = u64::try_from(buffer.timestamp.tv_sec).ok()?;
-    let micros = u64::try_from(buffer.timestamp.tv_usec).ok()?;
-    let nanos = seconds.checked_mul(1_000_000_000)?.checked_add(micros.checked_mul(1000)?)?;
+fn captured(stamp: Option<Stamp>) -> Option<Mono> {
+    let Stamp { micros, monotonic, .. } = stamp?;
+    let nanos = micros.checked_mul(1000)?;
     (monotonic && nanos > 0).then(|| Mono::from_nanos(nanos))
 }
 
@@ -187,17 +158,10 @@ mod tests {
 
     #[test]
     fn times_are_taken_from_the_right_clock_only() {
-        let mut buffer = Buffer::new(0);
-        buffer.timestamp.tv_sec = 12;
-        buffer.timestamp.tv_usec = 345_678;
-        assert_eq!(captured(&buffer), None, "nobody says which clock this is");
-        buffer.flags = BUF_FLAG_TIMESTAMP_MONOTONIC;
-        assert_eq!(captured(&buffer), Some(Mono::from_nanos(12_345_678_000)));
-        buffer.flags = 0x4000;
-        assert_eq!(captured(&buffer), None, "copied from elsewhere");
-        buffer.flags = BUF_FLAG_TIMESTAMP_MONOTONIC;
-        buffer.timestamp.tv_sec = -1;
-        assert_eq!(captured(&buffer), None);
+        let stamp = |micros, monotonic| Some(Stamp { micros, monotonic, copied: false });
+        assert_eq!(captured(stamp(12_345_678, true)), Some(Mono::from_nanos(12_345_678_000)));
+        assert_eq!(captured(stamp(12_345_678, false)), None, "nobody says which clock this is");
+        assert_eq!([captured(stamp(0, true)), captured(None), captured(stamp(u64::MAX, true))], [None; 3]);
     }
 
     #[test]

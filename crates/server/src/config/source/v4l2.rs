@@ -1,7 +1,7 @@
 //! `v4l2:/dev/video0?…`.
 
 use crate::config::values::number;
-use proto::ipc::PictureFormat;
+use proto::ipc::{EncoderChoice, PictureFormat};
 use std::fmt;
 
 /// A camera of this machine.
@@ -21,6 +21,8 @@ pub(crate) struct V4l2Source {
     pub(crate) gop: Option<u16>,
     /// Bits a second; what suits the size if not told.
     pub(crate) bitrate: Option<u32>,
+    /// What encodes.
+    pub(crate) encoder: EncoderChoice,
 }
 
 impl fmt::Display for V4l2Source {
@@ -32,7 +34,11 @@ impl fmt::Display for V4l2Source {
             write!(f, "&format={}", self.format.as_str())?;
         }
         self.gop.map_or(Ok(()), |gop| write!(f, "&gop={gop}"))?;
-        self.bitrate.map_or(Ok(()), |bitrate| write!(f, "&bitrate={bitrate}"))
+        self.bitrate.map_or(Ok(()), |bitrate| write!(f, "&bitrate={bitrate}"))?;
+        match self.encoder {
+            EncoderChoice::Auto => Ok(()),
+            told => write!(f, "&encoder={}", told.as_str()),
+        }
     }
 }
 
@@ -51,7 +57,8 @@ pub(super) fn parse(rest: &str) -> Result<V4l2Source, String> {
         return Err(format!("{device:?} is no device; {EXAMPLE}"));
     }
     let (width, height, fps) = (1280, 720, 30);
-    let mut source = V4l2Source { device, width, height, fps, format: PictureFormat::Any, gop: None, bitrate: None };
+    let (format, encoder) = (PictureFormat::Any, EncoderChoice::Auto);
+    let mut source = V4l2Source { device, width, height, fps, format, gop: None, bitrate: None, encoder };
     for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
         match &*key {
             "width" => source.width = number(&key, &value, 16, 8192)?,
@@ -59,14 +66,20 @@ pub(super) fn parse(rest: &str) -> Result<V4l2Source, String> {
             "fps" => source.fps = number(&key, &value, 1, 240)?,
             "gop" => source.gop = Some(number(&key, &value, 1, 6000)?),
             "bitrate" => source.bitrate = Some(number(&key, &value, 50_000, 50_000_000)?),
-            "format" => source.format = format(&value)?,
+            "format" => source.format = picture_format(&value)?,
+            "encoder" => source.encoder = encoder(&value)?,
             _ => return Err(unknown_option(&key)),
         }
     }
     Ok(source)
 }
 
-fn format(value: &str) -> Result<PictureFormat, String> {
+fn encoder(value: &str) -> Result<EncoderChoice, String> {
+    let found = EncoderChoice::ALL.into_iter().find(|e| e.as_str().eq_ignore_ascii_case(value));
+    found.ok_or_else(|| format!("encoder={value:?} is not possible; it may be auto, hardware, or software"))
+}
+
+fn picture_format(value: &str) -> Result<PictureFormat, String> {
     let found = PictureFormat::ALL.into_iter().find(|f| f.as_str().eq_ignore_ascii_case(value));
     found.ok_or_else(|| {
         let known = PictureFormat::ALL.map(PictureFormat::as_str).join(", ");
@@ -75,7 +88,7 @@ fn format(value: &str) -> Result<PictureFormat, String> {
 }
 
 fn unknown_option(key: &str) -> String {
-    let known = ["width", "height", "fps", "format", "gop", "bitrate"];
+    let known = ["width", "height", "fps", "format", "gop", "bitrate", "encoder"];
     match crate::config::values::similar(key, known.into_iter()) {
         Some(meant) => format!("unknown option {key:?} of a camera of this machine; did you mean {meant:?}?"),
         None => format!("unknown option {key:?} of a camera of this machine; known: {}", known.join(", ")),
@@ -99,6 +112,8 @@ mod tests {
                 "/dev/video0?width=640&height=480&fps=25&format=MJPEG&gop=50&bitrate=900000",
                 "v4l2:/dev/video0?width=640&height=480&fps=25&format=mjpeg&gop=50&bitrate=900000",
             ),
+            ("0?encoder=Hardware", "v4l2:/dev/video0?width=1280&height=720&fps=30&encoder=hardware"),
+            ("0?encoder=auto", "v4l2:/dev/video0?width=1280&height=720&fps=30"),
         ] {
             let source = parse(text).unwrap();
             assert_eq!(source.to_string(), shown);
@@ -115,7 +130,8 @@ mod tests {
             ("/dev/video0?bitrate=1", "it may be 50000 to 50000000"),
             ("/dev/video0?format=h265", "format=\"h265\" is not known; known: any, h264, mjpeg"),
             ("/dev/video0?widht=640", "did you mean \"width\"?"),
-            ("/dev/video0?x=1", "known: width, height, fps, format, gop, bitrate"),
+            ("/dev/video0?encoder=gpu", "it may be auto, hardware, or software"),
+            ("/dev/video0?x=1", "known: width, height, fps, format, gop, bitrate, encoder"),
         ] {
             let error = parse(text).unwrap_err();
             assert!(error.contains(words), "{text}: {error}");
