@@ -36,11 +36,19 @@ impl Guest {
     /// # Errors
     /// If it does not come up.
     pub fn start(cameras: &str) -> Result<Option<Self>> {
+        Self::start_with(cameras, None)
+    }
+
+    /// The same with a program, and the kernel's virtual encoder to be loaded.
+    ///
+    /// # Errors
+    /// If it does not come up.
+    pub fn start_with(cameras: &str, program: Option<&Path>) -> Result<Option<Self>> {
         if skip_without(&["qemu-system-x86_64", "busybox", "depmod"]) {
             return Ok(None);
         }
         let directory = TempDir::with_prefix("neverblink-guest-")?;
-        let Some(kernel) = build(directory.path(), cameras)? else { return Ok(None) };
+        let Some(kernel) = build(directory.path(), cameras, program)? else { return Ok(None) };
         let monitor = directory.path().join("monitor");
         let mut process = Process::spawn("qemu", &mut qemu(&kernel, &monitor))?;
         let ports = ports(&mut process, &monitor)?;
@@ -84,7 +92,7 @@ impl Guest {
 }
 
 /// Unpacks the kernel and puts together what the machine is started with; the path of the kernel.
-fn build(directory: &Path, cameras: &str) -> Result<Option<String>> {
+fn build(directory: &Path, cameras: &str, program: Option<&Path>) -> Result<Option<String>> {
     let config = directory.join("neverblink.yml");
     let mut yaml = "listen: { http: \"0.0.0.0:8080\", rtsp: \"0.0.0.0:8554\" }\nstate_dir: \"off\"\ncameras:\n".to_owned();
     cameras.lines().for_each(|line| yaml.push_str(&format!("  {line}\n")));
@@ -92,7 +100,7 @@ fn build(directory: &Path, cameras: &str) -> Result<Option<String>> {
     let kept = repository().join("target/vivid");
     std::fs::create_dir_all(&kept)?;
     let script = repository().join("tests/peers/vivid/build");
-    let output = Command::new(script).arg(&kept).arg(binary("neverblink")?).arg(&config).output()?;
+    let output = Command::new(script).arg(&kept).arg(binary("neverblink")?).arg(&config).args(program).output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     if output.status.code() == Some(CANNOT) {
         skip(&format!("no virtual machine with cameras: {}", said.trim()));

@@ -40,6 +40,10 @@ const MACROBLOCK: usize = 16;
 /// An encoder of one stream.
 pub struct Encoder {
     inner: openh264::encoder::Encoder,
+    /// It has seen a picture; before, it cannot be told of another bitrate.
+    begun: bool,
+    /// A bitrate to tell it of then.
+    later: Option<u32>,
 }
 
 /// A coded frame.
@@ -86,7 +90,8 @@ impl Encoder {
             .adaptive_quantization(false)
             .qp(QUANTISER)
             .vui(standard.full_range(colour.full_range));
-        let mut encoder = Self { inner: openh264::encoder::Encoder::with_api_config(OpenH264API::from_source(), config)? };
+        let inner = openh264::encoder::Encoder::with_api_config(OpenH264API::from_source(), config)?;
+        let mut encoder = Self { inner, begun: false, later: None };
         encoder.silence()?;
         Ok(encoder)
     }
@@ -102,6 +107,10 @@ impl Encoder {
     /// If the codec library refuses the value.
     #[expect(unsafe_code, reason = "the safe wrapper has no way to change the bitrate of a running encoder")]
     pub fn set_bitrate(&mut self, bps: u32) -> Result<(), Error> {
+        if !self.begun {
+            self.later = Some(bps);
+            return Ok(());
+        }
         let mut info = SBitrateInfo { iLayer: SPATIAL_LAYER_ALL, iBitrate: i32::try_from(bps).unwrap_or(i32::MAX) };
         // SAFETY: `ENCODER_OPTION_BITRATE` reads one `SBitrateInfo` through the pointer during the call and keeps nothing of it;
         // the encoder behind `inner` lives as long as `self`.
@@ -131,8 +140,10 @@ impl Encoder {
         }
         let source = YUVSlices::new((y, u, v), (w, h), (w, w / 2, w / 2));
         let millis = u64::try_from(at.as_millis()).unwrap_or(u64::MAX >> 1);
-        let coded = self.inner.encode_at(&source, Timestamp::from_millis(millis))?;
-        Ok(collect(&coded))
+        let coded = collect(&self.inner.encode_at(&source, Timestamp::from_millis(millis))?);
+        self.begun = true;
+        self.later.take().map_or(Ok(()), |bps| self.set_bitrate(bps))?;
+        Ok(coded)
     }
 }
 

@@ -1,9 +1,12 @@
-//! `neverblink devices`: the cameras of this machine.
+//! `neverblink devices`: the cameras of this machine, and what encodes their pictures.
 
 use crate::source::rpicam;
 use serde_json::{Value, json};
 use std::{fmt::Write, process::ExitCode};
-use worker::v4l2::{self, Found, Mode, Sizes, Unusable};
+use worker::v4l2::{
+    self, Found, Mode, Sizes, Unusable,
+    m2m::{self, Found as Encoder},
+};
 
 /// Modes told of a format to people.
 const MODES: usize = 4;
@@ -17,12 +20,16 @@ pub(super) struct Devices {
 
 impl Devices {
     pub(super) fn run(self) -> ExitCode {
-        let ((found, closed), ribbons) = (v4l2::cameras(), rpicam::cameras());
+        let ((found, closed), ribbons, encoders) = (v4l2::cameras(), rpicam::cameras(), m2m::encoders());
         if self.json {
             let closed = closed.iter().map(|(path, why)| json!({ "device": path, "error": why.to_string() }));
             println!(
                 "{}",
-                json!({ "cameras": ribbons.iter().map(ribbon_as_json).chain(found.iter().map(as_json)).collect::<Vec<_>>(), "unusable": closed.collect::<Vec<_>>() })
+                json!({
+                    "cameras": ribbons.iter().map(ribbon_as_json).chain(found.iter().map(as_json)).collect::<Vec<_>>(),
+                    "unusable": closed.collect::<Vec<_>>(),
+                    "encoders": encoders.iter().map(encoder_as_json).collect::<Vec<_>>(),
+                })
             );
             return ExitCode::SUCCESS;
         }
@@ -36,6 +43,7 @@ impl Devices {
         if ribbons.is_empty() && found.is_empty() && closed.is_empty() {
             println!("no cameras: none is plugged in, or its driver is missing (`dmesg` tells)");
         }
+        encoders.iter().for_each(|encoder| println!("{}", encoder_in_words(encoder)));
         ExitCode::SUCCESS
     }
 }
@@ -47,6 +55,26 @@ fn ribbon_source(ribbon: &rpicam::Found) -> String {
 
 fn ribbon_as_json(ribbon: &rpicam::Found) -> Value {
     json!({ "name": ribbon.sensor, "driver": "libcamera", "source": ribbon_source(ribbon) })
+}
+
+fn encoder_in_words(encoder: &Encoder) -> String {
+    let Encoder { path, identity, largest, .. } = encoder;
+    let upto = largest.map_or(String::new(), |(width, height)| format!(" up to {width}x{height}"));
+    format!("{}: {} ({}) encodes H.264{upto}", path.display(), identity.name, identity.driver)
+}
+
+fn encoder_as_json(encoder: &Encoder) -> Value {
+    let Encoder { path, identity, takes, largest } = encoder;
+    json!({
+        "device": path,
+        "name": identity.name,
+        "driver": identity.driver,
+        "bus": identity.bus,
+        "makes": "H264",
+        "takes": takes.iter().map(ToString::to_string).collect::<Vec<_>>(),
+        "width": largest.map(|(width, _)| width),
+        "height": largest.map(|(_, height)| height),
+    })
 }
 
 fn hint(why: &Unusable) -> &'static str {
@@ -154,5 +182,19 @@ mod tests {
         assert!(source.starts_with("v4l2:/dev/v4l/by-id/usb-x?width=") && text.contains(&source), "{text}");
         assert!(source.parse::<crate::config::Source>().is_ok(), "{source}");
         assert_eq!(as_json(&camera)["modes"][1]["fps"], 30.0);
+    }
+
+    #[test]
+    fn an_encoder_is_shown_with_what_it_takes() {
+        let identity = Identity {
+            name: "bcm2835-codec-encode".into(),
+            driver: "bcm2835-codec".into(),
+            bus: "platform:bcm2835-codec".into(),
+        };
+        let takes = vec![FourCc::new(*b"YU12"), FourCc::new(*b"NV12")];
+        let encoder = Encoder { path: "/dev/video11".into(), identity, takes, largest: Some((1920, 1920)) };
+        let words = "/dev/video11: bcm2835-codec-encode (bcm2835-codec) encodes H.264 up to 1920x1920";
+        assert_eq!(encoder_in_words(&encoder), words);
+        assert_eq!(encoder_as_json(&encoder)["takes"], json!(["YU12", "NV12"]));
     }
 }

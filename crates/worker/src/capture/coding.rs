@@ -72,14 +72,7 @@ impl Coding {
         options: encoder::Options,
         colour: Colour,
     ) -> Result<Self, Fault> {
-        let wish = Wish {
-            width: size.0,
-            height: size.1,
-            fps: options.fps,
-            gop: options.gop,
-            bitrate: options.bitrate,
-            colour,
-        };
+        let wish = Wish { width: size.0, height: size.1, fps: options.fps, gop: options.gop, bitrate: options.bitrate, colour };
         let insists = choice == EncoderChoice::Hardware;
         let software = choice == EncoderChoice::Software;
         let Looked { encoders, others } = if software { Looked::default() } else { looked };
@@ -266,10 +259,12 @@ impl Hardware {
 
 fn none_will_do((width, height): (u32, u32), reasons: &[String], others: &[String]) -> String {
     let wanted = "a device that takes YU12 or NV12 and makes H264 (V4L2, memory to memory)";
-    let found = match (reasons.is_empty(), others.is_empty()) {
-        (false, _) => format!("none of this machine's takes {width}x{height}: {}", reasons.join("; ")),
-        (true, false) => format!("none of {} is one", others.join(", ")),
-        (true, true) => "this machine has none".to_owned(),
+    let found = match reasons.iter().chain(others).map(String::as_str).collect::<Vec<_>>() {
+        known if known.is_empty() => "this machine has none".to_owned(),
+        known => format!("this machine has none for {width}x{height}: {}", known.join("; ")),
     };
     format!("encoder=hardware: {wanted} was looked for, and {found}; encoder=auto encodes in software")
 }
+
+#[cfg(test)]
+mod tests;

@@ -95,3 +95,16 @@ fn the_clock_survives_one_megabit_and_half_the_size() {
         assert_eq!(Stamp::read(&small, width / 2, height / 2, width / 2), Some(stamp), "half size");
     }
 }
+
+#[test]
+fn a_bitrate_may_be_told_before_the_first_picture() {
+    let options = Options { fps: FPS, gop: 60, bitrate: 3_000_000 };
+    let told = |bps| {
+        rate(&encode(&mut picture(640, 360, 60), options, 30, |i, encoder| {
+            if i == 0 {
+                encoder.set_bitrate(bps).unwrap();
+            }
+        }))
+    };
+    assert!(told(400_000) < told(3_000_000) * 0.7);
+}

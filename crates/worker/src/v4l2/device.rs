@@ -122,8 +122,7 @@ pub(super) fn identify(path: &Path) -> Result<(File, Identity, u32), Unusable> {
     let file = OpenOptions::new().read(true).write(true).custom_flags(O_NONBLOCK).open(path)?;
     let mut capability = Capability::default();
     ioctl::ask(&file, &mut capability).map_err(Unusable::NotV4l2)?;
-    let identity =
-        Identity { name: text(&capability.card), driver: text(&capability.driver), bus: text(&capability.bus_info) };
+    let identity = Identity { name: text(&capability.card), driver: text(&capability.driver), bus: text(&capability.bus_info) };
     let all = capability.capabilities;
     Ok((file, identity, if all & CAP_DEVICE_CAPS == 0 { all } else { capability.device_caps }))
 }

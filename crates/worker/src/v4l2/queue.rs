@@ -3,8 +3,8 @@
 use super::{
     abi::{
         Ask, BUF_FLAG_ERROR, BUF_FLAG_TIMESTAMP_COPY, BUF_FLAG_TIMESTAMP_MASK, BUF_FLAG_TIMESTAMP_MONOTONIC, BUF_TYPE_CAPTURE,
-        BUF_TYPE_CAPTURE_MPLANE, BUF_TYPE_OUTPUT, BUF_TYPE_OUTPUT_MPLANE, Buffer, FIELD_NONE, FormatDescription, FourCc, MEMORY_MMAP,
-        PixFormat, RequestBuffers, SetFormat, SetFormatInPlanes, StreamOff, StreamOn,
+        BUF_TYPE_CAPTURE_MPLANE, BUF_TYPE_OUTPUT, BUF_TYPE_OUTPUT_MPLANE, Buffer, FIELD_NONE, FormatDescription, FourCc,
+        MEMORY_MMAP, PixFormat, RequestBuffers, SetFormat, SetFormatInPlanes, StreamOff, StreamOn,
     },
     device::listed,
     ioctl::{self, Mapping},

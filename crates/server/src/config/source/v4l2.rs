@@ -67,14 +67,14 @@ pub(super) fn parse(rest: &str) -> Result<V4l2Source, String> {
             "gop" => source.gop = Some(number(&key, &value, 1, 6000)?),
             "bitrate" => source.bitrate = Some(number(&key, &value, 50_000, 50_000_000)?),
             "format" => source.format = picture_format(&value)?,
-            "encoder" => source.encoder = encoder(&value)?,
+            "encoder" => source.encoder = encoder_choice(&value)?,
             _ => return Err(unknown_option(&key)),
         }
     }
     Ok(source)
 }
 
-fn encoder(value: &str) -> Result<EncoderChoice, String> {
+fn encoder_choice(value: &str) -> Result<EncoderChoice, String> {
     let found = EncoderChoice::ALL.into_iter().find(|e| e.as_str().eq_ignore_ascii_case(value));
     found.ok_or_else(|| format!("encoder={value:?} is not possible; it may be auto, hardware, or software"))
 }

@@ -16,7 +16,7 @@ use crate::{
     },
 };
 use bytes::Bytes;
-use media::h264;
+use media::h264::{self, Colour};
 use nix::errno::Errno;
 use std::{cell::RefCell, collections::VecDeque, os::fd::BorrowedFd, rc::Rc, time::Duration};
 
@@ -63,8 +63,7 @@ pub(crate) type Heard = Rc<RefCell<Vec<String>>>;
 pub(crate) fn encoder(script: Script) -> (Encoder, Heard) {
     let heard = Heard::default();
     let identity = Identity { name: "played".into(), driver: "script".into(), bus: "platform".into() };
-    let found =
-        Found { path: "/dev/video11".into(), identity, takes: vec![abi::YU12, abi::NV12], largest: Some(script.largest) };
+    let found = Found { path: "/dev/video11".into(), identity, takes: vec![abi::YU12, abi::NV12], largest: Some(script.largest) };
     let options = encoder::Options { fps: 30, gop: 60, bitrate: 10_000_000 };
     let fake = Fake {
         script,
@@ -202,7 +201,9 @@ impl Driver for Fake {
         if output && self.level <= 11 && blocks > 245_760 {
             return Err(Errno::EINVAL);
         }
-        self.encoder = Some(encoder::Encoder::new(self.options).unwrap());
+        // Other parameter sets than those of the software that may follow it.
+        let colour = Colour { full_range: true, matrix: Some(6) };
+        self.encoder = Some(encoder::Encoder::in_colours(self.options, colour).unwrap());
         Ok(())
     }
 

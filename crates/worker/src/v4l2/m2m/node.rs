@@ -179,8 +179,7 @@ impl Driver for Node {
     }
 
     fn crop(&mut self, width: u32, height: u32) -> nix::Result<(u32, u32)> {
-        let mut selection =
-            Selection { kind: BUF_TYPE_OUTPUT, target: SELECT_CROP, width, height, ..Selection::default() };
+        let mut selection = Selection { kind: BUF_TYPE_OUTPUT, target: SELECT_CROP, width, height, ..Selection::default() };
         ioctl::ask(&self.file, &mut selection)?;
         let at_the_corner = (selection.left, selection.top) == (0, 0);
         if at_the_corner { Ok((selection.width, selection.height)) } else { Err(Errno::ERANGE) }

@@ -10,8 +10,8 @@ use crate::{
     v4l2::{
         Raw,
         abi::{
-            self, COLORSPACE_REC709, COLORSPACE_SMPTE170M, FIELD_NONE, FourCc, Fraction, PRIV_MAGIC, PixFormat, QUANTIZATION_FULL,
-            QUANTIZATION_LIMITED, YCBCR_ENC_601, YCBCR_ENC_709,
+            self, COLORSPACE_REC709, COLORSPACE_SMPTE170M, FIELD_NONE, FourCc, Fraction, PRIV_MAGIC, PixFormat,
+            QUANTIZATION_FULL, QUANTIZATION_LIMITED, YCBCR_ENC_601, YCBCR_ENC_709,
         },
         coding::{BITRATE, FORCE_KEYFRAME},
     },
@@ -284,8 +284,7 @@ fn apply(driver: &mut dyn Driver, settings: &[Setting]) {
 /// What the samples mean, for encoders that tell players.
 fn colours(wish: &Wish) -> PixFormat {
     let hd = wish.colour.matrix == Some(1);
-    let (colorspace, ycbcr_enc) =
-        if hd { (COLORSPACE_REC709, YCBCR_ENC_709) } else { (COLORSPACE_SMPTE170M, YCBCR_ENC_601) };
+    let (colorspace, ycbcr_enc) = if hd { (COLORSPACE_REC709, YCBCR_ENC_709) } else { (COLORSPACE_SMPTE170M, YCBCR_ENC_601) };
     let quantization = if wish.colour.full_range { QUANTIZATION_FULL } else { QUANTIZATION_LIMITED };
     PixFormat { colorspace, ycbcr_enc, quantization, private: PRIV_MAGIC, ..PixFormat::default() }
 }
