@@ -11,6 +11,7 @@ import base64
 import http.server
 import json
 import signal
+import ssl
 import sys
 import threading
 
@@ -90,10 +91,15 @@ class Camera(http.server.BaseHTTPRequestHandler):
 parser = argparse.ArgumentParser(description=__doc__)
 parser.add_argument("--port", type=int, default=0)
 parser.add_argument("--user", help="name:password")
+parser.add_argument("--certificate", help="a file with a key and its certificate: speaks TLS")
 arguments = parser.parse_args()
 signal.signal(signal.SIGUSR1, hang)
 threading.Thread(target=read_files, daemon=True).start()
 server = http.server.ThreadingHTTPServer(("127.0.0.1", arguments.port), Camera)
 server.daemon_threads = True
+if arguments.certificate:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(arguments.certificate)
+    server.socket = context.wrap_socket(server.socket, server_side=True, do_handshake_on_connect=False)
 print(json.dumps({"message": "listening", "port": server.server_port}), flush=True)
 server.serve_forever()

@@ -17,11 +17,23 @@ impl WebCamera {
     /// # Errors
     /// If it does not come up, for example because the port is taken.
     pub fn start_at(port: u16, user: Option<&str>, options: &PublisherOptions) -> Result<Self> {
+        Self::start_with(port, user.map(|user| ["--user", user]), options)
+    }
+
+    /// Starts one on a free port that speaks TLS with the key and the certificate in this file.
+    ///
+    /// # Errors
+    /// If it does not come up.
+    pub fn start_secure(certificate: &str, options: &PublisherOptions) -> Result<Self> {
+        Self::start_with(0, Some(["--certificate", certificate]), options)
+    }
+
+    fn start_with(port: u16, more: Option<[&str; 2]>, options: &PublisherOptions) -> Result<Self> {
         let (picture, frames) = picture(options)?;
         let mut command = process::command("ffmpeg", ffmpeg_arguments(options));
         let (ffmpeg, files) = Process::spawn_with_output("ffmpeg", command.stdin(frames))?;
         let mut command = process::command("/usr/bin/python3", [repository().join("tests/peers/mjpeg_server.py")]);
-        command.arg("--port").arg(port.to_string()).args(user.into_iter().flat_map(|user| ["--user", user]));
+        command.arg("--port").arg(port.to_string()).args(more.into_iter().flatten());
         let server = Process::spawn("web camera", command.stdin(files))?;
         let listening = server.log().wait_for("the camera listening", DEADLINE, |e| e["message"] == "listening")?;
         let port = listening["port"].as_u64().and_then(|p| u16::try_from(p).ok()).context("no port")?;

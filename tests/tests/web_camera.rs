@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use anyhow::Result;
-use harness::{PublisherOptions, Server, WebCamera, http, skip_without, wait_until};
+use harness::{PublisherOptions, Server, ServerOptions, WebCamera, http, repository, skip_without, wait_until};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::{
@@ -153,4 +153,54 @@ fn players_of_other_protocols_are_told_why_there_is_nothing_for_them() {
             "{error}"
         );
     }
+}
+
+/// A file of `tests/peers/certificates`.
+fn certificate(name: &str) -> String {
+    repository().join("tests/peers/certificates").join(name).display().to_string()
+}
+
+/// A server that knows the authority of the tests, and no other.
+fn trusting(source: &str) -> Server {
+    let cameras = format!("old: {{ source: '{source}', stall_after: 2s }}");
+    let environment = vec![("SSL_CERT_FILE".to_owned(), certificate("authority.pem"))];
+    Server::start(ServerOptions { cameras, environment, ..ServerOptions::default() }).unwrap()
+}
+
+#[test]
+fn a_camera_that_speaks_tls_must_be_known_by_an_authority_or_by_its_fingerprint() {
+    if skip_without(&["ffmpeg"]) {
+        return;
+    }
+    let start = |name: &str| WebCamera::start_secure(&certificate(name), &small()).unwrap();
+    let url = |camera: &WebCamera| format!("https://127.0.0.1:{}/", camera.port());
+    let good = start("good.pem");
+    wait_for(&trusting(&url(&good)), "live", "").unwrap();
+    wait_for(&trusting(&format!("{}snapshot.jpg#fps=10", url(&good))), "live", "").unwrap();
+    for (name, words) in [
+        ("expired.pem", "has expired on 2021-01-01: renew it"),
+        ("elsewhere.pem", "is for camera.example: write that as its address"),
+        ("own.pem", "is signed by nobody whom this machine knows"),
+    ] {
+        let camera = start(name);
+        let told = wait_for(&trusting(&url(&camera)), "offline", words).unwrap();
+        // Whoever does what is told has a picture, and no other camera is taken for this one.
+        let reason = told["reason"].as_str().unwrap();
+        let hint = &reason[reason.find("#certificate=").unwrap()..][.."#certificate=".len() + 64];
+        wait_for(&trusting(&format!("{}{hint}", url(&camera))), "live", "").unwrap();
+        wait_for(&trusting(&format!("{}{hint}", url(&good))), "offline", "another certificate than the one in the source")
+            .unwrap();
+        wait_for(&trusting(&format!("{}#certificate=any", url(&camera))), "live", "").unwrap();
+    }
+}
+
+#[test]
+fn what_speaks_no_tls_is_told() {
+    if skip_without(&["ffmpeg"]) {
+        return;
+    }
+    let plain = WebCamera::start_at(0, None, &small()).unwrap();
+    wait_for(&trusting(&format!("https://127.0.0.1:{}/", plain.port())), "offline", "something that is no TLS").unwrap();
+    let secure = WebCamera::start_secure(&certificate("good.pem"), &small()).unwrap();
+    wait_for(&trusting(&format!("http://127.0.0.1:{}/", secure.port())), "offline", &secure.port().to_string()).unwrap();
 }

@@ -4,15 +4,15 @@ use super::House;
 use crate::{
     cameras::{Camera, Keeper, Order, Origin, Restarts},
     config::{
-        ExecCommand, FileSource, HttpSource, Input, RpicamDriver, RpicamEncoder, RpicamSource, RtspSource, Source, TestSource,
-        UdpSource, V4l2Source,
+        Certificate, ExecCommand, FileSource, HttpSource, Input, RpicamDriver, RpicamEncoder, RpicamSource, RtspSource, Source,
+        TestSource, UdpSource, V4l2Source,
     },
     controls::Desk,
     slate,
     source::{
         exec::{ExecSource, Program},
         file::{self, FilePlay},
-        http::{HttpPull, Target},
+        http::{HttpPull, Target, Trust},
         rpicam::{self, Rpicam},
         rtsp::Pull,
         udp::{self, UdpListen},
@@ -155,7 +155,12 @@ pub(crate) fn pull(source: &RtspSource) -> Pull {
 /// What asks a camera for JPEG files.
 pub(crate) fn ask(source: &HttpSource) -> HttpPull {
     let login = source.credentials.as_ref().map(|c| (c.user.as_str(), c.password.reveal()));
-    HttpPull::new(Target::new(&source.url, login, source.fps, source.to_string()))
+    let trust = match source.certificate {
+        Certificate::Authorities => Trust::Authorities,
+        Certificate::One(fingerprint) => Trust::One(fingerprint),
+        Certificate::Any => Trust::Any,
+    };
+    HttpPull::new(Target::new(&source.url, login, trust, source.fps, source.to_string()))
 }
 
 /// What runs a command.

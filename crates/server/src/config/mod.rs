@@ -14,8 +14,8 @@ pub(crate) use loader::Loader;
 pub(crate) use plan::Plan;
 pub(crate) use problem::Problems;
 pub(crate) use source::{
-    ExecCommand, FileSource, HttpSource, RpicamDriver, RpicamEncoder, RpicamSource, RtspSource, Source, TestSource, UdpSource,
-    V4l2Source,
+    Certificate, ExecCommand, FileSource, HttpSource, RpicamDriver, RpicamEncoder, RpicamSource, RtspSource, Source, TestSource,
+    UdpSource, V4l2Source,
 };
 
 use environment::Environment;

@@ -174,10 +174,17 @@ fn every_typo_is_told_with_its_line_and_what_would_be_right() {
         ("listen:\n  http: :1\n  rtsp: :1", "nb.yml:3: listen.rtsp: the same port as listen.http; give each its own"),
         ("webrtc:\n  hosts: [example]", "nb.yml:2: webrtc.hosts[0]: \"example\" is no IP address; write for example 203.0.113.7"),
         (
-            "cameras:\n  a:\n    source: https://192.0.2.1/cam",
-            "nb.yml:3: cameras.a.source: https: sources are not supported by this version yet; it takes rtsp://…, rtsps://…, \
-             http://… (JPEG), udp://… (MPEG-TS), exec:COMMAND, file:/PATH, rpicam:0, \
-             v4l2:/dev/video0, publish, or test:",
+            "cameras:\n  a:\n    source: https://192.0.2.1/cam#certificate=ab:cd",
+            "nb.yml:3: cameras.a.source: certificate is the fingerprint of the camera's certificate (SHA-256, 64 digits of 0-9a-f), or any",
+        ),
+        (
+            "cameras:\n  a:\n    source: http://192.0.2.1/cam#certificate=any",
+            "nb.yml:3: cameras.a.source: certificate is for https://… only",
+        ),
+        (
+            "cameras:\n  a:\n    source: ftp://192.0.2.1/cam",
+            "nb.yml:3: cameras.a.source: unknown kind of source \"ftp\"; write rtsp://…, rtsps://…, http://… and https://… (JPEG), \
+             udp://… (MPEG-TS), exec:COMMAND, file:/PATH, rpicam:0, v4l2:/dev/video0, publish, or test:",
         ),
         (
             "cameras:\n  a:\n    source: srt://192.0.2.1:9000?passphrase=hunter22",
@@ -281,6 +288,7 @@ fn no_secret_is_ever_shown() {
         format!("rtsp://192.0.2.1/user=admin_password={secret}_channel=1"),
         format!("rtsp://:{secret}@192.0.2.1/"),
         format!("http://admin:{secret}@192.0.2.1/?pwd={secret}#fps=3"),
+        format!("https://admin:{secret}@192.0.2.1/?pwd={secret}#certificate=any"),
     ] {
         let config = parse(&format!("cameras:\n  a:\n    source: {source:?}"), &[]).unwrap();
         let shown = format!("{config:?} {:#?} {}", config, config.cameras["a"].input.source);
@@ -293,6 +301,7 @@ fn no_secret_is_ever_shown() {
         format!("{secret}:admin@192.0.2.1"),
         secret.to_owned(),
         format!("http://admin:{secret}@192.0.2.1/#{secret}"),
+        format!("https://admin:{secret}@192.0.2.1/#certificate={secret}"),
         format!("httq://admin:{secret}@192.0.2.1/"),
     ] {
         let told = problems(&format!("cameras:\n  a:\n    source: {source:?}"));

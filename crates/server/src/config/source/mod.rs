@@ -12,7 +12,7 @@ mod v4l2;
 
 pub(crate) use exec::ExecCommand;
 pub(crate) use file::FileSource;
-pub(crate) use http::HttpSource;
+pub(crate) use http::{Certificate, HttpSource};
 pub(crate) use rpicam::{RpicamDriver, RpicamEncoder, RpicamSource};
 pub(crate) use rtsp::RtspSource;
 pub(crate) use test::TestSource;
@@ -28,7 +28,7 @@ pub(crate) enum Source {
     Publish,
     /// `rtsp://…`, `rtsps://…`: we dial the camera.
     Rtsp(RtspSource),
-    /// `http://…`: JPEG files, without end or one by one.
+    /// `http://…`, `https://…`: JPEG files, without end or one by one.
     Http(HttpSource),
     /// `udp://…`: MPEG-TS that is sent to us.
     Udp(UdpSource),
@@ -62,10 +62,7 @@ impl fmt::Display for Source {
 }
 
 /// What is understood, for error messages.
-const UNDERSTOOD: &str = "rtsp://…, rtsps://…, http://… (JPEG), udp://… (MPEG-TS), exec:COMMAND, file:/PATH, rpicam:0, v4l2:/dev/video0, publish, or test:";
-
-/// Sources of later versions.
-const NOT_YET: [&str; 2] = ["https", "srt"];
+const UNDERSTOOD: &str = "rtsp://…, rtsps://…, http://… and https://… (JPEG), udp://… (MPEG-TS), exec:COMMAND, file:/PATH, rpicam:0, v4l2:/dev/video0, publish, or test:";
 
 impl std::str::FromStr for Source {
     type Err = String;
@@ -84,7 +81,7 @@ impl std::str::FromStr for Source {
         };
         match scheme {
             "rtsp" | "rtsps" => rtsp::parse(text).map(Self::Rtsp),
-            "http" => http::parse(text).map(Self::Http),
+            "http" | "https" => http::parse(text).map(Self::Http),
             "udp" => udp::parse(text).map(Self::Udp),
             "rpicam" => rpicam::parse(rest).map(Self::Rpicam),
             "file" => file::parse(rest).map(Self::File),
@@ -95,9 +92,6 @@ impl std::str::FromStr for Source {
             "srt" => Err("srt: sources are not supported by this version; let ffmpeg carry them: write exec:ffmpeg -i \"srt://…\" -c copy \
                           -f mpegts -, with ?mode=listener behind the address to wait for a caller"
                 .to_owned()),
-            _ if NOT_YET.contains(&scheme) => {
-                Err(format!("{scheme}: sources are not supported by this version yet; it takes {UNDERSTOOD}"))
-            }
             _ => Err(unknown(scheme, rest)),
         }
     }
@@ -113,7 +107,7 @@ fn no_source(text: &str) -> String {
 
 /// What stands before the colon is shown only if it looks like a scheme: it may as well be a user or a password.
 fn unknown(scheme: &str, rest: &str) -> String {
-    let known = ["rtsp", "rtsps", "http", "udp", "exec", "file", "rpicam", "v4l2", "test"].into_iter().chain(NOT_YET);
+    let known = ["rtsp", "rtsps", "http", "https", "udp", "exec", "file", "rpicam", "v4l2", "test", "srt"].into_iter();
     match crate::config::values::similar(scheme, known) {
         Some(meant) => format!("unknown kind of source {scheme:?}; did you mean {meant:?}?"),
         None if rest.starts_with("//") => format!("unknown kind of source {scheme:?}; write {UNDERSTOOD}"),

@@ -13,7 +13,12 @@ use hyper::{
 };
 use hyper_util::rt::TokioIo;
 use std::{future::Future, time::Duration};
-use tokio::{net::TcpStream, task::JoinHandle, time::timeout};
+use tokio::{
+    io::{AsyncRead, AsyncWrite},
+    net::TcpStream,
+    task::JoinHandle,
+    time::timeout,
+};
 
 /// From the first packet sent to the head of the answer.
 const ANSWER_WITHIN: Duration = Duration::from_secs(10);
@@ -139,10 +144,17 @@ impl<'a> Connection<'a> {
 impl Line {
     async fn open(target: &Target) -> Result<Self, Exit> {
         let port = target.url.port_or_known_default().unwrap_or(80);
-        let stream = in_time(target, TcpStream::connect((target.host().trim_matches(['[', ']']), port))).await?;
+        let stream = in_time(target, TcpStream::connect((target.bare_host(), port))).await?;
         let stream = stream.map_err(|error| faults::not_connected(target, &error))?;
         // A request is one packet, and none waits for another.
         let _ = stream.set_nodelay(true);
+        match &target.tls {
+            None => Self::begin(target, stream).await,
+            Some(tls) => Self::begin(target, in_time(target, tls.begin(target, stream)).await??).await,
+        }
+    }
+
+    async fn begin(target: &Target, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Self, Exit> {
         let (sender, connection) =
             http1::handshake(TokioIo::new(stream)).await.map_err(|error| faults::broken(target, &error))?;
         // Its end is seen by whoever waits for the answer.

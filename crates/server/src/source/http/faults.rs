@@ -1,8 +1,10 @@
 //! What went wrong, in words: the cause as the camera or the network gave it, and the next step.
 
-use super::target::Target;
+use super::{target::Target, tls::Fingerprint};
 use crate::supervise::{Exit, Fault};
+use media::Wall;
 use std::{io, time::Duration};
+use tokio_rustls::rustls::{AlertDescription, CertificateError, Error, pki_types::UnixTime};
 
 /// Longest cause that is quoted.
 const MAX_QUOTE: usize = 100;
@@ -41,7 +43,7 @@ pub(super) fn answered(target: &Target, status: u16) -> Exit {
     let (camera, path) = (target.address(), target.url.path());
     let (fault, words) = match status {
         401 if target.login.is_none() => {
-            let hint = "write them into the source, http://user:password@…";
+            let hint = "write them into the source, //user:password@…";
             (Fault::Unauthorized, format!("{camera} wants a user and a password (401 Unauthorized): {hint}"))
         }
         401 => {
@@ -96,4 +98,81 @@ pub(super) fn broken(target: &Target, error: &hyper::Error) -> Exit {
 /// The camera has ended its answer.
 pub(super) fn closed(target: &Target) -> Exit {
     Exit::new(Fault::Disconnected, format!("{} closed the connection", target.address()))
+}
+
+/// Its certificate is not taken.
+pub(super) fn certificate(target: &Target, why: &CertificateError, seen: &Fingerprint) -> Exit {
+    use CertificateError as Why;
+    let (camera, own) = (target.address(), own(seen));
+    let words = match why {
+        Why::ApplicationVerificationFailure => format!(
+            "{camera} shows another certificate than the one in the source: was it renewed, or is somebody in between? \
+             The one it shows is #certificate={seen}"
+        ),
+        Why::Expired => format!("the certificate of {camera} has expired: renew it; or {own}"),
+        Why::ExpiredContext { not_after, .. } => {
+            format!("the certificate of {camera} has expired on {}: renew it; or {own}", day(*not_after))
+        }
+        Why::NotValidYet | Why::NotValidYetContext { .. } => {
+            format!("the certificate of {camera} is not valid yet: is this machine's clock right? If so, and {own}")
+        }
+        Why::NotValidForName => format!("the certificate of {camera} is for another name: write that as its address; or {own}"),
+        Why::NotValidForNameContext { presented, .. } => {
+            format!("the certificate of {camera} is for {}: write that as its address; or {own}", names(presented))
+        }
+        // The latter says that it signed itself.
+        Why::UnknownIssuer | Why::Other(_) => {
+            format!("the certificate of {camera} is signed by nobody whom this machine knows, as cameras do it themselves: {own}")
+        }
+        _ => format!("the certificate of {camera} is not good ({why}): renew it; or {own}"),
+    };
+    Exit::new(Fault::Refused, words)
+}
+
+/// This machine knows no authorities.
+pub(super) fn no_authorities(target: &Target, seen: &Fingerprint) -> Exit {
+    let (camera, own) = (target.address(), own(seen));
+    let words = format!(
+        "this machine has no list of authorities by which to judge the certificate of {camera}: install ca-certificates; or {own}"
+    );
+    Exit::new(Fault::Refused, words)
+}
+
+fn own(seen: &Fingerprint) -> String {
+    format!("if it is the camera's own, write #certificate={seen} behind the source")
+}
+
+fn day(time: UnixTime) -> String {
+    let micros = i64::try_from(time.as_secs().saturating_mul(1_000_000)).unwrap_or(i64::MAX);
+    Wall::from_micros(micros).to_string().chars().take(10).collect()
+}
+
+/// The names in a certificate, which the library writes as `DnsName("camera.example")`.
+fn names(presented: &[String]) -> String {
+    let bare = |name: &String| name.split(['(', ')']).nth(1).unwrap_or(name).trim_matches('"').to_owned();
+    let all: Vec<_> = presented.iter().map(bare).collect();
+    let all: String = all.join(", ").chars().filter(|c| !c.is_control()).take(MAX_QUOTE).collect();
+    if all.is_empty() { "no name at all".to_owned() } else { all }
+}
+
+/// What it speaks is not what is understood.
+pub(super) fn no_tls(target: &Target, error: &Error) -> Exit {
+    let camera = target.address();
+    let words = match error {
+        Error::InvalidMessage(_) => {
+            format!("{camera} answers with something that is no TLS: is this its port for https, or is the source http://…?")
+        }
+        Error::PeerIncompatible(_)
+        | Error::AlertReceived(AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure) => {
+            format!("{camera} knows no TLS of today (1.2 or 1.3): update its software, or ask it by http://…")
+        }
+        _ => format!("TLS with {camera} has failed: {error}"),
+    };
+    Exit::new(Fault::Refused, words)
+}
+
+/// The connection broke before there were keys.
+pub(super) fn tls_broken(target: &Target, error: &io::Error) -> Exit {
+    let words = format!("{} broke off when TLS was to begin ({error}): is this its port for https?", target.address());
+    Exit::new(Fault::Disconnected, words)
 }

@@ -1,13 +1,15 @@
 //! HTTP pull: cameras and scripts that answer a GET with JPEG files, either without end (`multipart/x-mixed-replace`) or one by one
 //! (`image/jpeg`), which is then asked for again and again.
 //!
-//! What is absent on purpose: retries (see [`crate::supervise`]), TLS, and following redirects, for a password would follow them.
+//! What is absent on purpose: retries (see [`crate::supervise`]), and following redirects, for a password would follow them.
 
 mod dial;
 mod faults;
 mod target;
+mod tls;
 
 pub(crate) use target::Target;
+pub(crate) use tls::Trust;
 
 use crate::supervise::{Context, Exit, Source};
 use bytes::{Bytes, BytesMut};

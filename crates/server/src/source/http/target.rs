@@ -1,5 +1,6 @@
 //! Which camera, how to log in, and how often to ask.
 
+use super::tls::{Tls, Trust};
 use std::{sync::Arc, time::Duration};
 use url::Url;
 
@@ -8,18 +9,21 @@ pub(crate) struct Target {
     /// Without credentials.
     pub(super) url: Url,
     pub(super) login: Option<(String, String)>,
+    /// For `https`.
+    pub(super) tls: Option<Tls>,
     /// Files a second, of a camera that sends them one by one.
     fps: u32,
     label: Arc<str>,
 }
 
 impl Target {
-    /// `url` is without credentials; `login` is user and password, decoded; `label` names the camera to people and holds no secret.
-    pub(crate) fn new(url: &Url, login: Option<(&str, &str)>, fps: u32, label: impl Into<Arc<str>>) -> Self {
+    /// `url` is without credentials; `login` is user and password, decoded; `trust` is for `https`; `label` names the camera to people and holds no secret.
+    pub(crate) fn new(url: &Url, login: Option<(&str, &str)>, trust: Trust, fps: u32, label: impl Into<Arc<str>>) -> Self {
         let mut url = url.clone();
         url.set_fragment(None);
         let login = login.map(|(user, password)| (user.to_owned(), password.to_owned()));
-        Self { url, login, fps: fps.max(1), label: label.into() }
+        let tls = (url.scheme() == "https").then(|| Tls::new(trust));
+        Self { url, login, tls, fps: fps.max(1), label: label.into() }
     }
 
     /// The camera in words, without secrets.
@@ -39,6 +43,11 @@ impl Target {
 
     pub(super) fn host(&self) -> &str {
         self.url.host_str().unwrap_or("?")
+    }
+
+    /// Without the brackets of an IPv6 address.
+    pub(super) fn bare_host(&self) -> &str {
+        self.host().trim_matches(['[', ']'])
     }
 
     /// What is asked for: path and query.
