@@ -172,10 +172,13 @@ fn h265_is_looked_at_by_way_of_ffmpeg() {
     let [still, moving] = [false, true].map(|moves| source(directory.path(), moves, H265));
     let server = Server::with_cameras(&format!(
         "mended: {{ source: '{still}', frozen_after: 2s, frozen_restart: true }}\n\
-         moving: {{ source: '{moving}', frozen_after: 2s, frozen_restart: true }}"
+         moving: {{ source: '{moving}', frozen_after: 2s, frozen_restart: true }}\n\
+         watched: {{ source: '{still}', frozen_after: 2s }}"
     ))
     .unwrap();
-    await_live(&server, &["mended", "moving"]);
+    await_live(&server, &["mended", "moving", "watched"]);
+    watch(&server, "watched");
+    await_frozen(&server, "watched", true);
     await_frozen(&server, "mended", true);
     wait_until("a restart", DEADLINE, || (restarts(&server, "mended") >= 1.0).then_some(())).unwrap();
     assert!(server.camera("moving").unwrap()["frozen"].is_null());

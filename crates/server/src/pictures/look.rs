@@ -1,7 +1,7 @@
 //! Looks whether a camera's picture stands still, where nobody else does who sees its pixels.
 //!
 //! JPEG files are compared as they are, a few times a second. Of H.264 and H.265 the keyframes alone are decoded, by a worker (and an
-//! `ffmpeg` before it for H.265), and only while [`Stillness::wants_look`] says so. It reads without being counted, so that no source
+//! `ffmpeg` before it for H.265), and only while [`Stillness::wants_look`] says so, or somebody watches H.265 as JPEG. It reads without being counted, so that no source
 //! runs on for it.
 
 use super::{
@@ -87,9 +87,9 @@ impl Looker {
         let catalog = self.stream.catalog();
         match catalog.as_ref().and_then(|catalog| catalog.video()).map(|track| &track.codec) {
             Some(Codec::Mjpeg(_)) => self.compare(now),
-            Some(Codec::H264(_) | Codec::H265(_)) if !self.stillness.wants_look(now) => self.rest(),
-            Some(Codec::H264(_)) => self.decode(now).await,
-            Some(Codec::H265(_)) => self.film(now).await,
+            Some(Codec::H264(_)) if self.stillness.wants_look(now) => self.decode(now).await,
+            // Those who watch it see pictures that `ffmpeg` has made, which tell nobody whether they stand still.
+            Some(Codec::H265(_)) if self.stillness.wants_look(now) || self.is_watched() => self.film(now).await,
             _ => self.rest(),
         }
     }
@@ -199,6 +199,11 @@ impl Looker {
             }
         }
         newest
+    }
+
+    /// True while somebody has pictures made of the stream.
+    fn is_watched(&self) -> bool {
+        self.pictures.is_working(self.stream.name())
     }
 
     fn eye(&self) -> Eye {

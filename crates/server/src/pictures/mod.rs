@@ -107,6 +107,11 @@ impl Pictures {
         lock(&self.shared.tallies).entry(stream.clone()).or_default().clone()
     }
 
+    /// True while somebody has pictures made of a stream.
+    fn is_working(&self, stream: &str) -> bool {
+        lock(&self.shared.tallies).get(stream).is_some_and(|tally| tally.counts().workers > 0)
+    }
+
     /// Closes a room if nobody is in it; true if it is closed.
     fn close(&self, stream: &Arc<str>, board: &Board) -> bool {
         let mut rooms = lock(&self.shared.rooms);

@@ -52,6 +52,8 @@ const MOST_WAIT: Duration = Duration::from_secs(3600);
 #[derive(Default)]
 pub(super) struct Judge {
     policy: Option<Policy>,
+    /// Since when frames come, as of the last tick. What is seen otherwise is not of the camera: a slate, which never moves.
+    live: Option<Mono>,
     /// Nobody who looks has seen a change since.
     since: Mono,
     newest: Option<Mono>,
@@ -81,11 +83,12 @@ impl Judge {
 
     /// Takes what somebody has found. Whoever sees most is believed: the newest change of all counts.
     pub(super) fn look(&mut self, now: Mono, look: Look, own: bool) {
-        let newest = look.newest.min(now);
-        let since = look.since.min(newest);
         if !own {
             self.others = Some(now);
         }
+        let newest = look.newest.min(now);
+        let Some(live) = self.live.filter(|live| newest >= *live) else { return };
+        let since = look.since.min(newest).max(live);
         if since > self.since {
             (self.since, self.confirmed) = (since, 0);
         }
@@ -96,7 +99,7 @@ impl Judge {
             self.confirmed = self.confirmed.saturating_add(u32::from(newest > self.since));
         }
         // That a run begins is no change: a source that was started anew may show the same again.
-        if let Some(moved) = look.moved.filter(|moved| *moved <= now)
+        if let Some(moved) = look.moved.filter(|moved| (live..=now).contains(moved))
             && self.frozen.is_some_and(|frozen| moved > frozen)
         {
             self.moved = Some(moved);
@@ -109,6 +112,7 @@ impl Judge {
     }
 
     pub(super) fn tick(&mut self, now: Mono, live: bool) -> Verdict {
+        self.live = live.then(|| self.live.unwrap_or(now));
         let (Some(policy), Some(newest)) = (self.policy, self.newest) else { return Verdict::default() };
         let Some(since) = self.frozen else {
             let still = newest.since(self.since);

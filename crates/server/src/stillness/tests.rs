@@ -19,7 +19,7 @@ struct Sim {
 impl Sim {
     fn new(after: u64, restart: bool) -> Self {
         let policy = Policy { after: S * after as u32, restart };
-        Self { now: 0.0, judge: Judge::new(Some(policy)), look: first(0.0), news: Vec::new(), restarts: Vec::new() }
+        Self { now: 0.0, judge: live(policy), look: first(0.0), news: Vec::new(), restarts: Vec::new() }
     }
 
     fn tick(&mut self) {
@@ -47,6 +47,13 @@ impl Sim {
     fn begin_anew(&mut self) {
         self.look = first(self.now);
     }
+}
+
+/// The judge of a camera whose frames come.
+fn live(policy: Policy) -> Judge {
+    let mut judge = Judge::new(Some(policy));
+    judge.tick(at(0.0), true);
+    judge
 }
 
 fn first(seconds: f64) -> Look {
@@ -137,7 +144,7 @@ fn what_nobody_looks_at_is_not_frozen() {
 
 #[test]
 fn who_sees_more_is_believed_and_one_look_is_not_enough() {
-    let mut judge = Judge::new(Some(Policy { after: 10 * S, restart: false }));
+    let mut judge = live(Policy { after: 10 * S, restart: false });
     let still = |seconds| Look { since: at(0.0), newest: at(seconds), moved: None };
     for second in 0..40 {
         let now = at(f64::from(second));
@@ -146,7 +153,7 @@ fn who_sees_more_is_believed_and_one_look_is_not_enough() {
         assert_eq!(judge.tick(now, true), Verdict::default());
     }
     // Keyframes that are further apart than the time asked for.
-    let mut judge = Judge::new(Some(Policy { after: 10 * S, restart: false }));
+    let mut judge = live(Policy { after: 10 * S, restart: false });
     let told: Vec<bool> = [0.0, 60.0, 120.0]
         .map(|s| {
             judge.look(at(s), still(s), true);
@@ -158,7 +165,7 @@ fn who_sees_more_is_believed_and_one_look_is_not_enough() {
 
 #[test]
 fn nonsense_of_a_worker_is_no_trouble() {
-    let mut judge = Judge::new(Some(Policy { after: S, restart: true }));
+    let mut judge = live(Policy { after: S, restart: true });
     for (since, newest) in [(u64::MAX, u64::MAX), (u64::MAX, 0), (0, u64::MAX), (5, 3)] {
         judge.look(
             at(1.0),
@@ -167,6 +174,25 @@ fn nonsense_of_a_worker_is_no_trouble() {
         );
         judge.tick(at(1.0), true);
     }
+}
+
+#[test]
+fn what_is_shown_while_a_camera_sends_nothing_is_not_its_picture() {
+    let mut judge = live(Policy { after: 10 * S, restart: false });
+    let mut look = |second: u32, since: u32, moved: Option<u32>, live: bool| {
+        let [now, since, moved] = [Some(second), Some(since), moved].map(|s| s.map(|s| at(f64::from(s))));
+        let (now, since) = (now.unwrap(), since.unwrap());
+        judge.look(now, Look { since, newest: now, moved }, false);
+        judge.tick(now, live).news
+    };
+    (0..60).for_each(|second| assert_eq!(look(second, 0, None, false), None));
+    assert_eq!(look(60, 0, None, true), None, "the slate stood still, the camera has only just come back");
+    (61..70).for_each(|second| assert_eq!(look(second, 0, None, true), None));
+    assert!((70..73).any(|second| look(second, 0, None, true).is_some()));
+    assert_eq!(look(73, 0, None, false), None, "it stalls");
+    assert_eq!(look(74, 74, Some(74), false), None, "the slate comes");
+    (75..78).for_each(|second| assert_eq!(look(second, 74, Some(74), true), None, "and goes"));
+    assert!(matches!(look(78, 78, Some(78), true), Some(News::Moves(_))));
 }
 
 #[test]
@@ -196,6 +222,7 @@ fn the_handle_keeps_the_time_of_the_wall_as_it_was_told_first() {
     let stillness = Stillness::default();
     stillness.expect(Some(Policy { after: S, restart: false }));
     let pair = |seconds: f64, wall: i64| ClockPair { mono: at(seconds), wall: Wall::from_micros(wall) };
+    stillness.tick(pair(0.0, 0), true);
     for second in 0..4 {
         stillness.eye(false).tell(at(f64::from(second)), Look { newest: at(f64::from(second)), ..first(0.0) });
         stillness.tick(pair(f64::from(second), i64::from(second) * 1_000_000), true);
