@@ -1,7 +1,10 @@
 //! H.264 (ITU-T H.264, ISO/IEC 14496-10): what can be told without decoding.
 
+mod colour;
+
 use crate::{VideoParams, bits};
 use bytes::Bytes;
+pub use colour::with_colour;
 use h264_reader::nal::sps::SeqParameterSet;
 use h264_reader::rbsp::BitReader;
 

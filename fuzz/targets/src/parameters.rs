@@ -15,6 +15,10 @@ pub fn parameters(data: &[u8]) {
         assert!(sets.video.fps.is_none_or(|fps| fps > 0.0 && fps <= 1000.0));
         sets.profile_level_id();
     }
+    let colour = h264::Colour { full_range: true, matrix: Some(6) };
+    if let Some(told) = h264::with_colour(data, colour) {
+        assert_eq!(h264::with_colour(&told, colour).as_ref(), Some(&told));
+    }
     if let Ok(sets) = h265::ParameterSets::parse(other.clone(), whole.clone(), other) {
         assert!(sets.video.width > 0 && sets.video.height > 0);
     }

@@ -46,6 +46,8 @@ pub(super) struct Sets {
     told: bool,
     /// A keyframe has been sent.
     begun: bool,
+    /// What the samples mean, if that is known here better than to whoever encodes them.
+    colour: Option<Colour>,
 }
 
 /// A picture as it is sent.
@@ -112,7 +114,7 @@ impl Track {
         let options = encoder::Options { fps, gop, bitrate };
         let coding = Box::new(Coding::new(job.encoder, looked, (width & !1, height & !1), options, colour)?);
         let picture = I420::new(width as usize, height as usize);
-        Ok(Self::Encoded { coding, picture, source, sets: Sets::default() })
+        Ok(Self::Encoded { coding, picture, source, sets: Sets::of_colour(colour) })
     }
 
     /// Makes what is sent of a picture; `None` if nothing is, or not yet.
@@ -149,7 +151,7 @@ impl Track {
 pub(super) fn pass_on(bytes: &[u8], sets: &mut Sets, now: Mono) -> Option<Ready> {
     let stream = Bytes::copy_from_slice(bytes);
     let units = split_annex_b(&stream).filter(|u| !u.is_empty() && !matches!(h264::nal_type(u), 9..=12));
-    let mut payload: Payload = units.collect();
+    let mut payload: Payload = units.map(|unit| sets.coloured(unit)).collect();
     let key = h264::is_key(&payload);
     // Sets may come in a buffer of their own.
     let codec = sets.news(key, &payload);
@@ -175,6 +177,17 @@ fn file(bytes: &[u8], size: &mut Option<(u32, u32)>, choice: Choice, when: When)
 }
 
 impl Sets {
+    /// For an encoder that may not know what its samples mean, and does not always say it if it does.
+    pub(super) fn of_colour(colour: Colour) -> Self {
+        Self { colour: Some(colour), ..Self::default() }
+    }
+
+    /// The unit, of a sequence parameter set with the colour in it.
+    fn coloured(&self, unit: Bytes) -> Bytes {
+        let Some(colour) = self.colour.filter(|_| h264::nal_type(&unit) == h264::nal::SPS) else { return unit };
+        h264::with_colour(&unit, colour).unwrap_or(unit)
+    }
+
     /// Takes note of sets; at a keyframe returns what the stream consists of, if the server does not know that.
     pub(super) fn news(&mut self, key: bool, payload: &[Bytes]) -> Option<Codec> {
         if let Some((sps, pps)) = h264::find_sets(payload)

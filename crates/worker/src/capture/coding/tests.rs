@@ -1,6 +1,6 @@
 use super::*;
 use crate::v4l2::m2m::fake::{self, Heard, Script};
-use media::h264;
+use media::{Codec, h264};
 
 const OPTIONS: encoder::Options = encoder::Options { fps: 25, gop: 10, bitrate: 500_000 };
 const BT709: Colour = Colour { full_range: false, matrix: Some(1) };
@@ -57,6 +57,16 @@ fn parameter_sets_that_came_once_are_in_every_keyframe() {
     let (mut coding, mut sets) = (coding(EncoderChoice::Auto, &[script]), Sets::default());
     let keys: Vec<_> = frames(&mut coding, &mut sets, 1..22).into_iter().filter(|(_, key, ..)| *key).collect();
     assert_eq!(keys, [(1, true, 3, true), (11, true, 3, false), (21, true, 3, false)]);
+}
+
+#[test]
+fn players_are_told_what_the_samples_mean_whatever_the_hardware_says() {
+    let mut coding = coding(EncoderChoice::Auto, &[Script::default()]);
+    let first = encode(&mut coding, &mut Sets::of_colour(BT709), 1).ok().unwrap().remove(0);
+    let (sps, pps) = h264::find_sets(&first.payload).unwrap();
+    let told = h264::ParameterSets::parse(sps.clone(), pps.clone()).unwrap();
+    assert_eq!((told.colour(), told.video.width, told.video.height), (BT709, 176, 100));
+    assert!(matches!(first.codec, Some(Codec::H264(Some(sets))) if sets.colour() == BT709));
 }
 
 #[test]
