@@ -16,6 +16,8 @@ use std::{
 
 /// The rings fill up first, which is no growth.
 const FILLED: Duration = Duration::from_secs(12);
+/// From look to look at memory.
+const SAMPLE: Duration = Duration::from_secs(2);
 /// For what is on its way to be over.
 const SOON: Duration = Duration::from_secs(60);
 
@@ -34,13 +36,14 @@ fn a_day_of_faults_leaves_nothing_behind() {
         let mut dice = fastrand::Rng::with_seed(seed.fetch_add(1, SeqCst));
         courses(patient, &server, &mut dice, treat_until)
     };
-    let (struck, before, after) = treat_all(everyone.patients, &server, treat, |mut ward| {
+    let (struck, before, after, memory) = treat_all(everyone.patients, &server, treat, |mut ward| {
         let mut players = ["pulled", "sent", "made"].map(|name| Player::ffmpeg(&server.rtsp_url(name), "tcp").unwrap());
         thread::sleep(FILLED.saturating_sub(begun.elapsed()));
-        let before = Left::of(&server);
+        let (before, mut memory) = (Left::of(&server), Vec::new());
         ward.begin();
         while !ward.is_done().unwrap() {
-            thread::sleep(Duration::from_millis(200));
+            memory.push(mebibytes(&server));
+            thread::sleep(SAMPLE);
         }
         ward.names().iter().for_each(|name| wait_until_well(&server, name).unwrap());
         assert!(players.iter_mut().all(|player| player.process().is_running()), "a player has ended");
@@ -48,7 +51,8 @@ fn a_day_of_faults_leaves_nothing_behind() {
             let now = Left::of(&server);
             (now.children == before.children && now.usage.descriptors <= before.usage.descriptors + 4).then_some(now)
         });
-        (ward.into_reports().iter().sum::<usize>(), before, after.unwrap_or_else(|_| Left::of(&server)))
+        memory.push(mebibytes(&server));
+        (ward.into_reports().iter().sum::<usize>(), before, after.unwrap_or_else(|_| Left::of(&server)), memory)
     })
     .unwrap();
     let mut line = Line::new("soak: nine cameras struck by chance, then all live");
@@ -56,10 +60,16 @@ fn a_day_of_faults_leaves_nothing_behind() {
     line.at_most("children more", after.children as f64 - before.children as f64, 0.0, 0.0);
     line.at_most("descriptors more", after.usage.descriptors as f64 - before.usage.descriptors as f64, 4.0, 4.0);
     line.at_most("threads more", after.usage.threads as f64 - before.usage.threads as f64, 4.0, 4.0);
-    let growth = (after.usage.resident as f64 - before.usage.resident as f64) / f64::from(1 << 20);
-    // The rings of cameras that came last may still be filling.
-    line.at_most("memory more MiB", growth, 16.0, 48.0);
+    // The first faults of each kind bring code into memory, and the rings of cameras that came last fill up.
+    let at = |part: usize| memory[memory.len() * part / 10 - usize::from(part == 10)];
+    line.seen("memory MiB", at(0)).seen("after a tenth", at(1)).seen("after half", at(5)).seen("at the end", at(10));
+    line.at_most("memory more MiB than after a tenth", at(10) - at(1), 16.0, 48.0);
     line.finish();
+}
+
+/// Resident memory.
+fn mebibytes(server: &Server) -> f64 {
+    server.usage().unwrap().resident as f64 / f64::from(1 << 20)
 }
 
 /// What a server holds of the machine.
