@@ -93,6 +93,8 @@ pub struct Done<T> {
     pub bytes: Bytes,
     /// What was put in with the picture; `None` if this is no picture, but parameter sets alone.
     pub tag: Option<T>,
+    /// Its time says which picture this is; else it is the one whose turn it is.
+    pub by_time: bool,
     /// Something went wrong with this picture.
     pub damaged: bool,
     /// Older pictures that the encoder left out.
@@ -189,12 +191,13 @@ impl<T> Session<T> {
         let piece = self.encoder.driver.take().map_err(|e| Failed::Driver("taking a coded picture", e))?;
         let Some(Piece { bytes, micros, damaged }) = piece else { return Ok(None) };
         if self.encoder.coded == abi::H264 && !damaged && !bytes.is_empty() && !has_picture(&bytes) {
-            return Ok(Some(Done { bytes, tag: None, damaged, left_out: 0 }));
+            return Ok(Some(Done { bytes, tag: None, by_time: false, damaged, left_out: 0 }));
         }
         // Where times are not carried through, pictures come out as they went in.
-        let at = micros.and_then(|micros| self.waiting.iter().position(|w| w.micros == micros)).unwrap_or(0);
+        let timed = micros.and_then(|micros| self.waiting.iter().position(|w| w.micros == micros));
+        let (at, by_time) = (timed.unwrap_or(0), timed.is_some());
         let tag = self.waiting.drain(..(at + 1).min(self.waiting.len())).next_back().map(|w| w.tag);
-        Ok(Some(Done { bytes, tag, damaged, left_out: at as u64 }))
+        Ok(Some(Done { bytes, tag, by_time, damaged, left_out: at as u64 }))
     }
 
     /// Pictures that are in it.

@@ -91,7 +91,10 @@ fn pictures_are_matched_by_time_or_else_by_order() {
         put(&mut session, 1);
         // The same time again, as of a driver whose clock is coarse.
         session.put(&picture(1), at(40), 2, at(90)).unwrap();
-        assert_eq!([take(&mut session), take(&mut session)].map(|done| done.unwrap().tag), [Some(1), Some(2)]);
+        assert_eq!(
+            [take(&mut session), take(&mut session)].map(|done| done.map(|d| (d.tag.unwrap(), d.by_time))),
+            [1, 2].map(|n| Some((n, copies_times)))
+        );
     }
 }
 
