@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use harness::{
-    Browser, Clip, Line, Measured, Server,
+    Browser, Line, Measured, Server,
     faults::{Everyone, treat_all, wait_until_well},
     in_ci,
 };
@@ -18,18 +18,9 @@ const AT_ONCE: usize = 4;
 fn cameras_of_every_kind_play_in_a_browser_and_nothing_is_missing() {
     let Some(browser) = Browser::start().unwrap() else { return };
     let Some(everyone) = Everyone::start().unwrap() else { return };
-    let clip = Clip::make().unwrap();
-    let server = everyone.server(&format!("file: {{ source: 'file:{}' }}\n", clip.path().display())).unwrap();
+    let server = everyone.server("").unwrap();
     let seconds = if in_ci() { 8.0 } else { 60.0 };
-    let lines = treat_all(
-        everyone.patients,
-        &server,
-        |_| Ok(()),
-        |ward| {
-            let names: Vec<_> = ward.names().iter().cloned().chain(["file".to_owned()]).collect();
-            watch_all(&browser, &server, &names, seconds)
-        },
-    );
+    let lines = treat_all(everyone.patients, &server, |_| Ok(()), |ward| watch_all(&browser, &server, ward.names(), seconds));
     Line::finish_all(&lines.unwrap());
 }
 
