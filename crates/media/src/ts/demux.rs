@@ -114,7 +114,7 @@ impl Demuxer {
             self.finish(now, index);
         }
         let lane = &mut self.lanes[index];
-        match lane.append(packet) {
+        match lane.append(now, packet) {
             Ok(true) => self.finish(now, index),
             Ok(false) => {}
             Err(()) => self.stats.damaged += 1,

@@ -54,6 +54,23 @@ fn every_frame_comes_with_its_own_last_packet() {
 }
 
 #[test]
+fn a_frame_that_takes_long_to_come_was_captured_before_its_first_packet() {
+    let catalog = Catalog::new([(h264(), 90_000)]);
+    let mut demuxer = Demuxer::default();
+    let mut units = Vec::new();
+    for (i, packets) in muxed(&catalog, &pictures(&[1000, 5000])).iter().enumerate() {
+        for (j, packet) in packets.chunks(188).enumerate() {
+            demuxer.push(Mono::from_nanos(1000 * i as u64 + j as u64), packet);
+        }
+        units.extend(drain(&mut demuxer).1);
+    }
+    let [_, long] = &units[..] else { panic!("{} frames", units.len()) };
+    let (captured, received) = (long.timing.captured.at.as_nanos(), long.timing.received.as_nanos());
+    assert_eq!(captured, 1000);
+    assert!(received >= 1000 + 5000 / 188, "with its last packet: {received}");
+}
+
+#[test]
 fn a_frame_that_fills_its_last_packet_comes_with_the_next_or_a_pause() {
     let catalog = Catalog::new([(h264(), 90_000)]);
     // Whatever the headers take: one of these lengths fills the packets exactly.

@@ -44,6 +44,8 @@ pub(super) struct Elementary {
     /// The frame so far, headers included.
     bytes: Vec<u8>,
     open: bool,
+    /// When its first packet came.
+    began: Mono,
     ended_by: EndedBy,
     trusts_stuffing: bool,
     trusts_pauses: bool,
@@ -68,6 +70,7 @@ impl Elementary {
             counter: None,
             bytes: Vec::new(),
             open: false,
+            began: Mono::default(),
             ended_by: EndedBy::Nothing,
             trusts_stuffing: true,
             trusts_pauses: true,
@@ -124,14 +127,14 @@ impl Elementary {
         std::mem::take(&mut self.open)
     }
 
-    /// Adds a packet; true if the frame ends with it.
+    /// Adds a packet that came at `now`; true if the frame ends with it.
     ///
     /// # Errors
     /// If it does not fit in: what was begun is thrown away.
-    pub(super) fn append(&mut self, packet: &Packet<'_>) -> Result<bool, ()> {
+    pub(super) fn append(&mut self, now: Mono, packet: &Packet<'_>) -> Result<bool, ()> {
         if packet.start {
             self.bytes.clear();
-            self.open = true;
+            (self.open, self.began) = (true, now);
         } else if !self.open {
             return self.is_late();
         }
@@ -241,7 +244,10 @@ impl Elementary {
         }
         self.describe(h265, &payload);
         let key = if h265 { h265::is_key(&payload) } else { h264::is_key(&payload) };
-        let mut unit = AccessUnit::new(TrackId(0), times.pts, key, Timing::arrived(now), payload);
+        let mut timing = Timing::arrived(now);
+        // A large frame takes its time to come.
+        timing.captured.at = self.began;
+        let mut unit = AccessUnit::new(TrackId(0), times.pts, key, timing, payload);
         unit.dts = times.dts;
         Some(vec![unit])
     }
