@@ -2,11 +2,24 @@
 
 use crate::{DEADLINE, Process, process};
 use anyhow::{Result, ensure};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// Ten seconds of ffmpeg's test picture, 320x240 at 30 fps, as H.264 in MP4: a keyframe a second, and no B-frames, which browsers do
-/// not show.
+/// So many seconds of ffmpeg's test picture at 30 fps, as H.264 in MP4: two keyframes a second, no B-frames, which browsers do not show,
+/// and the index in front.
+///
+/// # Errors
+/// If ffmpeg does not make it.
+pub(crate) fn film(path: &Path, (width, height): (u32, u32), seconds: u32) -> Result<()> {
+    let picture = format!("testsrc2=size={width}x{height}:rate=30:duration={seconds}");
+    let mut ffmpeg = process::command("ffmpeg", ["-loglevel", "error", "-nostdin", "-f", "lavfi", "-i", &picture]);
+    ffmpeg.args(["-c:v", "libx264", "-preset", "ultrafast", "-bf", "0", "-g", "15", "-pix_fmt", "yuv420p"]);
+    let made = Process::spawn("ffmpeg", ffmpeg.args(["-movflags", "faststart"]).arg(path))?.wait(DEADLINE)?;
+    ensure!(made.success(), "ffmpeg makes no {}", path.display());
+    Ok(())
+}
+
+/// Ten seconds of a [`film`], 320x240.
 pub struct Clip {
     directory: TempDir,
 }
@@ -18,11 +31,7 @@ impl Clip {
     /// If ffmpeg does not.
     pub fn make() -> Result<Self> {
         let clip = Self { directory: TempDir::with_prefix("neverblink-clip-")? };
-        let picture = ["-f", "lavfi", "-i", "testsrc2=size=320x240:rate=30", "-t", "10", "-pix_fmt", "yuv420p"];
-        let mut ffmpeg = process::command("ffmpeg", ["-loglevel", "error", "-nostdin"]);
-        ffmpeg.args(picture).args(["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "30"]);
-        let made = Process::spawn("ffmpeg", ffmpeg.arg(clip.path()))?.wait(DEADLINE)?;
-        ensure!(made.success(), "ffmpeg makes no clip");
+        film(&clip.path(), (320, 240), 10)?;
         Ok(clip)
     }
 

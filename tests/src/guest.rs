@@ -1,6 +1,6 @@
 //! A virtual machine with cameras: Debian's kernel with its virtual camera driver (`vivid`), and the server under test.
 
-use crate::{Process, binary, http, process, repository, skip, skip_without, wait_until};
+use crate::{Process, binary, http, process, repository, skip, skip_without, wait::wait_for_words, wait_until};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use std::{
@@ -30,6 +30,9 @@ pub struct Guest {
 }
 
 impl Guest {
+    /// Everything takes longer where a processor is played by a program.
+    pub const SOON: Duration = Duration::from_secs(60);
+
     /// Starts one with these cameras, YAML of the section's content, and waits until its server answers. `None` if this machine
     /// cannot, which is said loudly.
     ///
@@ -80,6 +83,14 @@ impl Guest {
     /// If there is no answer.
     pub fn camera(&self, name: &str) -> Result<Value> {
         http::get(self.server, &format!("/api/v1/cameras/{name}"))?.json()
+    }
+
+    /// As [`crate::Server::wait_for_words`], within [`Self::SOON`].
+    ///
+    /// # Errors
+    /// If that does not happen.
+    pub fn wait_for_words(&self, camera: &str, state: &str, words: &str) -> Result<Value> {
+        wait_for_words(camera, state, words, Self::SOON, || self.camera(camera))
     }
 
     /// Has something done in the virtual machine: see `tests/peers/vivid/do`.

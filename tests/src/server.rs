@@ -1,6 +1,6 @@
 //! The server under test.
 
-use crate::{DEADLINE, Log, Process, Usage, binary, http, process, usage, wait_until};
+use crate::{DEADLINE, Log, Process, Usage, binary, http, process, usage, wait::wait_for_words, wait_until};
 use anyhow::{Context, Result, bail};
 use nix::{sys::signal::Signal, unistd::Pid};
 use serde_json::Value;
@@ -164,13 +164,7 @@ impl Server {
     /// # Errors
     /// If that does not happen within `limit`.
     pub fn wait_for_words(&self, camera: &str, state: &str, words: &str, limit: Duration) -> Result<Value> {
-        let mut last = Value::Null;
-        let found = wait_until(&format!("{camera} {state}: …{words}…"), limit, || {
-            last = self.camera(camera).ok()?;
-            let told = last["reason"].as_str().is_some_and(|reason| reason.contains(words));
-            (last["state"] == state && (words.is_empty() || told)).then(|| last.clone())
-        });
-        found.with_context(|| format!("last: {last}"))
+        wait_for_words(camera, state, words, limit, || self.camera(camera))
     }
 
     /// What it logged.

@@ -1,6 +1,7 @@
 //! Waiting for something to become true, never for time to pass.
 
-use anyhow::{Result, bail};
+use anyhow::{Context, Result, bail};
+use serde_json::Value;
 use std::time::{Duration, Instant, SystemTime};
 
 /// How long a test waits for what should take moments. Long enough for a busy machine: a test that fails takes this long,
@@ -22,6 +23,26 @@ pub fn wait_until<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Opt
         }
         std::thread::sleep(Duration::from_millis(5));
     }
+}
+
+/// Waits until what `ask` says of a camera is this state, for a reason with these words in it.
+///
+/// # Errors
+/// If that does not happen within `limit`; the text tells what was said last.
+pub(crate) fn wait_for_words(
+    camera: &str,
+    state: &str,
+    words: &str,
+    limit: Duration,
+    ask: impl Fn() -> Result<Value>,
+) -> Result<Value> {
+    let mut last = Value::Null;
+    let found = wait_until(&format!("{camera} {state}: …{words}…"), limit, || {
+        last = ask().ok()?;
+        let told = last["reason"].as_str().is_some_and(|reason| reason.contains(words));
+        (last["state"] == state && (words.is_empty() || told)).then(|| last.clone())
+    });
+    found.with_context(|| format!("last: {last}"))
 }
 
 /// Milliseconds since 1970 on the wall clock, as pages and pictures count.

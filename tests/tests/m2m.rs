@@ -6,8 +6,8 @@
     reason = "helpers of tests fail as tests do, and a virtual machine tells by its output"
 )]
 
-use anyhow::{Context, Result};
-use harness::{Guest, http, wait_until};
+use anyhow::Result;
+use harness::{Guest, http};
 use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
 use serde_json::Value;
 use std::{fs, path::Path, time::Duration};
@@ -20,8 +20,7 @@ use worker::{
     },
 };
 
-/// Everything takes longer where a processor is played by a program.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Guest::SOON;
 /// `source` of the first two differs from the third's in who may encode.
 const CAMERAS: &str = "\
 raw: { source: \"v4l2:/dev/video0?width=640&height=360&fps=15\" }
@@ -35,15 +34,6 @@ fn start(guest: &Guest, camera: &str) -> Result<Value> {
 
 fn stop(guest: &Guest, camera: &str) -> Result<()> {
     http::request(guest.http(), "POST", &format!("/api/v1/cameras/{camera}/stop"), &[], b"").map(drop)
-}
-
-fn wait_for_live(guest: &Guest, camera: &str) -> Result<Value> {
-    let mut last = Value::Null;
-    wait_until(&format!("{camera} live"), SOON, || {
-        last = guest.camera(camera).ok()?;
-        (last["state"] == "live").then(|| last.clone())
-    })
-    .with_context(|| format!("last: {last}"))
 }
 
 fn wait_for_words(guest: &Guest, camera: &str, words: &str) {
@@ -68,7 +58,7 @@ fn encoders_of_a_virtual_machine_are_used_and_found_out() {
 fn cameras_are_encoded_in_software_where_nothing_else_is(guest: &Guest) {
     for camera in ["raw", "planes"] {
         wait_for_words(guest, camera, "encoded in software");
-        let live = wait_for_live(guest, camera).unwrap();
+        let live = guest.wait_for_words(camera, "live", "").unwrap();
         let told = (&live["tracks"][0]["codec"], &live["tracks"][0]["width"], &live["capture_clock"]);
         let width = if camera == "raw" { 640 } else { 320 };
         assert_eq!(told, (&"h264".into(), &width.into(), &"sensor".into()), "{live}");
@@ -86,7 +76,7 @@ fn hardware_that_is_asked_for_and_missing_is_told_in_words(guest: &Guest) {
     assert!(answer.contains("encoder=hardware") && answer.contains(words), "{answer}");
     stop(guest, "hard").unwrap();
     start(guest, "raw").unwrap();
-    assert_eq!(wait_for_live(guest, "raw").unwrap()["state"], "live", "by itself a camera passes it over");
+    assert_eq!(guest.wait_for_words("raw", "live", "").unwrap()["state"], "live", "by itself a camera passes it over");
     stop(guest, "raw").unwrap();
 }
 
@@ -98,7 +88,7 @@ fn an_encoder_that_lies_costs_a_second_and_no_camera(guest: &Guest) {
     start(guest, "raw").unwrap();
     wait_for_words(guest, "raw", "encoded by vicodec (vicodec, ");
     wait_for_words(guest, "raw", "encoded in software from now on");
-    wait_for_live(guest, "raw").unwrap();
+    guest.wait_for_words("raw", "live", "").unwrap();
     let restarts = &guest.camera("raw").unwrap()["restarts"];
     assert!(restarts.is_null() || *restarts == 0, "the worker goes on: {restarts}");
     stop(guest, "raw").unwrap();

@@ -14,8 +14,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// Everything takes longer where a processor is played by a program.
-const SOON: Duration = Duration::from_secs(60);
+const SOON: Duration = Guest::SOON;
 const FPS: f64 = 15.0;
 
 const CAMERAS: &str = "\
@@ -23,16 +22,6 @@ raw: { source: \"v4l2:/dev/video0?width=320&height=180&fps=15&format=yuyv\", sta
 busy: { source: \"v4l2:/dev/video0?width=320&height=180\", on_demand: true }
 missing: { source: \"v4l2:/dev/video9\" }
 jpeg: { source: \"v4l2:/dev/video1?format=mjpeg\" }";
-
-fn wait_for(guest: &Guest, camera: &str, state: &str, words: &str) -> Result<Value> {
-    let mut last = Value::Null;
-    wait_until(&format!("{camera} {state}: …{words}…"), SOON, || {
-        last = guest.camera(camera).ok()?;
-        let told = last["reason"].as_str().is_some_and(|reason| reason.contains(words));
-        (last["state"] == state && told).then(|| last.clone())
-    })
-    .with_context(|| format!("last: {last}"))
-}
 
 fn controls(guest: &Guest) -> Value {
     http::get(guest.http(), "/api/v1/cameras/raw/controls").unwrap().json().unwrap()
@@ -125,7 +114,7 @@ fn cameras_of_a_virtual_machine_are_taken_set_unplugged_and_plugged_in() {
 }
 
 fn pictures_come_with_the_drivers_time(guest: &Guest) {
-    let live = wait_for(guest, "raw", "live", "").unwrap();
+    let live = guest.wait_for_words("raw", "live", "").unwrap();
     assert_eq!(live["capture_clock"], "sensor", "{live}");
     assert_eq!((&live["tracks"][0]["codec"], &live["tracks"][0]["width"]), (&"h264".into(), &320.into()), "{live}");
     let rate = rate(guest, 5);
@@ -183,9 +172,9 @@ impl Viewer {
 }
 
 fn what_cannot_be_is_told_in_words(guest: &Guest) {
-    let missing = wait_for(guest, "missing", "offline", "there is no camera at /dev/video9; this machine has").unwrap();
+    let missing = guest.wait_for_words("missing", "offline", "there is no camera at /dev/video9; this machine has").unwrap();
     assert!(missing["reason"].as_str().unwrap().contains("/dev/video0 (vivid), /dev/video1 (vivid)"), "{missing}");
-    wait_for(guest, "jpeg", "offline", "/dev/video1 (vivid) has no mjpeg; it has YUYV").unwrap();
+    guest.wait_for_words("jpeg", "offline", "/dev/video1 (vivid) has no mjpeg; it has YUYV").unwrap();
     let busy = http::request(guest.http(), "POST", "/api/v1/cameras/busy/start?timeout=3", &[], b"").unwrap();
     assert!(busy.text().contains("/dev/video0 is in use by another program"), "{} {}", busy.status, busy.text());
     assert_eq!(guest.camera("raw").unwrap()["state"], "live", "the one that has it keeps it");
@@ -214,10 +203,10 @@ fn a_camera_comes_back_as_it_was_set(guest: &Guest) {
         event["camera"] == "raw" && event.to_string().contains("/dev/video0 is gone: no such device")
     });
     gone.unwrap();
-    wait_for(guest, "raw", "offline", "this machine has no camera now").unwrap();
+    guest.wait_for_words("raw", "offline", "this machine has no camera now").unwrap();
     assert_eq!(controls(guest)["online"], false);
     assert_eq!(guest.order("bind").unwrap().trim(), "done");
-    wait_for(guest, "raw", "live", "").unwrap();
+    guest.wait_for_words("raw", "live", "").unwrap();
     wait_for_luma(guest, "the picture as it was set before", |luma| (luma - dark).abs() < 10.0).unwrap();
     assert_eq!(control(guest, "brightness")["value"], 20);
 }

@@ -74,6 +74,13 @@ impl Wall {
         self.0
     }
 
+    /// Day and time to the minute: `YYYY-MM-DD` and `hh:mm`, for words that must not change from one look to the next.
+    pub fn day_and_minute(self) -> (String, String) {
+        let (days, minutes) = (self.0.div_euclid(86_400_000_000), self.0.rem_euclid(86_400_000_000) / 60_000_000);
+        let (y, m, d) = civil(days);
+        (format!("{y:04}-{m:02}-{d:02}"), format!("{:02}:{:02}", minutes / 60, minutes % 60))
+    }
+
     /// As an NTP timestamp in 32.32 fixed point (RFC 5905 §6), the form RTCP and `abs-capture-time` carry.
     pub const fn to_ntp(self) -> u64 {
         let secs = self.0.div_euclid(1_000_000).wrapping_add(NTP_UNIX).cast_unsigned();
@@ -170,6 +177,8 @@ mod tests {
         assert_eq!(Wall(0).to_string(), "1970-01-01T00:00:00.000Z");
         assert_eq!(Wall(951_827_696_789_000).to_string(), "2000-02-29T12:34:56.789Z");
         assert_eq!(Wall(-1_000).to_string(), "1969-12-31T23:59:59.999Z");
+        assert_eq!(Wall(-1_000).day_and_minute(), ("1969-12-31".to_owned(), "23:59".to_owned()));
+        assert_eq!(Wall(951_827_696_789_000).day_and_minute(), ("2000-02-29".to_owned(), "12:34".to_owned()));
     }
 
     #[test]

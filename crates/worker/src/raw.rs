@@ -23,13 +23,13 @@ pub(crate) enum Bad {
     Size(usize, usize),
 }
 
-/// Where a driver put the samples.
+/// Where the samples are in a driver's buffer: where a camera put them, or where an encoder wants them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Placed {
     pub(crate) raw: Raw,
-    /// Rows that the driver speaks of; the picture may have one less, to be even.
+    /// Rows of luma that the driver speaks of, behind which chroma comes; of a camera's picture there may be one less, to be even.
     pub(crate) rows: usize,
-    /// Bytes from one row to the next; 0 if they are not told.
+    /// Bytes from one row of luma to the next; 0 if a camera does not tell them.
     pub(crate) stride: usize,
 }
 

@@ -1,19 +1,17 @@
 //! A film that is played again and again, in a folder that people tidy up.
 
 use super::{Fault, OTHER, Patient, SMALL};
-use crate::{Process, Server, command};
-use anyhow::{Result, ensure};
+use crate::{Server, clip::film};
+use anyhow::Result;
 use std::{
     fs::{self, OpenOptions, Permissions},
     os::unix::fs::PermissionsExt,
     path::PathBuf,
-    time::Duration,
 };
 use tempfile::TempDir;
 
 /// Of the film. Whatever befalls it is known at its end at the latest.
-const SECONDS: &str = "2";
-const MADE_WITHIN: Duration = Duration::from_secs(60);
+const SECONDS: u32 = 2;
 
 /// An MP4 file, and two from which it is put back: one as it was, one in another resolution.
 pub struct FileCamera {
@@ -29,14 +27,8 @@ impl FileCamera {
     /// If that is not possible.
     pub fn start(name: &str) -> Result<Self> {
         let camera = Self { name: name.into(), folder: TempDir::with_prefix("neverblink-films-")?, other: false };
-        for (film, (width, height)) in [("small.mp4", SMALL), ("other.mp4", OTHER)] {
-            let picture = format!("testsrc2=size={width}x{height}:rate=30:duration={SECONDS}");
-            let mut ffmpeg = command("ffmpeg", ["-loglevel", "error", "-nostdin", "-f", "lavfi", "-i", &picture]);
-            ffmpeg.args(["-c:v", "libx264", "-preset", "ultrafast", "-bf", "0", "-g", "15", "-pix_fmt", "yuv420p"]);
-            ffmpeg.args(["-movflags", "faststart"]).arg(camera.path(film));
-            let made = Process::spawn("ffmpeg", &mut ffmpeg)?.wait(MADE_WITHIN)?;
-            ensure!(made.success(), "ffmpeg makes no {film}");
-        }
+        film(&camera.path("small.mp4"), SMALL, SECONDS)?;
+        film(&camera.path("other.mp4"), OTHER, SECONDS)?;
         camera.put_back()?;
         Ok(camera)
     }

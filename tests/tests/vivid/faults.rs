@@ -1,6 +1,6 @@
 //! Everything that goes wrong with a camera of this machine, before the eyes of those who watch it.
 
-use super::{SOON, set, wait_for};
+use super::{SOON, set};
 use anyhow::{Context, Result, ensure};
 use harness::{Guest, Line, http, wait_until};
 use serde_json::Value;
@@ -148,7 +148,7 @@ pub(super) fn are_told_and_pass_and_nobody_is_disconnected(guest: &Guest, watche
 }
 
 fn strike(guest: &Guest, fault: &Fault) -> Result<Line> {
-    wait_for(guest, "raw", "live", "")?;
+    guest.wait_for_words("raw", "live", "")?;
     // Whatever was learned from the fault before about waiting is forgotten.
     api(guest, "raw/start?timeout=5&hls=0");
     let (struck, mut told) = (Instant::now(), Vec::<String>::new());
@@ -206,7 +206,7 @@ fn is_told(shown: &Value, fault: &Fault, struck: Instant) -> bool {
 /// One bad picture is no reason to begin anew.
 fn a_damaged_picture_is_left_out(guest: &Guest) -> Result<Line> {
     let restarts = |shown: &Value| shown["restarts"].as_u64().unwrap();
-    let before = wait_for(guest, "raw", "live", "")?;
+    let before = guest.wait_for_words("raw", "live", "")?;
     let begun = Instant::now();
     order(guest, "press-BUF_FLAG_ERROR");
     let (mut line, mut gap) = (Line::new("v4l2, a damaged picture"), 0);

@@ -188,8 +188,7 @@ impl Camera {
 
     /// Holds its stream because it was stopped by command at `since`, which may have been before the server was started.
     pub(crate) fn stay_stopped(&self, since: Wall, now: ClockPair) {
-        let at = since.to_string();
-        let (day, time) = (at.get(..10).unwrap_or_default(), at.get(11..16).unwrap_or_default());
+        let (day, time) = since.day_and_minute();
         let words = format!("stopped by command on {day} at {time} UTC; it stays so until it is started again");
         self.stream.hold(now.mono_at(since).min(now.mono), words);
     }

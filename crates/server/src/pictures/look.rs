@@ -11,7 +11,7 @@ use super::{
     room::{MAX_LAG, Retry},
     tally::Tally,
     view::View,
-    worker::{End, Worker},
+    worker::{End, Worker, coded},
 };
 use crate::stillness::{Eye, Files, Stillness};
 use hub::{Event, ReaderOptions, Start, Stream, Subscriber};
@@ -119,8 +119,7 @@ impl Looker {
         }
         if let (Some(unit), Some(worker)) = (key, &mut self.worker) {
             self.key = now;
-            let (captured, received, payload) = (unit.timing.captured.at, unit.timing.received, unit.payload.clone());
-            worker.decode(Coded { pts: unit.pts, key: true, show: false, captured, received, payload });
+            worker.decode(coded(&unit, false));
         }
     }
 

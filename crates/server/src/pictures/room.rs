@@ -6,11 +6,11 @@ use super::{
     film::{self, Film},
     lock,
     tally::Tally,
-    worker::{End, Worker},
+    worker::{End, Worker, coded},
 };
 use hub::{Event, ReaderOptions, Start, State, Stream, Subscriber};
 use media::{AccessUnit, Catalog, Codec, TrackId};
-use proto::ipc::{Coded, Picture};
+use proto::ipc::Picture;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::DropGuard;
@@ -195,14 +195,7 @@ impl Room {
             return;
         }
         let Some(worker) = &mut self.worker else { return };
-        worker.decode(Coded {
-            pts: unit.pts,
-            key: unit.key,
-            show: self.subscriber.lag() <= NEW,
-            captured: unit.timing.captured.at,
-            received: unit.timing.received,
-            payload: unit.payload.clone(),
-        });
+        worker.decode(coded(unit, self.subscriber.lag() <= NEW));
     }
 
     /// Shows a picture as the camera made it to all, whatever width and quality they want.

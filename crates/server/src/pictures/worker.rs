@@ -5,7 +5,7 @@ use crate::{
     stillness::Eye,
     workers::{HungUp, Line, Process, Spawner},
 };
-use media::Mono;
+use media::{AccessUnit, Mono};
 use proto::ipc::{self, Coded, Job, Level, Progress, ToServer, ToWorker, Want};
 use std::{io, sync::Arc, time::Duration};
 use tokio::time::Instant;
@@ -35,6 +35,12 @@ impl From<ipc::Error> for End {
     fn from(e: ipc::Error) -> Self {
         Self::Protocol(e)
     }
+}
+
+/// A frame of the stream, as a worker is given it.
+pub(super) fn coded(unit: &AccessUnit, show: bool) -> Coded {
+    let (captured, received) = (unit.timing.captured.at, unit.timing.received);
+    Coded { pts: unit.pts, key: unit.key, show, captured, received, payload: unit.payload.clone() }
 }
 
 pub(super) struct Worker {

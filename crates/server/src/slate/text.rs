@@ -16,9 +16,8 @@ pub(super) fn title(stream: &Stream) -> String {
 pub(super) fn words(status: &Status, clocks: &ClockPair) -> String {
     let reason = PASSING.iter().fold(status.reason.to_string(), |reason, passing| reason.replace(passing, ""));
     let since = clocks.wall.as_micros() - i64::try_from(clocks.mono.since(status.since).as_micros()).unwrap_or(0);
-    // To the minute: it must not change from one look to the next.
-    let since = Wall::from_micros(since).to_string();
-    format!("{reason} Since {} {} UTC.", since.get(..10).unwrap_or_default(), since.get(11..16).unwrap_or_default())
+    let (day, time) = Wall::from_micros(since).day_and_minute();
+    format!("{reason} Since {day} {time} UTC.")
 }
 
 #[cfg(test)]

@@ -1,19 +1,8 @@
 //! A picture into the memory of an encoder, whose rows may be longer and more than the picture's.
 
-use crate::{picture::I420, v4l2::Raw};
+use crate::{picture::I420, raw::Placed, v4l2::Raw};
 
-/// Where an encoder wants the samples.
-#[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Place {
-    /// [`Raw::Yu12`] or [`Raw::Nv12`].
-    pub(super) raw: Raw,
-    /// Bytes from one row of luma to the next.
-    pub(super) stride: usize,
-    /// Rows of luma; chroma comes behind them.
-    pub(super) rows: usize,
-}
-
-impl Place {
+impl Placed {
     /// Bytes of a picture.
     pub(super) fn bytes(self) -> usize {
         self.stride * self.rows + self.stride / 2 * self.rows.div_ceil(2) * 2
@@ -76,7 +65,6 @@ fn pairs(blue: &[u8], red: &[u8], width: usize, to: &mut [u8], stride: usize, co
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::raw::Placed;
     use proptest::prelude::*;
 
     fn picture(w: usize, h: usize) -> I420 {
@@ -93,18 +81,18 @@ mod tests {
         #[test]
         fn what_is_written_is_read_again(w in 1usize..40, h in 1usize..40, more in 0usize..20, rows in 0usize..9, nv12: bool) {
             let (w, h) = (w * 2, h * 2);
-            let place = Place { raw: if nv12 { Raw::Nv12 } else { Raw::Yu12 }, stride: w + more * 2, rows: h + rows };
+            let place = Placed { raw: if nv12 { Raw::Nv12 } else { Raw::Yu12 }, stride: w + more * 2, rows: h + rows };
             let mut memory = vec![0; place.bytes()];
             let before = picture(w, h);
             prop_assert!(place.fill(&before, &mut memory));
             let mut after = I420::new(w, h);
-            Placed { raw: place.raw, rows: place.rows, stride: place.stride }.copy(&memory, &mut after).unwrap();
+            place.copy(&memory, &mut after).unwrap();
             prop_assert_eq!(before.as_bytes(), after.as_bytes());
         }
 
         #[test]
         fn no_size_is_a_panic(w in 0usize..40, h in 0usize..40, stride in 0usize..90, rows in 0usize..50, length in 0usize..6000) {
-            let place = Place { raw: Raw::Nv12, stride, rows };
+            let place = Placed { raw: Raw::Nv12, stride, rows };
             let mut memory = vec![0; length];
             let done = place.fill(&picture(w, h), &mut memory);
             prop_assert!(!done || (place.holds(w & !1, h & !1) && place.bytes() <= length));
@@ -113,7 +101,7 @@ mod tests {
 
     #[test]
     fn the_edge_is_repeated_around_the_picture() {
-        let place = Place { raw: Raw::Yu12, stride: 6, rows: 3 };
+        let place = Placed { raw: Raw::Yu12, stride: 6, rows: 3 };
         let mut memory = vec![0; place.bytes()];
         let mut small = I420::new(4, 2);
         let [(y, ..), (u, ..), (v, ..)] = small.planes_mut();

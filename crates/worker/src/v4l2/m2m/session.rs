@@ -2,11 +2,11 @@
 
 use super::{
     Encoder, Wish,
-    placing::Place,
     settings::{self, Setting},
 };
 use crate::{
     picture::I420,
+    raw::Placed,
     v4l2::{
         Raw,
         abi::{
@@ -110,7 +110,7 @@ struct Waiting<T> {
 /// An encoder at work. `T` belongs to a picture, and comes out with it.
 pub struct Session<T> {
     encoder: Encoder,
-    place: Place,
+    place: Placed,
     /// Bytes of a raw picture.
     size: u32,
     /// Buffers for raw pictures that are ours.
@@ -240,7 +240,7 @@ fn has_picture(bytes: &Bytes) -> bool {
 
 /// All that comes before the buffers, in the order that the kernel's document gives, with the settings before it, where they bound
 /// what sizes are taken, and after it, where formats undo them.
-fn set_up(driver: &mut dyn Driver, wish: &Wish, coded: FourCc) -> Result<(Place, u32), Failed> {
+fn set_up(driver: &mut dyn Driver, wish: &Wish, coded: FourCc) -> Result<(Placed, u32), Failed> {
     let settings = settings::settings(wish);
     apply(driver, &settings);
     let Wish { width, height, .. } = *wish;
@@ -262,7 +262,7 @@ fn set_up(driver: &mut dyn Driver, wish: &Wish, coded: FourCc) -> Result<(Place,
     let _ = driver.set_interval(Fraction { numerator: 1, denominator: wish.fps.max(1).into() });
     crop(driver, (width, height), (got.width, got.height))?;
     apply(driver, &settings);
-    let place = Place { raw, stride: got.bytesperline as usize, rows: got.height as usize };
+    let place = Placed { raw, stride: got.bytesperline as usize, rows: got.height as usize };
     let holds = place.holds(width as usize, height as usize) && place.bytes() <= got.sizeimage as usize;
     if holds { Ok((place, got.sizeimage)) } else { Err(Failed::Buffers) }
 }
