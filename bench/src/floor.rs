@@ -1,7 +1,9 @@
-//! The machine's own floor: for each viewer and frame, encrypt the packets and send them by one call. Nothing else.
+//! The machine's own floor: for each viewer and frame, encrypt the packets and send them by one
+//! call. Nothing else.
 //!
-//! The receivers are those of the load client: ordinary sockets, read by `recvmmsg` on another thread, every packet counted.
-//! All frames are equally large; a real stream's keyframes are larger and the others smaller, at the same number of bytes.
+//! The receivers are those of the load client: ordinary sockets, read by `recvmmsg` on another
+//! thread, every packet counted. All frames are equally large; a real stream's keyframes are larger
+//! and the others smaller, at the same number of bytes.
 
 use crate::{
     process::own_cpu_seconds,
@@ -56,7 +58,8 @@ struct Report {
     viewers: u16,
     seconds: f64,
     gbit: f64,
-    /// Of the sending thread, which is charged for what the kernel does for the receivers on its way.
+    /// Of the sending thread, which is charged for what the kernel does for the receivers on its
+    /// way.
     cpu_seconds: f64,
     cpu_seconds_per_gbit: f64,
     packets_a_frame: usize,
@@ -68,9 +71,12 @@ struct Report {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let report = measure(arguments)?;
     if !arguments.json {
-        let Report { viewers, cpu_seconds_per_gbit, gbit, sent_packets, received_packets, .. } = &report;
-        let (viewers, received) =
-            (format!("{viewers} viewers"), *received_packets as f64 * 100.0 / (*sent_packets as f64).max(1.0));
+        let Report { viewers, cpu_seconds_per_gbit, gbit, sent_packets, received_packets, .. } =
+            &report;
+        let (viewers, received) = (
+            format!("{viewers} viewers"),
+            *received_packets as f64 * 100.0 / (*sent_packets as f64).max(1.0),
+        );
         eprintln!(
             "floor, {viewers}: {cpu_seconds_per_gbit:.3} CPU-seconds a Gbit ({gbit:.2} Gbit, {received:.3} % of the packets)"
         );
@@ -92,7 +98,9 @@ struct Sent {
 
 fn measure(arguments: &Arguments) -> anyhow::Result<Report> {
     socket::allow_many()?;
-    let receivers: Vec<Socket> = (0..arguments.viewers).map(|_| Socket::bind(HOME, arguments.gro)).collect::<Result<_, _>>()?;
+    let receivers: Vec<Socket> = (0..arguments.viewers)
+        .map(|_| Socket::bind(HOME, arguments.gro))
+        .collect::<Result<_, _>>()?;
     let addresses: Vec<SocketAddr> = receivers.iter().map(Socket::local).collect();
     let stop = AtomicBool::new(false);
     let (sent, received) = std::thread::scope(|scope| {
@@ -135,7 +143,11 @@ fn send(arguments: &Arguments, addresses: &[SocketAddr]) -> anyhow::Result<Sent>
     let crypto = from_feature_flags().srtp_provider;
     let key = |n: usize| std::array::from_fn(|i| (n >> (i % 8)) as u8);
     let mut viewers: Vec<Viewer> = (0..addresses.len())
-        .map(|n| Viewer { cipher: crypto.aead_aes_256_gcm().create_cipher(key(n), true), address: addresses[n], sequence: 0 })
+        .map(|n| Viewer {
+            cipher: crypto.aead_aes_256_gcm().create_cipher(key(n), true),
+            address: addresses[n],
+            sequence: 0,
+        })
         .collect();
     let lengths = frame(arguments);
     let plain = vec![0x55; PAYLOAD];
@@ -153,8 +165,13 @@ fn send(arguments: &Arguments, addresses: &[SocketAddr]) -> anyhow::Result<Sent>
         for viewer in &mut viewers {
             viewer.encrypt(&lengths, &plain, measuring, &mut buffer)?;
             let segment = HEADER + lengths[0] + TAG;
-            let run =
-                Transmit { destination: viewer.address, ecn: None, contents: &buffer, segment_size: Some(segment), src_ip: None };
+            let run = Transmit {
+                destination: viewer.address,
+                ecn: None,
+                contents: &buffer,
+                segment_size: Some(segment),
+                src_ip: None,
+            };
             state.try_send(UdpSockRef::from(&socket), &run).context("cannot send a frame")?;
             sent.packets += if measuring { lengths.len() as u64 } else { 0 };
         }
@@ -163,7 +180,11 @@ fn send(arguments: &Arguments, addresses: &[SocketAddr]) -> anyhow::Result<Sent>
     }
     let (start, cpu) = from.context("nothing was measured")?;
     std::thread::sleep(end.saturating_duration_since(Instant::now()));
-    Ok(Sent { seconds: start.elapsed().as_secs_f64(), cpu_seconds: own_cpu_seconds(UsageWho::RUSAGE_THREAD)? - cpu, ..sent })
+    Ok(Sent {
+        seconds: start.elapsed().as_secs_f64(),
+        cpu_seconds: own_cpu_seconds(UsageWho::RUSAGE_THREAD)? - cpu,
+        ..sent
+    })
 }
 
 struct Viewer {
@@ -173,8 +194,15 @@ struct Viewer {
 }
 
 impl Viewer {
-    /// Fills `out` with the packets of a frame as they go out. The marker bit stands for being measured.
-    fn encrypt(&mut self, lengths: &[usize], plain: &[u8], measured: bool, out: &mut Vec<u8>) -> anyhow::Result<()> {
+    /// Fills `out` with the packets of a frame as they go out. The marker bit stands for being
+    /// measured.
+    fn encrypt(
+        &mut self,
+        lengths: &[usize],
+        plain: &[u8],
+        measured: bool,
+        out: &mut Vec<u8>,
+    ) -> anyhow::Result<()> {
         out.clear();
         for len in lengths {
             self.sequence = self.sequence.wrapping_add(1);

@@ -15,7 +15,10 @@ mod spread;
 use clap::{Parser, Subcommand};
 
 #[derive(Parser)]
-#[command(name = "neverblink-bench", about = "Load clients and measurements for neverblink and its peers")]
+#[command(
+    name = "neverblink-bench",
+    about = "Load clients and measurements for neverblink and its peers"
+)]
 struct Arguments {
     #[command(subcommand)]
     command: Command,
@@ -27,9 +30,11 @@ enum Command {
     Picture(picture::Arguments),
     /// Measure what drawing and encoding the test picture costs on this machine
     Encode(encode::Arguments),
-    /// Let many viewers watch a camera by WHEP at once, and measure what they get and what they cost the server
+    /// Let many viewers watch a camera by WHEP at once, and measure what they get and what they
+    /// cost the server
     WhepLoad(load::Arguments),
-    /// Let many viewers watch a camera by low-latency HLS at once, and measure what they get and what they cost the server
+    /// Let many viewers watch a camera by low-latency HLS at once, and measure what they get and
+    /// what they cost the server
     HlsLoad(hls::Arguments),
     /// Find how many viewers a server holds
     Ramp(load::ramp::Arguments),

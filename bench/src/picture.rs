@@ -1,7 +1,7 @@
 //! The test picture on stdout.
 //!
-//! A frame is drawn at its deadline and written at once. If the reader is late, frames are left out rather than queued: what it
-//! reads is never older than one frame and what fits into the pipe.
+//! A frame is drawn at its deadline and written at once. If the reader is late, frames are left out
+//! rather than queued: what it reads is never older than one frame and what fits into the pipe.
 
 use crate::canvas::Canvas;
 use anyhow::Context as _;
@@ -45,9 +45,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
 }
 
-/// Room for one whole frame, so that drawing never waits for the reader within a frame. The kernel's limit for users is often
-/// 1 MiB; less works too, with a little more waiting. Not a pipe: nothing to do.
+/// Room for one whole frame, so that drawing never waits for the reader within a frame. The
+/// kernel's limit for users is often 1 MiB; less works too, with a little more waiting. Not a pipe:
+/// nothing to do.
 fn enlarge_pipe(frame: usize) {
     let sizes = [frame.next_power_of_two(), 1 << 20];
-    let _ = sizes.into_iter().find(|size| fcntl(std::io::stdout(), FcntlArg::F_SETPIPE_SZ(*size as i32)).is_ok());
+    let _ = sizes
+        .into_iter()
+        .find(|size| fcntl(std::io::stdout(), FcntlArg::F_SETPIPE_SZ(*size as i32)).is_ok());
 }

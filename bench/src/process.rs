@@ -13,7 +13,8 @@ const USED_UP_BELOW: f64 = 0.1;
 /// A reading of another process.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ServerUse {
-    /// Processor seconds of all its threads, in user and kernel mode, since it started. Its children are not in it.
+    /// Processor seconds of all its threads, in user and kernel mode, since it started. Its
+    /// children are not in it.
     pub(crate) cpu_seconds: f64,
     /// Processor seconds of its living children, for instance of the encoder.
     pub(crate) children_cpu_seconds: f64,
@@ -25,8 +26,10 @@ pub(crate) struct ServerUse {
 
 impl ServerUse {
     pub(crate) fn read(pid: u32) -> anyhow::Result<Self> {
-        let statm = std::fs::read_to_string(format!("/proc/{pid}/statm")).with_context(|| format!("no process {pid}"))?;
-        let rss: u64 = statm.split(' ').nth(1).and_then(|n| n.parse().ok()).context("/proc statm")?;
+        let statm = std::fs::read_to_string(format!("/proc/{pid}/statm"))
+            .with_context(|| format!("no process {pid}"))?;
+        let rss: u64 =
+            statm.split(' ').nth(1).and_then(|n| n.parse().ok()).context("/proc statm")?;
         let page = sysconf(SysconfVar::PAGE_SIZE)?.unwrap_or(4096).cast_unsigned();
         Ok(Self {
             cpu_seconds: cpu_seconds(pid).context("/proc stat")?,
@@ -61,7 +64,12 @@ impl Shares {
     pub(crate) fn most(&self) -> &'static str {
         let Self { server, children, client, others, idle } = *self;
         let all = server + children + client + others + idle;
-        let users = [(server, "the server"), (children, "its children"), (client, "the client"), (others, "others")];
+        let users = [
+            (server, "the server"),
+            (children, "its children"),
+            (client, "the client"),
+            (others, "others"),
+        ];
         match users.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)) {
             Some((_, name)) if idle < all * USED_UP_BELOW => name,
             _ => "nobody, they are not used up",
@@ -79,7 +87,8 @@ pub(crate) struct Reading {
 
 impl Reading {
     pub(crate) fn take(server: Option<u32>) -> anyhow::Result<Self> {
-        let server = server.map(ServerUse::read).transpose().context("cannot read what the server uses")?;
+        let server =
+            server.map(ServerUse::read).transpose().context("cannot read what the server uses")?;
         let stat = std::fs::read_to_string("/proc/stat")?;
         let machine = machine(&stat, ticks_per_second()).context("/proc/stat")?;
         Ok(Self { server, client_cpu_seconds: own_cpu_seconds(UsageWho::RUSAGE_SELF)?, machine })
@@ -96,7 +105,13 @@ impl Reading {
         let client = (self.client_cpu_seconds - before.client_cpu_seconds) / seconds;
         let busy = (self.machine.busy - before.machine.busy) / seconds;
         let idle = (self.machine.idle - before.machine.idle) / seconds;
-        Shares { server, children, client, others: (busy - server - children - client).max(0.0), idle }
+        Shares {
+            server,
+            children,
+            client,
+            others: (busy - server - children - client).max(0.0),
+            idle,
+        }
     }
 }
 
@@ -120,16 +135,22 @@ fn cpu_seconds(pid: u32) -> Option<f64> {
 fn children(pid: u32) -> Vec<u32> {
     let threads = std::fs::read_dir(format!("/proc/{pid}/task")).into_iter().flatten().flatten();
     let lists = threads.filter_map(|t| std::fs::read_to_string(t.path().join("children")).ok());
-    lists.flat_map(|list| list.split_whitespace().filter_map(|n| n.parse().ok()).collect::<Vec<u32>>()).collect()
+    lists
+        .flat_map(|list| {
+            list.split_whitespace().filter_map(|n| n.parse().ok()).collect::<Vec<u32>>()
+        })
+        .collect()
 }
 
-/// `utime` and `stime`, the 14th and 15th field; the second, the name, may contain spaces and parentheses.
+/// `utime` and `stime`, the 14th and 15th field; the second, the name, may contain spaces and
+/// parentheses.
 fn cpu_ticks(stat: &str) -> Option<u64> {
     let fields: Vec<&str> = stat.rsplit_once(')')?.1.split_whitespace().collect();
     Some(fields.get(11)?.parse::<u64>().ok()? + fields.get(12)?.parse::<u64>().ok()?)
 }
 
-/// The first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal; guests are within user.
+/// The first line of `/proc/stat`: user, nice, system, idle, iowait, irq, softirq, steal; guests
+/// are within user.
 fn machine(stat: &str, ticks_per_second: f64) -> Option<MachineUse> {
     let line = stat.lines().next()?.strip_prefix("cpu ")?;
     let fields: Vec<f64> = line.split_whitespace().filter_map(|n| n.parse::<f64>().ok()).collect();
@@ -163,7 +184,8 @@ mod tests {
 
     #[test]
     fn who_burns_most_matters_only_when_nothing_is_left() {
-        let shares = |client, idle| Shares { server: 0.6, children: 0.1, client, others: 0.2, idle };
+        let shares =
+            |client, idle| Shares { server: 0.6, children: 0.1, client, others: 0.2, idle };
         assert_eq!(shares(1.0, 0.1).most(), "the client");
         assert_eq!(shares(0.4, 0.1).most(), "the server");
         assert_eq!(shares(0.4, 0.7).most(), "nobody, they are not used up");

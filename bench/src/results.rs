@@ -30,7 +30,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let results = read(&arguments.directory)?;
     print(&table(&results))?;
     if let Some(path) = &arguments.save {
-        let notes: BTreeMap<&str, &str> = arguments.note.iter().filter_map(|n| n.split_once('=')).collect();
+        let notes: BTreeMap<&str, &str> =
+            arguments.note.iter().filter_map(|n| n.split_once('=')).collect();
         let list: Vec<Value> = results
             .iter()
             .map(|((viewers, name), result)| json!({ "server": name, "viewers": viewers, "result": result }))
@@ -51,13 +52,17 @@ fn print(text: &str) -> std::io::Result<()> {
 
 fn read(directory: &Path) -> anyhow::Result<Results> {
     let mut results = Results::new();
-    for entry in std::fs::read_dir(directory).with_context(|| format!("cannot read {}", directory.display()))? {
+    for entry in std::fs::read_dir(directory)
+        .with_context(|| format!("cannot read {}", directory.display()))?
+    {
         let path = entry?.path();
-        let stem = path.extension().filter(|e| *e == "json").and_then(|_| path.file_stem()?.to_str());
+        let stem =
+            path.extension().filter(|e| *e == "json").and_then(|_| path.file_stem()?.to_str());
         let Some((name, viewers)) = stem.and_then(|s| s.rsplit_once('-')) else { continue };
         let Ok(viewers) = viewers.parse() else { continue };
         let text = std::fs::read_to_string(&path)?;
-        let value = serde_json::from_str(&text).with_context(|| format!("{} is no JSON", path.display()))?;
+        let value = serde_json::from_str(&text)
+            .with_context(|| format!("{} is no JSON", path.display()))?;
         results.insert((viewers, name.to_owned()), value);
     }
     Ok(results)
@@ -65,18 +70,33 @@ fn read(directory: &Path) -> anyhow::Result<Results> {
 
 fn table(results: &Results) -> String {
     let mut out = String::new();
-    let head = ["viewers", "server", "CPU-s/Gbit", "x floor", "KiB/viewer", "complete %", "join p50", "latency p50/p99/p99.9 ms"];
+    let head = [
+        "viewers",
+        "server",
+        "CPU-s/Gbit",
+        "x floor",
+        "KiB/viewer",
+        "complete %",
+        "join p50",
+        "latency p50/p99/p99.9 ms",
+    ];
     row(&mut out, head.map(str::to_owned));
     for ((viewers, name), result) in results {
-        let floor = results.get(&(*viewers, FLOOR.to_owned())).and_then(|f| f["cpu_seconds_per_gbit"].as_f64());
+        let floor = results
+            .get(&(*viewers, FLOOR.to_owned()))
+            .and_then(|f| f["cpu_seconds_per_gbit"].as_f64());
         row(&mut out, cells(*viewers, name, result, floor));
     }
     out
 }
 
 fn cells(viewers: usize, name: &str, result: &Value, floor: Option<f64>) -> [String; 8] {
-    let show = |value: Option<f64>, digits: usize| value.map_or_else(|| "–".into(), |v| format!("{v:.digits$}"));
-    let cost = result["cpu_seconds_per_gbit"].as_f64().or(result["server"]["cpu_seconds_per_gbit"].as_f64());
+    let show = |value: Option<f64>, digits: usize| {
+        value.map_or_else(|| "–".into(), |v| format!("{v:.digits$}"))
+    };
+    let cost = result["cpu_seconds_per_gbit"]
+        .as_f64()
+        .or(result["server"]["cpu_seconds_per_gbit"].as_f64());
     let (latency, what) = match &result["ingest_to_send_ms"] {
         Value::Null if result["part_ms"].is_object() => (&result["part_ms"], " a part of HLS"),
         Value::Null => (&result["sample"]["capture_to_received_ms"], " capture to received"),
@@ -96,8 +116,13 @@ fn cells(viewers: usize, name: &str, result: &Value, floor: Option<f64>) -> [Str
     ]
 }
 
-fn row(out: &mut String, [viewers, server, cost, ratio, memory, complete, join, latency]: [String; 8]) {
-    let line = format!("{viewers:>7}  {server:<11} {cost:>10} {ratio:>8} {memory:>11} {complete:>11} {join:>9}  {latency}");
+fn row(
+    out: &mut String,
+    [viewers, server, cost, ratio, memory, complete, join, latency]: [String; 8],
+) {
+    let line = format!(
+        "{viewers:>7}  {server:<11} {cost:>10} {ratio:>8} {memory:>11} {complete:>11} {join:>9}  {latency}"
+    );
     // Writing to a string cannot fail.
     let _ = writeln!(out, "{}", line.trim_end());
 }
@@ -140,7 +165,8 @@ mod tests {
             ((200, "other".into()), other),
         ]);
         let table = table(&results);
-        let lines: Vec<Vec<&str>> = table.lines().skip(1).map(|l| l.split_whitespace().collect()).collect();
+        let lines: Vec<Vec<&str>> =
+            table.lines().skip(1).map(|l| l.split_whitespace().collect()).collect();
         assert_eq!(lines[0][..4], ["50", "floor", "0.200", "1.00"]);
         assert_eq!(lines[1][..7], ["50", "neverblink", "0.300", "1.50", "100", "100.000", "12.3"]);
         assert_eq!(lines[1][7..12], ["0.10", "/", "2.00", "/", "–"]);
@@ -149,6 +175,9 @@ mod tests {
 
     #[test]
     fn the_machine_is_described() {
-        assert!(machine()["cores"].as_u64() > Some(0) && machine()["kernel"].as_str().is_some_and(|k| !k.is_empty()));
+        assert!(
+            machine()["cores"].as_u64() > Some(0)
+                && machine()["kernel"].as_str().is_some_and(|k| !k.is_empty())
+        );
     }
 }

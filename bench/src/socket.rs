@@ -91,7 +91,9 @@ impl Socket {
             };
             for (slice, meta) in slices.iter().zip(&meta[..n]) {
                 let (source, at) = (meta.addr, arrived(meta.timestamp));
-                slice[..meta.len].chunks(meta.stride.max(1)).try_for_each(|bytes| each(Arrival { source, bytes, at }))?;
+                slice[..meta.len]
+                    .chunks(meta.stride.max(1))
+                    .try_for_each(|bytes| each(Arrival { source, bytes, at }))?;
             }
             if n < BATCH_SIZE {
                 return Ok(());

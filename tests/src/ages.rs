@@ -13,7 +13,8 @@ pub fn within(shown: &[Shown], from: f64, length: f64) -> &[Shown] {
     &shown[before(from)..before(from + length)]
 }
 
-/// How old the picture on the screen was, every 10 ms from the first frame until `end`: what frames that never came do to a viewer.
+/// How old the picture on the screen was, every 10 ms from the first frame until `end`: what frames
+/// that never came do to a viewer.
 pub fn on_screen(shown: &[Shown], end: f64) -> Vec<f64> {
     let ends = shown.iter().skip(1).map(|next| next.at).chain([end]);
     let ages = |(frame, end): (&Shown, f64)| {

@@ -12,7 +12,8 @@ pub fn repository() -> &'static Path {
     Path::new(env!("CARGO_MANIFEST_DIR")).parent().unwrap_or(Path::new("/"))
 }
 
-/// The program `name` (`neverblink` or `neverblink-bench`) of the same profile as this test, brought up to date first.
+/// The program `name` (`neverblink` or `neverblink-bench`) of the same profile as this test,
+/// brought up to date first.
 ///
 /// `NEVERBLINK_BIN` names another `neverblink` to test, for example a released one.
 ///
@@ -28,15 +29,28 @@ pub fn binary(name: &str) -> Result<PathBuf> {
     Ok(directory.join(name))
 }
 
-/// Cargo builds binaries for integration tests of their own package only, so ask it: a stale server would be tested in silence.
+/// Cargo builds binaries for integration tests of their own package only, so ask it: a stale server
+/// would be tested in silence.
 fn build() -> Result<PathBuf> {
     let test = std::env::current_exe()?;
-    let directory = test.parent().and_then(Path::parent).context("no target directory above the test")?;
+    let directory =
+        test.parent().and_then(Path::parent).context("no target directory above the test")?;
     let release = directory.ends_with("release");
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
-    cargo.current_dir(repository()).args(["build", "--quiet", "--package", "neverblink", "--package", "neverblink-bench"]);
+    cargo.current_dir(repository()).args([
+        "build",
+        "--quiet",
+        "--package",
+        "neverblink",
+        "--package",
+        "neverblink-bench",
+    ]);
     cargo.args(release.then_some("--release")).env_remove("NEVERBLINK_BIN");
     let output = cargo.output().context("cargo cannot be started")?;
-    ensure!(output.status.success(), "the server does not build:\n{}", String::from_utf8_lossy(&output.stderr));
+    ensure!(
+        output.status.success(),
+        "the server does not build:\n{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
     Ok(directory.into())
 }

@@ -63,7 +63,12 @@ impl Browser {
     pub fn spawn(mut command: std::process::Command) -> Result<Self> {
         command.current_dir(repository()).stdin(Stdio::piped());
         let (mut process, answers) = Process::spawn_with_output("browser", &mut command)?;
-        let pipes = Pipes { commands: process.take_input(), answers: BufReader::new(answers), early: Vec::new(), next: 0 };
+        let pipes = Pipes {
+            commands: process.take_input(),
+            answers: BufReader::new(answers),
+            early: Vec::new(),
+            next: 0,
+        };
         let browser = Self { process, pipes: RefCell::new(pipes) };
         browser.call("version", json!({})).context("Chromium does not start")?;
         Ok(browser)
@@ -90,7 +95,10 @@ impl Browser {
     /// # Errors
     /// If there is no picture.
     pub fn watch_with_capture_time(&self, name: &str, url: &str) -> Result<Joined> {
-        self.call_as("watch", json!({ "name": name, "url": url, "options": { "captureTime": true } }))
+        self.call_as(
+            "watch",
+            json!({ "name": name, "url": url, "options": { "captureTime": true } }),
+        )
     }
 
     /// Makes a page for [`Self::join`], so that nothing but joining remains to be done then.
@@ -138,8 +146,16 @@ impl Browser {
     ///
     /// # Errors
     /// If none comes within `limit`.
-    pub fn frame_captured_after(&self, name: &str, captured: f64, limit: Duration) -> Result<Shown> {
-        self.call_as("frame", json!({ "name": name, "captured": captured, "timeout": limit.as_secs_f64() * 1e3 }))
+    pub fn frame_captured_after(
+        &self,
+        name: &str,
+        captured: f64,
+        limit: Duration,
+    ) -> Result<Shown> {
+        self.call_as(
+            "frame",
+            json!({ "name": name, "captured": captured, "timeout": limit.as_secs_f64() * 1e3 }),
+        )
     }
 
     /// Every frame shown since `from` (ms of the wall clock).
@@ -147,7 +163,10 @@ impl Browser {
     /// # Errors
     /// If the page is gone, or not the test's own.
     pub fn shown_since(&self, name: &str, from: f64) -> Result<Vec<Shown>> {
-        self.call_as("evaluate", json!({ "name": name, "expression": format!("player.shownSince({from})") }))
+        self.call_as(
+            "evaluate",
+            json!({ "name": name, "expression": format!("player.shownSince({from})") }),
+        )
     }
 
     /// The WHEP session of a page started by [`Self::watch`].
@@ -174,7 +193,8 @@ impl Browser {
         self.call("open", json!({ "name": name, "url": url, "script": script })).map(drop)
     }
 
-    /// As [`Self::open`], for a page that wants a camera: it gets one, 1280x720 at 30 fps, before which a clock hangs.
+    /// As [`Self::open`], for a page that wants a camera: it gets one, 1280x720 at 30 fps, before
+    /// which a clock hangs.
     ///
     /// # Errors
     /// If the page cannot be loaded.
@@ -182,16 +202,18 @@ impl Browser {
         self.call("openAsCamera", json!({ "name": name, "url": url })).map(drop)
     }
 
-    /// Watches the player for which the JavaScript expression `player` stands, which shows its pictures within the element
-    /// `stage`, so that it can be measured.
+    /// Watches the player for which the JavaScript expression `player` stands, which shows its
+    /// pictures within the element `stage`, so that it can be measured.
     ///
     /// # Errors
     /// If it shows nothing in time.
     pub fn probe_player(&self, name: &str, player: &str, stage: &str) -> Result<()> {
-        self.call("probePlayer", json!({ "name": name, "player": player, "stage": stage })).map(drop)
+        self.call("probePlayer", json!({ "name": name, "player": player, "stage": stage }))
+            .map(drop)
     }
 
-    /// Watches the `<video>` or `<img>` for which the JavaScript expression `video` stands, so that it can be measured.
+    /// Watches the `<video>` or `<img>` for which the JavaScript expression `video` stands, so that
+    /// it can be measured.
     ///
     /// # Errors
     /// If it shows nothing in time.
@@ -212,7 +234,10 @@ impl Browser {
     /// # Errors
     /// If it is not within `limit`.
     pub fn wait_for(&self, name: &str, expression: &str, limit: Duration) -> Result<Value> {
-        self.call("wait", json!({ "name": name, "expression": expression, "timeout": limit.as_millis() }))
+        self.call(
+            "wait",
+            json!({ "name": name, "expression": expression, "timeout": limit.as_millis() }),
+        )
     }
 
     /// Presses a key, named as in `KeyboardEvent.key`, for whatever has the focus.
@@ -239,7 +264,8 @@ impl Browser {
         self.call("close", json!({ "name": name })).map(drop)
     }
 
-    /// Plays a clock drawn in the page through two peers in that page: what the measurement itself costs.
+    /// Plays a clock drawn in the page through two peers in that page: what the measurement itself
+    /// costs.
     ///
     /// # Errors
     /// If that does not work.
@@ -297,15 +323,16 @@ impl Browser {
             if pipes.answers.read_line(&mut line)? == 0 {
                 bail!("the browser ended");
             }
-            let answer = serde_json::from_str(&line).with_context(|| format!("no answer: {line}"))?;
+            let answer =
+                serde_json::from_str(&line).with_context(|| format!("no answer: {line}"))?;
             pipes.early.push(answer);
         }
     }
 }
 
 impl Drop for Browser {
-    /// Lets the driver close Chromium and remove its profile. Chromium's children leave the process group, so that killing would not
-    /// reach them all.
+    /// Lets the driver close Chromium and remove its profile. Chromium's children leave the process
+    /// group, so that killing would not reach them all.
     fn drop(&mut self) {
         self.pipes.borrow_mut().commands = None;
         let _ = self.process.wait(DEADLINE);
@@ -313,8 +340,8 @@ impl Drop for Browser {
 }
 
 fn skip_without_chromium() -> bool {
-    let chromium =
-        std::env::var_os("CHROMIUM").is_some() || ["chromium", "chromium-browser", "google-chrome"].iter().any(|c| has_tool(c));
+    let chromium = std::env::var_os("CHROMIUM").is_some()
+        || ["chromium", "chromium-browser", "google-chrome"].iter().any(|c| has_tool(c));
     let playwright = repository().join("tests/browser/node_modules/playwright-core").exists();
     !(chromium && playwright) && skip_without(&["chromium with playwright-core"])
 }
@@ -341,7 +368,8 @@ pub struct Measured {
     pub seconds: f64,
     /// Frames shown a second, as the browser counts them.
     pub fps: f64,
-    /// Frames of the source that the page did not see; it may miss some that were shown, if two fell into one screen refresh.
+    /// Frames of the source that the page did not see; it may miss some that were shown, if two
+    /// fell into one screen refresh.
     pub missing: u64,
     /// Frames seen again.
     pub repeated: u64,

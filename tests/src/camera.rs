@@ -17,7 +17,8 @@ pub struct Camera {
 }
 
 impl Camera {
-    /// Starts one on a free port. `None`, said loudly, on a machine without GStreamer's RTSP server.
+    /// Starts one on a free port. `None`, said loudly, on a machine without GStreamer's RTSP
+    /// server.
     ///
     /// # Errors
     /// If it does not come up.
@@ -29,22 +30,35 @@ impl Camera {
     ///
     /// # Errors
     /// If it does not come up, for example because the port is taken.
-    pub fn start_at(port: u16, user: Option<&str>, options: &PublisherOptions) -> Result<Option<Self>> {
+    pub fn start_at(
+        port: u16,
+        user: Option<&str>,
+        options: &PublisherOptions,
+    ) -> Result<Option<Self>> {
         if skip_without_gstreamer_server() {
             return Ok(None);
         }
         let (picture, frames) = picture(options)?;
         let script = repository().join("tests/peers/rtsp_server.py");
         let mut command = process::command(PYTHON, [script]);
-        let numbers =
-            [("--port", u32::from(port)), ("--width", options.width), ("--height", options.height), ("--fps", options.fps)];
-        for (key, value) in numbers.into_iter().chain([("--gop", options.gop), ("--kbps", options.bitrate / 1000)]) {
+        let numbers = [
+            ("--port", u32::from(port)),
+            ("--width", options.width),
+            ("--height", options.height),
+            ("--fps", options.fps),
+        ];
+        for (key, value) in
+            numbers.into_iter().chain([("--gop", options.gop), ("--kbps", options.bitrate / 1000)])
+        {
             command.arg(key).arg(value.to_string());
         }
         command.args(user.into_iter().flat_map(|u| ["--user", u]));
         let server = Process::spawn("GStreamer camera", command.stdin(frames))?;
-        let listening = server.log().wait_for("the camera listening", DEADLINE, |e| e["message"] == "listening")?;
-        let port = listening["port"].as_u64().and_then(|p| u16::try_from(p).ok()).context("no port")?;
+        let listening = server
+            .log()
+            .wait_for("the camera listening", DEADLINE, |e| e["message"] == "listening")?;
+        let port =
+            listening["port"].as_u64().and_then(|p| u16::try_from(p).ok()).context("no port")?;
         Ok(Some(Self { server, _picture: picture, port }))
     }
 
@@ -67,8 +81,18 @@ impl Camera {
 fn skip_without_gstreamer_server() -> bool {
     let script = "import gi; gi.require_version('GstRtspServer', '1.0'); from gi.repository import GstRtspServer";
     let mut python = Command::new(PYTHON);
-    let works = python.args(["-c", script]).stdout(Stdio::null()).stderr(Stdio::null()).status().is_ok_and(|s| s.success());
-    let has_encoder = || Command::new("gst-inspect-1.0").args(["--exists", "x264enc"]).status().is_ok_and(|s| s.success());
+    let works = python
+        .args(["-c", script])
+        .stdout(Stdio::null())
+        .stderr(Stdio::null())
+        .status()
+        .is_ok_and(|s| s.success());
+    let has_encoder = || {
+        Command::new("gst-inspect-1.0")
+            .args(["--exists", "x264enc"])
+            .status()
+            .is_ok_and(|s| s.success())
+    };
     if works && has_encoder() {
         return false;
     }

@@ -5,16 +5,31 @@ use anyhow::{Result, ensure};
 use std::path::{Path, PathBuf};
 use tempfile::TempDir;
 
-/// So many seconds of ffmpeg's test picture at 30 fps, as H.264 in MP4: two keyframes a second, no B-frames, which browsers do not show,
-/// and the index in front.
+/// So many seconds of ffmpeg's test picture at 30 fps, as H.264 in MP4: two keyframes a second, no
+/// B-frames, which browsers do not show, and the index in front.
 ///
 /// # Errors
 /// If ffmpeg does not make it.
 pub(crate) fn film(path: &Path, (width, height): (u32, u32), seconds: u32) -> Result<()> {
     let picture = format!("testsrc2=size={width}x{height}:rate=30:duration={seconds}");
-    let mut ffmpeg = process::command("ffmpeg", ["-loglevel", "error", "-nostdin", "-f", "lavfi", "-i", &picture]);
-    ffmpeg.args(["-c:v", "libx264", "-preset", "ultrafast", "-bf", "0", "-g", "15", "-pix_fmt", "yuv420p"]);
-    let made = Process::spawn("ffmpeg", ffmpeg.args(["-movflags", "faststart"]).arg(path))?.wait(DEADLINE)?;
+    let mut ffmpeg = process::command(
+        "ffmpeg",
+        ["-loglevel", "error", "-nostdin", "-f", "lavfi", "-i", &picture],
+    );
+    ffmpeg.args([
+        "-c:v",
+        "libx264",
+        "-preset",
+        "ultrafast",
+        "-bf",
+        "0",
+        "-g",
+        "15",
+        "-pix_fmt",
+        "yuv420p",
+    ]);
+    let made = Process::spawn("ffmpeg", ffmpeg.args(["-movflags", "faststart"]).arg(path))?
+        .wait(DEADLINE)?;
     ensure!(made.success(), "ffmpeg makes no {}", path.display());
     Ok(())
 }
@@ -45,7 +60,10 @@ impl Clip {
     /// # Errors
     /// If ffmpeg cannot be started.
     pub fn publish(&self, url: &str) -> Result<Process> {
-        let mut ffmpeg = process::command("ffmpeg", ["-loglevel", "warning", "-nostdin", "-re", "-stream_loop", "-1", "-i"]);
+        let mut ffmpeg = process::command(
+            "ffmpeg",
+            ["-loglevel", "warning", "-nostdin", "-re", "-stream_loop", "-1", "-i"],
+        );
         ffmpeg.arg(self.path()).args(["-c", "copy", "-f", "rtsp", "-rtsp_transport", "tcp", url]);
         Process::spawn("ffmpeg", &mut ffmpeg)
     }

@@ -1,6 +1,10 @@
-//! A virtual machine with cameras: Debian's kernel with its virtual camera driver (`vivid`), and the server under test.
+//! A virtual machine with cameras: Debian's kernel with its virtual camera driver (`vivid`), and
+//! the server under test.
 
-use crate::{Process, binary, http, process, repository, skip, skip_without, wait::wait_for_words, wait_until};
+use crate::{
+    Process, binary, http, process, repository, skip, skip_without, wait::wait_for_words,
+    wait_until,
+};
 use anyhow::{Context, Result, bail, ensure};
 use serde_json::Value;
 use std::{
@@ -13,7 +17,8 @@ use std::{
 };
 use tempfile::TempDir;
 
-/// The kernel, its drivers and the server come up within this time; without hardware's help every instruction is interpreted.
+/// The kernel, its drivers and the server come up within this time; without hardware's help every
+/// instruction is interpreted.
 const BOOT: Duration = Duration::from_secs(120);
 /// Exit code of what this machine cannot do.
 const CANNOT: i32 = 77;
@@ -33,8 +38,8 @@ impl Guest {
     /// Everything takes longer where a processor is played by a program.
     pub const SOON: Duration = Duration::from_secs(60);
 
-    /// Starts one with these cameras, YAML of the section's content, and waits until its server answers. `None` if this machine
-    /// cannot, which is said loudly.
+    /// Starts one with these cameras, YAML of the section's content, and waits until its server
+    /// answers. `None` if this machine cannot, which is said loudly.
     ///
     /// # Errors
     /// If it does not come up.
@@ -55,10 +60,13 @@ impl Guest {
         let monitor = directory.path().join("monitor");
         let mut process = Process::spawn("qemu", &mut qemu(&kernel, &monitor))?;
         let ports = ports(&mut process, &monitor)?;
-        let [server, rtsp, helper] = ports.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
+        let [server, rtsp, helper] =
+            ports.map(|port| SocketAddr::from((Ipv4Addr::LOCALHOST, port)));
         let guest = Self { process, server, rtsp, helper, _directory: directory };
-        wait_until("the virtual machine's server", BOOT, || http::get(guest.server, "/health").ok())
-            .with_context(|| format!("it said:\n{}", guest.process.log().tail(30)))?;
+        wait_until("the virtual machine's server", BOOT, || {
+            http::get(guest.server, "/health").ok()
+        })
+        .with_context(|| format!("it said:\n{}", guest.process.log().tail(30)))?;
         Ok(Some(guest))
     }
 
@@ -111,7 +119,12 @@ fn build(directory: &Path, cameras: &str, program: Option<&Path>) -> Result<Opti
     let kept = repository().join("target/vivid");
     std::fs::create_dir_all(&kept)?;
     let script = repository().join("tests/peers/vivid/build");
-    let output = Command::new(script).arg(&kept).arg(binary("neverblink")?).arg(&config).args(program).output()?;
+    let output = Command::new(script)
+        .arg(&kept)
+        .arg(binary("neverblink")?)
+        .arg(&config)
+        .args(program)
+        .output()?;
     let said = String::from_utf8_lossy(&output.stderr);
     if output.status.code() == Some(CANNOT) {
         skip(&format!("no virtual machine with cameras: {}", said.trim()));
@@ -123,14 +136,43 @@ fn build(directory: &Path, cameras: &str, program: Option<&Path>) -> Result<Opti
 
 fn qemu(kernel: &str, monitor: &Path) -> Command {
     // Where the processor helps it is some ten times as fast.
-    let fast = std::fs::OpenOptions::new().read(true).write(true).open("/dev/kvm").is_ok() && has_virtualisation();
+    let fast = std::fs::OpenOptions::new().read(true).write(true).open("/dev/kvm").is_ok()
+        && has_virtualisation();
     let initramfs = repository().join("target/vivid/initramfs");
     let forwards = PORTS.map(|port| format!("hostfwd=tcp:127.0.0.1:0-:{port}")).join(",");
-    let mut command = process::command("qemu-system-x86_64", ["-nodefaults", "-no-reboot", "-display", "none", "-m", "768"]);
-    command.args(["-accel", if fast { "kvm" } else { "tcg,thread=multi" }, "-cpu", "max", "-smp", "2"]);
-    command.args(["-kernel", kernel, "-append", "console=ttyS0 quiet panic=-1 lsm=landlock", "-initrd"]).arg(initramfs);
-    command.args(["-serial", "stdio", "-monitor", &format!("unix:{},server=on,wait=off", monitor.display())]);
-    command.args(["-netdev", &format!("user,id=net,restrict=on,{forwards}"), "-device", "e1000,netdev=net"]);
+    let mut command = process::command(
+        "qemu-system-x86_64",
+        ["-nodefaults", "-no-reboot", "-display", "none", "-m", "768"],
+    );
+    command.args([
+        "-accel",
+        if fast { "kvm" } else { "tcg,thread=multi" },
+        "-cpu",
+        "max",
+        "-smp",
+        "2",
+    ]);
+    command
+        .args([
+            "-kernel",
+            kernel,
+            "-append",
+            "console=ttyS0 quiet panic=-1 lsm=landlock",
+            "-initrd",
+        ])
+        .arg(initramfs);
+    command.args([
+        "-serial",
+        "stdio",
+        "-monitor",
+        &format!("unix:{},server=on,wait=off", monitor.display()),
+    ]);
+    command.args([
+        "-netdev",
+        &format!("user,id=net,restrict=on,{forwards}"),
+        "-device",
+        "e1000,netdev=net",
+    ]);
     command
 }
 
@@ -139,7 +181,8 @@ fn has_virtualisation() -> bool {
     flags.split_whitespace().any(|flag| matches!(flag, "vmx" | "svm"))
 }
 
-/// Ports of this machine that lead to [`PORTS`], as the machine's monitor tells: the system chose them.
+/// Ports of this machine that lead to [`PORTS`], as the machine's monitor tells: the system chose
+/// them.
 fn ports(process: &mut Process, monitor: &Path) -> Result<[u16; PORTS.len()]> {
     let mut last = String::new();
     let found = wait_until("the virtual machine's ports", Duration::from_secs(20), || {
@@ -150,7 +193,8 @@ fn ports(process: &mut Process, monitor: &Path) -> Result<[u16; PORTS.len()]> {
         let to = |port: u16| {
             // `TCP[HOST_FORWARD]  12       127.0.0.1 41234       10.0.2.15  8080     0     0`
             let line = last.lines().map(|line| line.split_whitespace().collect::<Vec<_>>());
-            line.filter(|words| words.get(5) == Some(&port.to_string().as_str())).find_map(|words| words.get(3)?.parse().ok())
+            line.filter(|words| words.get(5) == Some(&port.to_string().as_str()))
+                .find_map(|words| words.get(3)?.parse().ok())
         };
         Some(Some([to(PORTS[0])?, to(PORTS[1])?, to(PORTS[2])?]))
     });

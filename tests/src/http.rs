@@ -38,7 +38,8 @@ impl Response {
     /// # Errors
     /// If it is none; the text shows it.
     pub fn json(&self) -> Result<Value> {
-        serde_json::from_slice(&self.body).with_context(|| format!("no JSON ({}): {}", self.status, self.text()))
+        serde_json::from_slice(&self.body)
+            .with_context(|| format!("no JSON ({}): {}", self.status, self.text()))
     }
 }
 
@@ -46,16 +47,27 @@ impl Response {
 ///
 /// # Errors
 /// If there is no connection, or the answer is not HTTP.
-pub fn request(to: SocketAddr, method: &str, path: &str, headers: &[(&str, &str)], body: &[u8]) -> Result<Response> {
-    let mut stream = TcpStream::connect_timeout(&to, Duration::from_secs(5)).with_context(|| format!("no connection to {to}"))?;
+pub fn request(
+    to: SocketAddr,
+    method: &str,
+    path: &str,
+    headers: &[(&str, &str)],
+    body: &[u8],
+) -> Result<Response> {
+    let mut stream = TcpStream::connect_timeout(&to, Duration::from_secs(5))
+        .with_context(|| format!("no connection to {to}"))?;
     stream.set_read_timeout(Some(Duration::from_secs(20)))?;
-    let mut head = format!("{method} {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\nContent-Length: {}\r\n", body.len());
+    let mut head = format!(
+        "{method} {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\nContent-Length: {}\r\n",
+        body.len()
+    );
     for (name, value) in headers {
         head.push_str(&format!("{name}: {value}\r\n"));
     }
     stream.write_all(format!("{head}\r\n").as_bytes())?;
     stream.write_all(body)?;
-    read_response(&mut BufReader::new(stream), method == "HEAD").with_context(|| format!("{method} {path}"))
+    read_response(&mut BufReader::new(stream), method == "HEAD")
+        .with_context(|| format!("{method} {path}"))
 }
 
 /// `GET path`.
@@ -68,7 +80,11 @@ pub fn get(from: SocketAddr, path: &str) -> Result<Response> {
 
 fn read_response(stream: &mut impl BufRead, no_body: bool) -> Result<Response> {
     let line = read_line(stream)?;
-    let status = line.split(' ').nth(1).and_then(|s| s.parse().ok()).with_context(|| format!("no status line: {line:?}"))?;
+    let status = line
+        .split(' ')
+        .nth(1)
+        .and_then(|s| s.parse().ok())
+        .with_context(|| format!("no status line: {line:?}"))?;
     let mut response = Response { status, headers: Vec::new(), body: Vec::new() };
     loop {
         let line = read_line(stream)?;

@@ -27,8 +27,8 @@ pub struct Lan {
     viewer: Process,
 }
 
-/// Runs `test` on a thread of its own within a new network of two hosts. Says so loudly and does nothing where this machine does
-/// not permit that.
+/// Runs `test` on a thread of its own within a new network of two hosts. Says so loudly and does
+/// nothing where this machine does not permit that.
 ///
 /// # Panics
 /// If `test` does, or the network cannot be set up although permitted.
@@ -40,10 +40,16 @@ pub fn on_a_lan(test: impl FnOnce(&Lan) + Send) {
     let name = thread::current().name().unwrap_or("test").to_owned();
     let run = || match unshare(CloneFlags::CLONE_NEWNET) {
         Ok(()) => test(&Lan::new().expect("a network of two hosts")),
-        Err(e) => skip(&format!("this machine permits no network namespaces ({e}); run it as root")),
+        Err(e) => {
+            skip(&format!("this machine permits no network namespaces ({e}); run it as root"))
+        }
     };
-    let ended =
-        thread::scope(|scope| thread::Builder::new().name(name).spawn_scoped(scope, run).map(thread::ScopedJoinHandle::join));
+    let ended = thread::scope(|scope| {
+        thread::Builder::new()
+            .name(name)
+            .spawn_scoped(scope, run)
+            .map(thread::ScopedJoinHandle::join)
+    });
     if let Err(panic) = ended.expect("a thread") {
         std::panic::resume_unwind(panic);
     }
@@ -52,14 +58,30 @@ pub fn on_a_lan(test: impl FnOnce(&Lan) + Send) {
 impl Lan {
     fn new() -> Result<Self> {
         let here = std::fs::read_link("/proc/thread-self/ns/net")?;
-        let viewer = Process::start("the viewer's host", "unshare", ["--net", "sleep", "infinity"])?;
+        let viewer =
+            Process::start("the viewer's host", "unshare", ["--net", "sleep", "infinity"])?;
         let pid = viewer.pid();
         wait_until("the viewer's namespace", Duration::from_secs(5), || {
             let there = std::fs::read_link(format!("/proc/{pid}/ns/net")).ok()?;
             (there != here).then_some(())
         })?;
-        run("ip", &["link", "add", "server", "type", "veth", "peer", "name", "viewer", "netns", &pid.to_string()])?;
-        // As on a real network every packet is lost or let through by itself; a frame that is handed over as one would be lost as one.
+        run(
+            "ip",
+            &[
+                "link",
+                "add",
+                "server",
+                "type",
+                "veth",
+                "peer",
+                "name",
+                "viewer",
+                "netns",
+                &pid.to_string(),
+            ],
+        )?;
+        // As on a real network every packet is lost or let through by itself; a frame that is
+        // handed over as one would be lost as one.
         run("ip", &["link", "set", "server", "gso_max_segs", "1"])?;
         let lan = Self { viewer };
         for (device, address) in [("server", SERVER), ("lo", Ipv4Addr::LOCALHOST.into())] {
@@ -73,8 +95,15 @@ impl Lan {
     }
 
     /// A command for [`Process::spawn`] on the viewer's host.
-    pub fn at_viewer<A: AsRef<OsStr>>(&self, program: impl AsRef<OsStr>, args: impl IntoIterator<Item = A>) -> Command {
-        let mut command = process::command("nsenter", ["--target", &self.viewer.pid().to_string(), "--net", "--"]);
+    pub fn at_viewer<A: AsRef<OsStr>>(
+        &self,
+        program: impl AsRef<OsStr>,
+        args: impl IntoIterator<Item = A>,
+    ) -> Command {
+        let mut command = process::command(
+            "nsenter",
+            ["--target", &self.viewer.pid().to_string(), "--net", "--"],
+        );
         command.arg(program).args(args);
         command
     }
@@ -84,7 +113,8 @@ impl Lan {
         self.viewer.pid()
     }
 
-    /// Drops this many percent of the UDP packets that arrive at the viewer, at random; 0 ends that.
+    /// Drops this many percent of the UDP packets that arrive at the viewer, at random; 0 ends
+    /// that.
     ///
     /// # Errors
     /// If the firewall refuses.
@@ -104,8 +134,9 @@ impl Lan {
         run("nft", &[&loss(percent)])
     }
 
-    /// Lets no more than this through to the viewer, with the queue that a home router has: 400 ms, and what does not fit is lost.
-    /// 0 ends that. `false`, said loudly, if this machine's kernel cannot do it.
+    /// Lets no more than this through to the viewer, with the queue that a home router has: 400 ms,
+    /// and what does not fit is lost. 0 ends that. `false`, said loudly, if this machine's kernel
+    /// cannot do it.
     ///
     /// # Errors
     /// If there is no limit to end.
@@ -115,7 +146,10 @@ impl Lan {
         }
         let rate = format!("{kbit_per_second}kbit");
         let bucket = ["tbf", "rate", &rate, "burst", "16kb", "latency", "400ms"];
-        let limited = run("tc", &[["qdisc", "replace", "dev", "server", "root"].as_slice(), &bucket].concat());
+        let limited = run(
+            "tc",
+            &[["qdisc", "replace", "dev", "server", "root"].as_slice(), &bucket].concat(),
+        );
         Ok(limited.map_err(|e| skip(&format!("this kernel has no token buckets: {e:#}"))).is_ok())
     }
 
@@ -136,9 +170,14 @@ impl Lan {
     }
 
     fn block(&self, rules: &str) -> Result<()> {
-        let chain = |name: &str| format!("chain {name} {{\ntype filter hook {name} priority 0;\n{rules}\n}}\n");
+        let chain = |name: &str| {
+            format!("chain {name} {{\ntype filter hook {name} priority 0;\n{rules}\n}}\n")
+        };
         self.run_at_viewer("nft", &["flush", "ruleset"])?;
-        self.run_at_viewer("nft", &[&format!("table inet firewall {{\n{}{}}}\n", chain("input"), chain("output"))])
+        self.run_at_viewer(
+            "nft",
+            &[&format!("table inet firewall {{\n{}{}}}\n", chain("input"), chain("output"))],
+        )
     }
 
     fn run_at_viewer(&self, program: &str, args: &[&str]) -> Result<()> {
@@ -148,9 +187,15 @@ impl Lan {
 
 /// Rules for a firewall that drops UDP packets at random.
 fn loss(percent: u32) -> String {
-    let chance = if percent < 100 { format!("numgen random mod 1000 < {}", percent * 10) } else { String::new() };
+    let chance = if percent < 100 {
+        format!("numgen random mod 1000 < {}", percent * 10)
+    } else {
+        String::new()
+    };
     let hook = "type filter hook input priority 0";
-    format!("table inet loss {{\nchain input {{\n{hook};\nmeta l4proto udp {chance} counter drop\n}}\n}}\n")
+    format!(
+        "table inet loss {{\nchain input {{\n{hook};\nmeta l4proto udp {chance} counter drop\n}}\n}}\n"
+    )
 }
 
 fn run(program: &str, args: &[&str]) -> Result<()> {

@@ -8,10 +8,12 @@
 //! server.wait_for_state("front", "live")?;
 //! # Ok(()) }
 //! ```
-//! Everything started dies when its handle is dropped. What the processes wrote is printed then, which libtest shows for
-//! failed tests only. All waits have a deadline and end with an error that says what was waited for.
+//! Everything started dies when its handle is dropped. What the processes wrote is printed then,
+//! which libtest shows for failed tests only. All waits have a deadline and end with an error that
+//! says what was waited for.
 //!
-//! Handles belong to the thread that made them: a process is killed when its thread ends ([`Process`]).
+//! Handles belong to the thread that made them: a process is killed when its thread ends
+//! ([`Process`]).
 #![forbid(unsafe_code)]
 
 pub mod ages;

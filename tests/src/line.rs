@@ -2,10 +2,12 @@
 
 use std::{fmt::Write as _, fs::OpenOptions, io::Write as _};
 
-/// Collects what was measured for one promise, and fails the test at its end if a bound does not hold.
+/// Collects what was measured for one promise, and fails the test at its end if a bound does not
+/// hold.
 ///
-/// Every bound comes twice: the promise itself, and what the shared two-core machines of the continuous integration (`CI` set)
-/// are held to, where other work may take a processor away for tens of milliseconds. `./x bench must-show` holds the promises.
+/// Every bound comes twice: the promise itself, and what the shared two-core machines of the
+/// continuous integration (`CI` set) are held to, where other work may take a processor away for
+/// tens of milliseconds. `./x bench must-show` holds the promises.
 #[must_use]
 pub struct Line {
     promise: String,
@@ -65,7 +67,8 @@ impl Line {
     pub fn finish_all(lines: &[Self]) {
         lines.iter().for_each(Self::tell);
         let broken: Vec<_> = lines.iter().filter(|l| !l.broken.is_empty()).collect();
-        let text: Vec<_> = broken.iter().map(|l| format!("{}: {}", l.promise, l.broken.join(", "))).collect();
+        let text: Vec<_> =
+            broken.iter().map(|l| format!("{}: {}", l.promise, l.broken.join(", "))).collect();
         assert!(broken.is_empty(), "{}", text.join("\n"));
     }
 

@@ -59,7 +59,8 @@ impl Log {
         self.lines.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
-    /// The lines so far that are JSON objects. Fields of an event are at the top, wherever the logger put them.
+    /// The lines so far that are JSON objects. Fields of an event are at the top, wherever the
+    /// logger put them.
     pub fn events(&self) -> Vec<Value> {
         self.lines().iter().filter_map(|l| event(l)).collect()
     }
@@ -68,7 +69,12 @@ impl Log {
     ///
     /// # Errors
     /// If none comes in time; the text holds the newest lines.
-    pub fn wait_for_line(&self, what: &str, limit: Duration, wanted: impl Fn(&str) -> bool) -> Result<String> {
+    pub fn wait_for_line(
+        &self,
+        what: &str,
+        limit: Duration,
+        wanted: impl Fn(&str) -> bool,
+    ) -> Result<String> {
         crate::wait_until(what, limit, || self.lines().into_iter().find(|l| wanted(l)))
             .map_err(|e| e.context(format!("log ends with\n{}", self.tail(15))))
     }
@@ -77,7 +83,12 @@ impl Log {
     ///
     /// # Errors
     /// If none comes in time; the text holds the newest lines.
-    pub fn wait_for(&self, what: &str, limit: Duration, wanted: impl Fn(&Value) -> bool) -> Result<Value> {
+    pub fn wait_for(
+        &self,
+        what: &str,
+        limit: Duration,
+        wanted: impl Fn(&Value) -> bool,
+    ) -> Result<Value> {
         crate::wait_until(what, limit, || self.events().into_iter().find(|l| wanted(l)))
             .map_err(|e| e.context(format!("log ends with\n{}", self.tail(15))))
     }

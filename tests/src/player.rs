@@ -22,9 +22,32 @@ impl Player {
     /// # Errors
     /// If it cannot be started.
     pub fn ffmpeg(url: &str, transport: &str) -> Result<Self> {
-        let input = ["-hide_banner", "-nostdin", "-nostats", "-loglevel", "warning", "-rtsp_transport", transport, "-i", url];
-        // Times are kept as they came: on a time base of one frame two frames that jitter would fall together.
-        let output = ["-map", "0:v:0", "-enc_time_base", "-1", "-f", "null", "-progress", "pipe:1", "-stats_period", "0.1", "-"];
+        let input = [
+            "-hide_banner",
+            "-nostdin",
+            "-nostats",
+            "-loglevel",
+            "warning",
+            "-rtsp_transport",
+            transport,
+            "-i",
+            url,
+        ];
+        // Times are kept as they came: on a time base of one frame two frames that jitter would
+        // fall together.
+        let output = [
+            "-map",
+            "0:v:0",
+            "-enc_time_base",
+            "-1",
+            "-f",
+            "null",
+            "-progress",
+            "pipe:1",
+            "-stats_period",
+            "0.1",
+            "-",
+        ];
         Self::start(Kind::Ffmpeg, "ffmpeg", input.into_iter().chain(output))
     }
 
@@ -40,8 +63,13 @@ impl Player {
         Self::start(Kind::Gstreamer, "gst-launch-1.0", line.split_whitespace())
     }
 
-    fn start<A: AsRef<OsStr>>(kind: Kind, program: &str, args: impl IntoIterator<Item = A>) -> Result<Self> {
-        let process = Process::spawn(&format!("{kind:?} player"), &mut process::command(program, args))?;
+    fn start<A: AsRef<OsStr>>(
+        kind: Kind,
+        program: &str,
+        args: impl IntoIterator<Item = A>,
+    ) -> Result<Self> {
+        let process =
+            Process::spawn(&format!("{kind:?} player"), &mut process::command(program, args))?;
         Ok(Self { process, kind })
     }
 
@@ -49,7 +77,11 @@ impl Player {
     pub fn frames(&self) -> u64 {
         let lines = self.process.log().lines();
         match self.kind {
-            Kind::Ffmpeg => lines.iter().rev().find_map(|l| l.strip_prefix("frame=")?.trim().parse().ok()).unwrap_or(0),
+            Kind::Ffmpeg => lines
+                .iter()
+                .rev()
+                .find_map(|l| l.strip_prefix("frame=")?.trim().parse().ok())
+                .unwrap_or(0),
             Kind::Gstreamer => lines.iter().filter(|l| is_frame(l)).count() as u64,
         }
     }
@@ -60,8 +92,12 @@ impl Player {
     /// If it does not within `limit`.
     pub fn wait_for_frames(&self, count: u64, limit: Duration) -> Result<()> {
         let goal = self.frames() + count;
-        let reached = wait_until(&format!("{goal} frames decoded"), limit, || (self.frames() >= goal).then_some(()));
-        reached.with_context(|| format!("{} decoded; it said\n{}", self.frames(), self.complaints().join("\n")))
+        let reached = wait_until(&format!("{goal} frames decoded"), limit, || {
+            (self.frames() >= goal).then_some(())
+        });
+        reached.with_context(|| {
+            format!("{} decoded; it said\n{}", self.frames(), self.complaints().join("\n"))
+        })
     }
 
     /// What it wrote that is no progress.
@@ -69,7 +105,9 @@ impl Player {
         let lines = self.process.log().lines().into_iter();
         match self.kind {
             Kind::Ffmpeg => lines.filter(|l| !is_progress(l)).collect(),
-            Kind::Gstreamer => lines.filter(|l| ["ERROR", "WARN", "CRITICAL"].iter().any(|w| l.contains(w))).collect(),
+            Kind::Gstreamer => lines
+                .filter(|l| ["ERROR", "WARN", "CRITICAL"].iter().any(|w| l.contains(w)))
+                .collect(),
         }
     }
 
@@ -92,7 +130,18 @@ impl KeyframeWatch {
     /// # Errors
     /// If ffprobe cannot be started.
     pub fn start(url: &str) -> Result<Self> {
-        let args = ["-oL", "ffprobe", "-v", "error", "-fflags", "nobuffer", "-rtsp_transport", "tcp", "-select_streams", "v:0"];
+        let args = [
+            "-oL",
+            "ffprobe",
+            "-v",
+            "error",
+            "-fflags",
+            "nobuffer",
+            "-rtsp_transport",
+            "tcp",
+            "-select_streams",
+            "v:0",
+        ];
         let args = args.into_iter().chain(["-show_entries", "packet=flags", "-of", "csv", url]);
         Process::spawn("keyframe watch", &mut process::command("stdbuf", args)).map(Self)
     }
@@ -111,5 +160,7 @@ impl KeyframeWatch {
 /// `key=value` as `-progress` writes it, or nothing.
 fn is_progress(line: &str) -> bool {
     let key = line.split('=').next().unwrap_or_default();
-    line.is_empty() || line.contains('=') && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+    line.is_empty()
+        || line.contains('=')
+            && key.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
 }

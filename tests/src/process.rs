@@ -31,11 +31,16 @@ impl Process {
     ///
     /// # Errors
     /// If it cannot be started.
-    pub fn start<A: AsRef<OsStr>>(name: &str, program: impl AsRef<OsStr>, args: impl IntoIterator<Item = A>) -> Result<Self> {
+    pub fn start<A: AsRef<OsStr>>(
+        name: &str,
+        program: impl AsRef<OsStr>,
+        args: impl IntoIterator<Item = A>,
+    ) -> Result<Self> {
         Self::spawn(name, &mut command(program, args))
     }
 
-    /// Starts `command`, made by [`command`]. Standard streams that the caller has not set up are captured.
+    /// Starts `command`, made by [`command`]. Standard streams that the caller has not set up are
+    /// captured.
     ///
     /// # Errors
     /// If it cannot be started.
@@ -59,7 +64,8 @@ impl Process {
 
     fn spawn_raw(name: &str, command: &mut Command) -> Result<Self> {
         let child = command.stderr(Stdio::piped()).process_group(0).spawn();
-        let mut child = child.with_context(|| format!("{name} ({:?}) cannot be started", command.get_program()))?;
+        let mut child = child
+            .with_context(|| format!("{name} ({:?}) cannot be started", command.get_program()))?;
         let log = Log::default();
         if let Some(err) = child.stderr.take() {
             log.collect(err);
@@ -142,7 +148,10 @@ impl Drop for Process {
 }
 
 /// A command for [`Process::spawn`] that dies with the calling thread. Its input is empty.
-pub fn command<A: AsRef<OsStr>>(program: impl AsRef<OsStr>, args: impl IntoIterator<Item = A>) -> Command {
+pub fn command<A: AsRef<OsStr>>(
+    program: impl AsRef<OsStr>,
+    args: impl IntoIterator<Item = A>,
+) -> Command {
     let mut command = Command::new("setpriv");
     command.args(["--pdeathsig", "KILL", "--"]).arg(program).args(args).stdin(Stdio::null());
     command

@@ -19,7 +19,8 @@ pub struct PublisherOptions {
     pub bitrate: u32,
     /// `tcp` or `udp` for RTSP, or `mpegts` for that over plain UDP.
     pub transport: &'static str,
-    /// Encoder and its options instead of x264's, for example `["-c:v", "libx265"]`; none of the numbers above apply then.
+    /// Encoder and its options instead of x264's, for example `["-c:v", "libx265"]`; none of the
+    /// numbers above apply then.
     pub encoder: Option<Vec<String>>,
     /// More inputs and output options, for example a tone and its codec.
     pub more: Vec<String>,
@@ -27,7 +28,16 @@ pub struct PublisherOptions {
 
 impl Default for PublisherOptions {
     fn default() -> Self {
-        Self { width: 1280, height: 720, fps: 30, gop: 30, bitrate: 2_500_000, transport: "tcp", encoder: None, more: Vec::new() }
+        Self {
+            width: 1280,
+            height: 720,
+            fps: 30,
+            gop: 30,
+            bitrate: 2_500_000,
+            transport: "tcp",
+            encoder: None,
+            more: Vec::new(),
+        }
     }
 }
 
@@ -41,7 +51,8 @@ impl Publisher {
     /// Publishes 1280x720 at 30 fps, a keyframe a second, 2.5 Mbit/s, by RTSP over TCP.
     ///
     /// # Errors
-    /// If ffmpeg or the picture generator cannot be started. Whether publishing works shows at the server.
+    /// If ffmpeg or the picture generator cannot be started. Whether publishing works shows at the
+    /// server.
     pub fn start(url: &str) -> Result<Self> {
         Self::start_with(url, &PublisherOptions::default())
     }
@@ -85,9 +96,28 @@ impl PublisherOptions {
     fn ffmpeg_arguments(&self) -> Vec<String> {
         let size = format!("{}x{}", self.width, self.height);
         let fps = self.fps.to_string();
-        let mut arguments = strings(&["-hide_banner", "-loglevel", "warning", "-nostdin", "-fflags", "nobuffer"]);
-        arguments.extend(strings(&["-use_wallclock_as_timestamps", "1", "-probesize", "32", "-analyzeduration", "0"]));
-        arguments.extend(strings(&["-f", "rawvideo", "-pix_fmt", "yuv420p", "-s", &size, "-framerate", &fps, "-i", "pipe:0"]));
+        let mut arguments =
+            strings(&["-hide_banner", "-loglevel", "warning", "-nostdin", "-fflags", "nobuffer"]);
+        arguments.extend(strings(&[
+            "-use_wallclock_as_timestamps",
+            "1",
+            "-probesize",
+            "32",
+            "-analyzeduration",
+            "0",
+        ]));
+        arguments.extend(strings(&[
+            "-f",
+            "rawvideo",
+            "-pix_fmt",
+            "yuv420p",
+            "-s",
+            &size,
+            "-framerate",
+            &fps,
+            "-i",
+            "pipe:0",
+        ]));
         arguments.extend(self.more.clone());
         arguments.extend(strings(&["-vsync", "passthrough"]));
         arguments.extend(self.encoder.clone().unwrap_or_else(|| self.x264()));
@@ -96,10 +126,21 @@ impl PublisherOptions {
 
     fn x264(&self) -> Vec<String> {
         let (gop, bitrate) = (self.gop.to_string(), self.bitrate.to_string());
-        let mut arguments = strings(&["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-bf", "0"]);
+        let mut arguments = strings(&[
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-tune",
+            "zerolatency",
+            "-bf",
+            "0",
+        ]);
         arguments.extend(strings(&["-g", &gop, "-keyint_min", &gop, "-sc_threshold", "0"]));
         let buffer = (self.bitrate / 4).to_string();
-        arguments.extend(strings(&["-b:v", &bitrate, "-maxrate", &bitrate, "-bufsize", &buffer, "-pix_fmt", "yuv420p"]));
+        arguments.extend(strings(&[
+            "-b:v", &bitrate, "-maxrate", &bitrate, "-bufsize", &buffer, "-pix_fmt", "yuv420p",
+        ]));
         arguments
     }
 }

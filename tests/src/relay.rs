@@ -44,7 +44,8 @@ pub struct Carried {
     pub lost_up: AtomicU64,
 }
 
-/// A running relay. Clients send to [`Relay::address`]; to the server each client looks like a port of this machine.
+/// A running relay. Clients send to [`Relay::address`]; to the server each client looks like a port
+/// of this machine.
 pub struct Relay {
     address: SocketAddr,
     carried: Arc<Carried>,
@@ -80,7 +81,9 @@ impl Relay {
         let shared = Shared { way, carried: Arc::default(), stop: Arc::default(), post };
         let relay = Self { address, carried: shared.carried.clone(), stop: shared.stop.clone() };
         thread::Builder::new().name("relay post".into()).spawn(move || deliver(&parcels))?;
-        thread::Builder::new().name("relay up".into()).spawn(move || carry_up(&shared, &entrance, server))?;
+        thread::Builder::new()
+            .name("relay up".into())
+            .spawn(move || carry_up(&shared, &entrance, server))?;
         Ok(relay)
     }
 
@@ -125,7 +128,12 @@ fn carry_up(shared: &Shared, entrance: &Arc<UdpSocket>, server: SocketAddr) {
     }
 }
 
-fn open_way_back(shared: Shared, entrance: Arc<UdpSocket>, client: SocketAddr, seed: u64) -> Result<Arc<UdpSocket>> {
+fn open_way_back(
+    shared: Shared,
+    entrance: Arc<UdpSocket>,
+    client: SocketAddr,
+    seed: u64,
+) -> Result<Arc<UdpSocket>> {
     let socket = Arc::new(UdpSocket::bind((Ipv4Addr::LOCALHOST, 0))?);
     socket.set_read_timeout(Some(Duration::from_millis(100)))?;
     let from = socket.clone();
@@ -134,7 +142,13 @@ fn open_way_back(shared: Shared, entrance: Arc<UdpSocket>, client: SocketAddr, s
     Ok(socket)
 }
 
-fn carry_down(shared: &Shared, from: &UdpSocket, entrance: &Arc<UdpSocket>, client: SocketAddr, mut dice: Dice) {
+fn carry_down(
+    shared: &Shared,
+    from: &UdpSocket,
+    entrance: &Arc<UdpSocket>,
+    client: SocketAddr,
+    mut dice: Dice,
+) {
     let mut data = [0; 2048];
     while !shared.stop.load(Ordering::Relaxed) {
         let Ok((length, _)) = from.recv_from(&mut data) else { continue };
@@ -164,7 +178,9 @@ fn deliver(parcels: &mpsc::Receiver<Parcel>) {
             let parcel = entry.remove();
             let _ = parcel.socket.send_to(&parcel.data, parcel.to);
         }
-        let wait = waiting.first_key_value().map_or(Duration::from_secs(1), |((due, _), _)| due.saturating_duration_since(now));
+        let wait = waiting
+            .first_key_value()
+            .map_or(Duration::from_secs(1), |((due, _), _)| due.saturating_duration_since(now));
         match parcels.recv_timeout(wait) {
             Ok(parcel) => {
                 count += 1;

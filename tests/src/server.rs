@@ -1,6 +1,8 @@
 //! The server under test.
 
-use crate::{DEADLINE, Log, Process, Usage, binary, http, process, usage, wait::wait_for_words, wait_until};
+use crate::{
+    DEADLINE, Log, Process, Usage, binary, http, process, usage, wait::wait_for_words, wait_until,
+};
 use anyhow::{Context, Result, bail};
 use nix::{sys::signal::Signal, unistd::Pid};
 use serde_json::Value;
@@ -74,7 +76,10 @@ impl Server {
         let directory = TempDir::with_prefix("neverblink-test-")?;
         let config = directory.path().join("neverblink.yml");
         std::fs::write(&config, options.yaml())?;
-        let mut command = process::command(binary("neverblink")?, ["serve", "--log-format", "json", "--log-level"]);
+        let mut command = process::command(
+            binary("neverblink")?,
+            ["serve", "--log-format", "json", "--log-level"],
+        );
         command.arg(&options.log_level).arg("-c").arg(&config).args(&options.arguments);
         command.envs(options.environment.iter().cloned()).current_dir(directory.path());
         let mut process = Process::spawn("neverblink", &mut command)?;
@@ -113,7 +118,10 @@ impl Server {
     }
 
     fn reachable(&self, at: SocketAddr) -> SocketAddr {
-        SocketAddr::new(if at.ip().is_unspecified() { self.options.host } else { at.ip() }, at.port())
+        SocketAddr::new(
+            if at.ip().is_unspecified() { self.options.host } else { at.ip() },
+            at.port(),
+        )
     }
 
     /// `GET path` with the answer as JSON, whatever its status.
@@ -130,7 +138,10 @@ impl Server {
     /// If there is none.
     pub fn metric(&self, series: &str) -> Result<f64> {
         let text = http::get(self.reachable(self.http()), "/metrics")?.text();
-        let line = text.lines().find(|l| l.starts_with(series)).with_context(|| format!("no {series} in {text}"))?;
+        let line = text
+            .lines()
+            .find(|l| l.starts_with(series))
+            .with_context(|| format!("no {series} in {text}"))?;
         Ok(line.rsplit(' ').next().unwrap_or_default().parse()?)
     }
 
@@ -163,7 +174,13 @@ impl Server {
     ///
     /// # Errors
     /// If that does not happen within `limit`.
-    pub fn wait_for_words(&self, camera: &str, state: &str, words: &str, limit: Duration) -> Result<Value> {
+    pub fn wait_for_words(
+        &self,
+        camera: &str,
+        state: &str,
+        words: &str,
+        limit: Duration,
+    ) -> Result<Value> {
         wait_for_words(camera, state, words, limit, || self.camera(camera))
     }
 
@@ -223,7 +240,9 @@ impl ServerOptions {
         };
         let mut yaml = String::new();
         if !self.more.lines().any(|l| l.starts_with("listen:")) {
-            yaml.push_str(&format!("listen:\n  http: \"{host}:0\"\n  rtsp: \"{host}:0\"\n  webrtc: \"{host}:0\"\n"));
+            yaml.push_str(&format!(
+                "listen:\n  http: \"{host}:0\"\n  rtsp: \"{host}:0\"\n  webrtc: \"{host}:0\"\n"
+            ));
         }
         // A machine may have a place for it that the tests are not to write to.
         if !self.more.lines().any(|l| l.starts_with("state_dir:")) {
@@ -238,7 +257,8 @@ impl ServerOptions {
     }
 }
 
-/// The first of two ends: it listens, or it has ended with an error. What is switched off has port 0.
+/// The first of two ends: it listens, or it has ended with an error. What is switched off has port
+/// 0.
 fn await_listening(process: &mut Process) -> Result<Listening> {
     let log = process.log().clone();
     let found = wait_until("the line `listening`", DEADLINE, || {

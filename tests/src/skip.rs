@@ -4,7 +4,8 @@ use std::{fs::OpenOptions, io::Write};
 
 /// True if every one of `tools` is on the path. If not, says so loudly; the test should return.
 ///
-/// With `NEVERBLINK_TOOLS_REQUIRED` set (as the continuous integration does) a missing tool is a failure.
+/// With `NEVERBLINK_TOOLS_REQUIRED` set (as the continuous integration does) a missing tool is a
+/// failure.
 pub fn skip_without(tools: &[&str]) -> bool {
     let missing: Vec<_> = tools.iter().filter(|t| !has_tool(t)).copied().collect();
     if missing.is_empty() {
@@ -24,10 +25,13 @@ pub(crate) fn skip_unless_required(tools: &str) {
 /// True if `tool` can be started.
 pub fn has_tool(tool: &str) -> bool {
     let path = std::env::var_os("PATH").unwrap_or_default();
-    std::env::split_paths(&path).chain(["/usr/sbin".into(), "/sbin".into()]).any(|d| d.join(tool).is_file())
+    std::env::split_paths(&path)
+        .chain(["/usr/sbin".into(), "/sbin".into()])
+        .any(|d| d.join(tool).is_file())
 }
 
-/// Says that the running test is skipped, past libtest's capture, and notes it for the summary of `./x test`.
+/// Says that the running test is skipped, past libtest's capture, and notes it for the summary of
+/// `./x test`.
 pub fn skip(why: &str) {
     let thread = std::thread::current();
     let line = format!("SKIPPED {}: {why}\n", thread.name().unwrap_or("test"));

@@ -4,15 +4,19 @@ use anyhow::{Context, Result, bail};
 use serde_json::Value;
 use std::time::{Duration, Instant, SystemTime};
 
-/// How long a test waits for what should take moments. Long enough for a busy machine: a test that fails takes this long,
-/// one that passes does not.
+/// How long a test waits for what should take moments. Long enough for a busy machine: a test that
+/// fails takes this long, one that passes does not.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
 /// Asks `probe` again and again until it has an answer.
 ///
 /// # Errors
 /// If there is none within `limit`; the text says `what` was waited for.
-pub fn wait_until<T>(what: &str, limit: Duration, mut probe: impl FnMut() -> Option<T>) -> Result<T> {
+pub fn wait_until<T>(
+    what: &str,
+    limit: Duration,
+    mut probe: impl FnMut() -> Option<T>,
+) -> Result<T> {
     let start = Instant::now();
     loop {
         if let Some(answer) = probe() {

@@ -1,4 +1,5 @@
-//! A TCP way to a peer that a test spoils while it is used: silence, garbage, a closed port, time stamps that jump.
+//! A TCP way to a peer that a test spoils while it is used: silence, garbage, a closed port, time
+//! stamps that jump.
 
 use anyhow::Result;
 use std::{
@@ -108,7 +109,8 @@ impl Way {
         self.shared.shift.fetch_add(ticks, SeqCst);
     }
 
-    /// Cuts the way, and lets the RTP time of the next connection wrap two seconds after its beginning.
+    /// Cuts the way, and lets the RTP time of the next connection wrap two seconds after its
+    /// beginning.
     pub fn wrap_soon(&self) {
         self.shared.wrap.store(true, SeqCst);
         self.cut();
@@ -150,7 +152,9 @@ impl Shared {
         let welcomed = listener.set_nonblocking(true).and_then(|()| listener.accept());
         let Ok((near, _)) = welcomed else { return };
         // A peer that is not there refuses; so do we.
-        let Ok(far) = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, to))) else { return };
+        let Ok(far) = TcpStream::connect(SocketAddr::from((Ipv4Addr::LOCALHOST, to))) else {
+            return;
+        };
         let _ = near.set_nonblocking(false);
         let first = self.shift.load(SeqCst);
         let wrap = self.wrap.swap(false, SeqCst);
@@ -166,7 +170,13 @@ impl Shared {
         connections.drain(..surplus);
     }
 
-    fn carry(&self, mut from: TcpStream, mut into: TcpStream, is_media: bool, mut rtp: Interleaved) {
+    fn carry(
+        &self,
+        mut from: TcpStream,
+        mut into: TcpStream,
+        is_media: bool,
+        mut rtp: Interleaved,
+    ) {
         let mut buffer = vec![0; 64 << 10];
         while let Ok(length @ 1..) = from.read(&mut buffer) {
             let data = &mut buffer[..length];
@@ -175,7 +185,9 @@ impl Shared {
                     data.iter_mut().for_each(|byte| *byte = fastrand::u8(..));
                     into.write_all(data)
                 }
-                true if self.media != Media::Files => into.write_all(&rtp.pass(data, self.shift.load(SeqCst))),
+                true if self.media != Media::Files => {
+                    into.write_all(&rtp.pass(data, self.shift.load(SeqCst)))
+                }
                 _ => into.write_all(data),
             };
             if sent.is_err() {
@@ -187,7 +199,8 @@ impl Shared {
     }
 }
 
-/// RTSP's stream of bytes, in which packets of RTP are found (RFC 2326, section 10.12) and their times moved.
+/// RTSP's stream of bytes, in which packets of RTP are found (RFC 2326, section 10.12) and their
+/// times moved.
 struct Interleaved {
     held: Vec<u8>,
     /// As last told.

@@ -12,7 +12,8 @@ pub struct WebCamera {
 }
 
 impl WebCamera {
-    /// Starts one on `port` (0: a free one), asking for `user` (`name:password`) if given. Of the options size and rate count.
+    /// Starts one on `port` (0: a free one), asking for `user` (`name:password`) if given. Of the
+    /// options size and rate count.
     ///
     /// # Errors
     /// If it does not come up, for example because the port is taken.
@@ -32,11 +33,17 @@ impl WebCamera {
         let (picture, frames) = picture(options)?;
         let mut command = process::command("ffmpeg", ffmpeg_arguments(options));
         let (ffmpeg, files) = Process::spawn_with_output("ffmpeg", command.stdin(frames))?;
-        let mut command = process::command("/usr/bin/python3", [repository().join("tests/peers/mjpeg_server.py")]);
+        let mut command = process::command(
+            "/usr/bin/python3",
+            [repository().join("tests/peers/mjpeg_server.py")],
+        );
         command.arg("--port").arg(port.to_string()).args(more.into_iter().flatten());
         let server = Process::spawn("web camera", command.stdin(files))?;
-        let listening = server.log().wait_for("the camera listening", DEADLINE, |e| e["message"] == "listening")?;
-        let port = listening["port"].as_u64().and_then(|p| u16::try_from(p).ok()).context("no port")?;
+        let listening = server
+            .log()
+            .wait_for("the camera listening", DEADLINE, |e| e["message"] == "listening")?;
+        let port =
+            listening["port"].as_u64().and_then(|p| u16::try_from(p).ok()).context("no port")?;
         Ok(Self { server, port, _ffmpeg: ffmpeg, _picture: picture })
     }
 
@@ -51,7 +58,8 @@ impl WebCamera {
     }
 }
 
-/// More threads would hold a frame each, and the time of arrival, rounded to frames, would have some refused.
+/// More threads would hold a frame each, and the time of arrival, rounded to frames, would have
+/// some refused.
 fn ffmpeg_arguments(options: &PublisherOptions) -> Vec<String> {
     let PublisherOptions { width, height, fps, .. } = options;
     let text = format!(

@@ -1,4 +1,5 @@
-//! The little of a WebSocket client (RFC 6455) that tests need: one that reads what it is sent when it likes to.
+//! The little of a WebSocket client (RFC 6455) that tests need: one that reads what it is sent when
+//! it likes to.
 
 use anyhow::{Context, Result, bail};
 use serde_json::Value;
@@ -41,7 +42,10 @@ impl WebSocket {
         stream.set_read_timeout(Some(Duration::from_secs(20)))?;
         let key = "dGhlIHNhbXBsZSBub25jZQ==";
         let upgrade = "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13";
-        write!(stream, "GET {path} HTTP/1.1\r\nHost: {to}\r\n{upgrade}\r\nSec-WebSocket-Key: {key}\r\n\r\n")?;
+        write!(
+            stream,
+            "GET {path} HTTP/1.1\r\nHost: {to}\r\n{upgrade}\r\nSec-WebSocket-Key: {key}\r\n\r\n"
+        )?;
         let mut stream = BufReader::new(stream);
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {

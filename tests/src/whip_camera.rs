@@ -30,7 +30,9 @@ impl WhipCamera {
         command.arg(url).args(["--gop", &gop.to_string()]).stdin(Stdio::piped());
         let mut process = Process::spawn("WHIP camera", &mut command)?;
         let questions = process.take_input().context("no input")?;
-        process.log().wait_for("the camera to be connected", DEADLINE, |e| e["message"] == "connected")?;
+        process
+            .log()
+            .wait_for("the camera to be connected", DEADLINE, |e| e["message"] == "connected")?;
         Ok(Self { process, questions, asked: 0 })
     }
 
@@ -42,7 +44,10 @@ impl WhipCamera {
         self.asked += 1;
         let asked = self.asked;
         writeln!(self.questions)?;
-        let answer = self.process.log().wait_for("its count", DEADLINE, |e| e["message"] == "sent" && e["nth"] == asked)?;
+        let answer = self
+            .process
+            .log()
+            .wait_for("its count", DEADLINE, |e| e["message"] == "sent" && e["nth"] == asked)?;
         answer["frames"].as_u64().context("no number")
     }
 

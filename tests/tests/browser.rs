@@ -2,7 +2,8 @@
 
 use harness::Browser;
 
-/// Everything that the tests say of latency rests on this: a clock drawn in a page, sent to the same page and read again.
+/// Everything that the tests say of latency rests on this: a clock drawn in a page, sent to the
+/// same page and read again.
 #[test]
 fn the_measurement_itself_is_sound() {
     let Some(browser) = Browser::start().unwrap() else { return };

@@ -1,7 +1,11 @@
-//! When a frame was captured, as the server tells every viewer, against the clock in the picture itself: the truth.
+//! When a frame was captured, as the server tells every viewer, against the clock in the picture
+//! itself: the truth.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use harness::{Browser, Camera, Line, Publisher, PublisherOptions, Server, WebCamera, free_udp_port, in_ci, skip_without};
+use harness::{
+    Browser, Camera, Line, Publisher, PublisherOptions, Server, WebCamera, free_udp_port, in_ci,
+    skip_without,
+};
 use serde_json::Value;
 
 const PLAYER: &str = "neverblink.players.cam";
@@ -9,8 +13,8 @@ const STAGE: &str = "document.querySelector('[data-camera=cam]')";
 /// How far the told time may be from the truth, in ms.
 const NEAR: f64 = 5.0;
 
-/// What the sender's own encoder takes is part of the error where a stream does not tell when its frames were captured, and is not
-/// the server's: a small picture keeps it small.
+/// What the sender's own encoder takes is part of the error where a stream does not tell when its
+/// frames were captured, and is not the server's: a small picture keeps it small.
 fn small() -> PublisherOptions {
     PublisherOptions { width: 640, height: 360, bitrate: 800_000, ..PublisherOptions::default() }
 }
@@ -58,10 +62,15 @@ fn of_jpeg_files() {
         return;
     }
     let camera = WebCamera::start_at(0, None, &small()).unwrap();
-    judge(&server(&format!("http://127.0.0.1:{}/", camera.port())), "a script that sends JPEG", "mjpeg");
+    judge(
+        &server(&format!("http://127.0.0.1:{}/", camera.port())),
+        "a script that sends JPEG",
+        "mjpeg",
+    );
 }
 
-/// The page shows a latency for each frame; with what the picture's clock says at the same moment, that tells the error.
+/// The page shows a latency for each frame; with what the picture's clock says at the same moment,
+/// that tells the error.
 fn judge(server: &Server, what: &str, mode: &str) {
     let Some(browser) = Browser::start().unwrap() else { return };
     server.wait_for_state("cam", "live").unwrap();
@@ -77,13 +86,21 @@ fn judge(server: &Server, what: &str, mode: &str) {
     );
     browser.evaluate("page", &listen).unwrap();
     browser.measure("page", if in_ci() { 5.0 } else { 20.0 }).unwrap();
-    let errors: Vec<f64> = serde_json::from_value(browser.evaluate("page", "errors").unwrap()).unwrap();
-    let near =
-        |bound: f64| 100.0 * errors.iter().filter(|error| error.abs() <= bound).count() as f64 / errors.len().max(1) as f64;
+    let errors: Vec<f64> =
+        serde_json::from_value(browser.evaluate("page", "errors").unwrap()).unwrap();
+    let near = |bound: f64| {
+        100.0 * errors.iter().filter(|error| error.abs() <= bound).count() as f64
+            / errors.len().max(1) as f64
+    };
     let clock = server.camera("cam").unwrap()["capture_clock"].clone();
-    let mut line = Line::new(&format!("{what}: time of capture told (by {}) against the clock in the picture", text(&clock)));
+    let mut line = Line::new(&format!(
+        "{what}: time of capture told (by {}) against the clock in the picture",
+        text(&clock)
+    ));
     line.at_least("frames", errors.len() as f64, if in_ci() { 60.0 } else { 550.0 }, 60.0);
-    line.seen("p50 ms later", percentile(&errors, 50)).seen("p1", percentile(&errors, 1)).seen("p99", percentile(&errors, 99));
+    line.seen("p50 ms later", percentile(&errors, 50))
+        .seen("p1", percentile(&errors, 1))
+        .seen("p99", percentile(&errors, 99));
     // Other work on the machine delays what is known by its arrival.
     line.at_least(&format!("% within {NEAR} ms"), near(NEAR), 95.0, 0.0);
     line.at_least("% within 50 ms", near(50.0), 99.0, 80.0);

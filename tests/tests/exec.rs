@@ -11,7 +11,8 @@ const FFMPEG: &str = "ffmpeg -loglevel error -re -f lavfi -i testsrc2=size=320x2
                       -tune zerolatency -g 30 -pix_fmt yuv420p -metadata service_name={camera} -f mpegts -";
 
 fn server(command: &str) -> Server {
-    Server::with_cameras(&format!("odd: {{ source: \"exec:{command}\", stall_after: 2s }}")).unwrap()
+    Server::with_cameras(&format!("odd: {{ source: \"exec:{command}\", stall_after: 2s }}"))
+        .unwrap()
 }
 
 fn wait_for(server: &Server, state: &str, words: &str) -> Value {
@@ -25,7 +26,10 @@ fn a_command_is_a_camera_that_is_started_again_and_ends_with_the_server() {
     }
     let mut server = server(FFMPEG);
     wait_for(&server, "live", "");
-    wait_until("30 fps", SOON, || (server.camera("odd").ok()?["fps"].as_f64()? > 28.0).then_some(())).unwrap();
+    wait_until("30 fps", SOON, || {
+        (server.camera("odd").ok()?["fps"].as_f64()? > 28.0).then_some(())
+    })
+    .unwrap();
     let first = server.workers();
     assert_eq!(first.len(), 1);
     kill(first[0], Signal::SIGKILL).unwrap();
@@ -36,8 +40,10 @@ fn a_command_is_a_camera_that_is_started_again_and_ends_with_the_server() {
     wait_for(&server, "live", "");
     let last = server.workers();
     server.process().terminate(DEADLINE).unwrap();
-    wait_until("the end of what was left", SOON, || last.iter().all(|process| kill(*process, None).is_err()).then_some(()))
-        .unwrap();
+    wait_until("the end of what was left", SOON, || {
+        last.iter().all(|process| kill(*process, None).is_err()).then_some(())
+    })
+    .unwrap();
 }
 
 #[test]
@@ -45,7 +51,8 @@ fn the_last_words_are_the_reason_and_passwords_are_not_in_them() {
     if skip_without(&["ffmpeg"]) {
         return;
     }
-    let server = server("ffmpeg -loglevel error -i rtsp://admin:hunter22@127.0.0.1:1/x -f mpegts -");
+    let server =
+        server("ffmpeg -loglevel error -i rtsp://admin:hunter22@127.0.0.1:1/x -f mpegts -");
     let offline = wait_for(&server, "offline", "Connection refused");
     let told = format!("{offline}\n{}", server.log().lines().join("\n"));
     assert!(told.contains("ffmpeg has ended with status") && !told.contains("hunter22"), "{told}");
@@ -54,8 +61,14 @@ fn the_last_words_are_the_reason_and_passwords_are_not_in_them() {
 #[test]
 fn what_is_wrong_is_told_in_words() {
     for (command, words) in [
-        ("no-such-program -x", "there is no program no-such-program: install it, or write its whole path"),
-        ("cat /dev/zero", "cat writes nothing that is known here: with ffmpeg, end the command with -f mpegts -"),
+        (
+            "no-such-program -x",
+            "there is no program no-such-program: install it, or write its whole path",
+        ),
+        (
+            "cat /dev/zero",
+            "cat writes nothing that is known here: with ffmpeg, end the command with -f mpegts -",
+        ),
         ("true", "true has closed its output"),
         ("sh -c 'echo no camera here >&2; exit 3'", "sh has ended with status 3: no camera here"),
         (
@@ -83,7 +96,11 @@ fn whatever_ffmpeg_writes_is_recognised_and_every_frame_of_it_arrives() {
     let fragments = "-f mp4 -movflags frag_every_frame+empty_moov+default_base_moof";
     let kinds = [
         ("h264", "-c:v libx264 -an -f h264".to_owned(), vec!["h264"]),
-        ("delimited", "-c:v libx264 -x264-params aud=1:slices=4 -an -f h264".to_owned(), vec!["h264"]),
+        (
+            "delimited",
+            "-c:v libx264 -x264-params aud=1:slices=4 -an -f h264".to_owned(),
+            vec!["h264"],
+        ),
         ("h265", "-c:v libx265 -x265-params log-level=error -an -f hevc".to_owned(), vec!["h265"]),
         ("ts", "-c:v libx264 -c:a libopus -f mpegts".to_owned(), vec!["h264", "opus"]),
         ("flv", "-c:v libx264 -c:a aac -ar 44100 -f flv".to_owned(), vec!["h264", "aac"]),
@@ -101,16 +118,24 @@ fn whatever_ffmpeg_writes_is_recognised_and_every_frame_of_it_arrives() {
             let mut last = Value::Null;
             let tracks = wait_until(&format!("all tracks of {name}"), SOON, || {
                 last = server.camera(name).ok()?;
-                let tracks =
-                    last["tracks"].as_array()?.iter().map(|track| track["codec"].as_str()).collect::<Option<Vec<_>>>()?;
+                let tracks = last["tracks"]
+                    .as_array()?
+                    .iter()
+                    .map(|track| track["codec"].as_str())
+                    .collect::<Option<Vec<_>>>()?;
                 (last["state"] == "live" && tracks == *codecs).then_some(())
             });
             tracks.unwrap_or_else(|error| panic!("{error:#}; last: {last}"));
         }
-        let frames = |name: &str| server.metric(&format!("neverblink_camera_frames_total{{camera=\"{name}\"}}")).unwrap();
+        let frames = |name: &str| {
+            server.metric(&format!("neverblink_camera_frames_total{{camera=\"{name}\"}}")).unwrap()
+        };
         let before = kinds.iter().map(|(name, ..)| frames(name)).collect::<Vec<_>>();
         let began = Instant::now();
-        wait_until("two seconds", SOON, || (began.elapsed() > Duration::from_secs(2)).then_some(())).unwrap();
+        wait_until("two seconds", SOON, || {
+            (began.elapsed() > Duration::from_secs(2)).then_some(())
+        })
+        .unwrap();
         for ((name, ..), before) in kinds.iter().zip(before) {
             let got = frames(name) - before;
             let sent = began.elapsed().as_secs_f64() * 30.0;

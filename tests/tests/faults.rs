@@ -1,11 +1,13 @@
-//! The fault matrix: everything that goes wrong with cameras of every kind, all at once on one server, before the eyes of viewers.
+//! The fault matrix: everything that goes wrong with cameras of every kind, all at once on one
+//! server, before the eyes of viewers.
 //!
-//! For each fault: the state that is shown, the reason in words, and the time to recover. No viewer is disconnected, and a camera that
-//! nothing happens to is not affected.
+//! For each fault: the state that is shown, the reason in words, and the time to recover. No viewer
+//! is disconnected, and a camera that nothing happens to is not affected.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use harness::{
-    Browser, Camera, Clip, Line, Measured, Player, Process, PublisherOptions, Server, WebCamera, command,
+    Browser, Camera, Clip, Line, Measured, Player, Process, PublisherOptions, Server, WebCamera,
+    command,
     faults::{Course, Everyone, Fault, Patient, treat_all, wait_until_well},
     http, skip_without, wait_until,
 };
@@ -39,19 +41,32 @@ fn expected(camera: &str, fault: Fault) -> Expected {
         (_, Fault::Stopped) => Told(&["stalled"], "no frame for 2 s"),
         ("pulled" | "web", Fault::Closed) => Told(&["offline"], "refuses the connection"),
         ("pulled" | "web", Fault::Killed | Fault::Resized) => Told(&["offline"], "127.0.0.1"),
-        ("pushed", Fault::Killed | Fault::Resized | Fault::Closed) => Told(&["offline"], "publisher"),
+        ("pushed", Fault::Killed | Fault::Resized | Fault::Closed) => {
+            Told(&["offline"], "publisher")
+        }
         ("whip", Fault::Killed) => Told(&["stalled"], "no frame for 2 s"),
         ("pi", Fault::Killed) => Told(&["offline"], "was killed by SIGKILL"),
         ("pi", Fault::Exits) => Told(&["offline"], "another process uses the camera"),
         ("command", Fault::Killed) => Told(&["offline"], "was killed by SIGKILL"),
-        ("command", Fault::Exits) => Told(&["offline"], "has ended with status 3: the sensor does not answer"),
+        ("command", Fault::Exits) => {
+            Told(&["offline"], "has ended with status 3: the sensor does not answer")
+        }
         ("sent", Fault::Killed) => Told(&["stalled"], "no frame for 2 s"),
         ("sent", Fault::Garbage) => Told(&["offline"], "is no MPEG-TS any more"),
-        ("command", Fault::Garbage) => Told(&["offline"], "python3 writes noise in place of MPEG-TS"),
+        ("command", Fault::Garbage) => {
+            Told(&["offline"], "python3 writes noise in place of MPEG-TS")
+        }
         ("file", Fault::Gone) => Told(&["offline"], "film.mp4: check its name and its folder"),
-        ("file", Fault::Garbage) => Told(&["offline"], "film.mp4 is no MP4, Matroska, MPEG-TS or FLV: convert it"),
-        ("file", Fault::Cut) => Told(&["offline"], "film.mp4 is broken: the end of the file where its index names a frame"),
-        ("file", Fault::Locked) => Told(&["offline"], "film.mp4 may not be read: see to the permissions"),
+        ("file", Fault::Garbage) => {
+            Told(&["offline"], "film.mp4 is no MP4, Matroska, MPEG-TS or FLV: convert it")
+        }
+        ("file", Fault::Cut) => Told(
+            &["offline"],
+            "film.mp4 is broken: the end of the file where its index names a frame",
+        ),
+        ("file", Fault::Locked) => {
+            Told(&["offline"], "film.mp4 may not be read: see to the permissions")
+        }
         _ => Told(DOWN, ""),
     }
 }
@@ -64,8 +79,11 @@ fn whatever_happens_to_one_camera_is_told_and_passes_and_no_other_notices() {
     let Some(browser) = Browser::start().unwrap() else { return };
     let Some(everyone) = Everyone::start().unwrap() else { return };
     let Some(locked) = Locked::start() else { return };
-    let server = everyone.server(&format!("{BYSTANDER}: {{ source: publish }}\n{}", locked.cameras())).unwrap();
-    // It is encoded already: what is measured is the server, and not how ten encoders share this machine's processors.
+    let server = everyone
+        .server(&format!("{BYSTANDER}: {{ source: publish }}\n{}", locked.cameras()))
+        .unwrap();
+    // It is encoded already: what is measured is the server, and not how ten encoders share this
+    // machine's processors.
     let clip = Clip::make().unwrap();
     let _bystander = clip.publish(&server.rtsp_url(BYSTANDER)).unwrap();
     let all_courses = |patient: &mut dyn Patient| all_courses(patient, &server);
@@ -98,7 +116,8 @@ fn all_courses(patient: &mut dyn Patient, server: &Server) -> anyhow::Result<Vec
             restart(server, patient.name())?;
         }
         let falls = matches!(expected(patient.name(), *fault), Expected::Told(..));
-        let at_once = matches!(fault, Fault::Killed | Fault::Stopped) || *fault == Fault::Exits && patient.name() == "command";
+        let at_once = matches!(fault, Fault::Killed | Fault::Stopped)
+            || *fault == Fault::Exits && patient.name() == "command";
         let lasts = if at_once { Duration::ZERO } else { LASTS };
         courses.push(Course::take(patient, *fault, server, lasts, falls)?);
     }
@@ -117,14 +136,20 @@ fn restart(server: &Server, name: &str) -> anyhow::Result<()> {
 
 fn line(course: &Course) -> Line {
     let Course { camera, fault, told, .. } = course;
-    let words = told.iter().map(|(state, reason)| format!("{state}: {reason}")).collect::<Vec<_>>().join(" | ");
+    let words = told
+        .iter()
+        .map(|(state, reason)| format!("{state}: {reason}"))
+        .collect::<Vec<_>>()
+        .join(" | ");
     let mut line = Line::new(&format!("faults: {camera} {fault:?} [{words}]").to_lowercase());
     let ms = |duration: Duration| duration.as_secs_f64() * 1e3;
     if let Some(after) = course.told_after {
         line.seen("told after ms", ms(after));
     }
     match expected(camera, *fault) {
-        Expected::Live => drop(line.at_most("longest gap ms", ms(course.longest_gap), 1500.0, 4000.0)),
+        Expected::Live => {
+            drop(line.at_most("longest gap ms", ms(course.longest_gap), 1500.0, 4000.0))
+        }
         Expected::Told(states, words) => {
             line.at_least("told", f64::from(u8::from(course.was_told(states, words))), 1.0, 1.0);
         }
@@ -146,14 +171,24 @@ struct Viewers<'a> {
 impl<'a> Viewers<'a> {
     fn watch(browser: &'a Browser, server: &Server, names: &[String]) -> Self {
         let mut sessions = Vec::new();
-        for name in names.iter().map(String::as_str).chain([BYSTANDER]).filter(|name| *name != "web") {
+        for name in
+            names.iter().map(String::as_str).chain([BYSTANDER]).filter(|name| *name != "web")
+        {
             browser.watch(name, &server.whep_url(name)).unwrap();
             sessions.push((name.to_owned(), browser.session(name).unwrap().session));
         }
-        let players = ["pulled", "command"].map(|name| (name.to_owned(), Player::ffmpeg(&server.rtsp_url(name), "tcp").unwrap()));
+        let players = ["pulled", "command"]
+            .map(|name| (name.to_owned(), Player::ffmpeg(&server.rtsp_url(name), "tcp").unwrap()));
         let mut curl = command(
             "curl",
-            ["-sSN", "-o", "/dev/null", "-w", "%{http_code} after %{time_total} s", &server.url("/live/web/mjpeg")],
+            [
+                "-sSN",
+                "-o",
+                "/dev/null",
+                "-w",
+                "%{http_code} after %{time_total} s",
+                &server.url("/live/web/mjpeg"),
+            ],
         );
         let reader = Process::spawn("curl", &mut curl).unwrap();
         // Whoever comes to a camera that is away is told so at once; only who is there stays.
@@ -177,7 +212,11 @@ impl<'a> Viewers<'a> {
             assert!(player.process().is_running(), "the RTSP player of {name} has ended");
             player.wait_for_frames(30, Duration::from_secs(20)).unwrap();
         }
-        assert!(self.reader.is_running(), "the reader of JPEG files has ended: {:?}", self.reader.log().lines());
+        assert!(
+            self.reader.is_running(),
+            "the reader of JPEG files has ended: {:?}",
+            self.reader.log().lines()
+        );
     }
 }
 
@@ -189,7 +228,12 @@ struct Locked {
 
 impl Locked {
     fn start() -> Option<Self> {
-        let options = PublisherOptions { width: 160, height: 120, bitrate: 100_000, ..PublisherOptions::default() };
+        let options = PublisherOptions {
+            width: 160,
+            height: 120,
+            bitrate: 100_000,
+            ..PublisherOptions::default()
+        };
         let rtsp = Camera::start_at(0, Some("admin:right"), &options).unwrap()?;
         Some(Self { rtsp, web: WebCamera::start_at(0, Some("admin:right"), &options).unwrap() })
     }
@@ -216,7 +260,10 @@ impl Locked {
             let camera = server.wait_for_state(name, "offline").unwrap();
             assert!(camera["reason"].as_str().unwrap().contains(words), "{camera}");
         }
-        let mended = server.yaml().replace("hunter22", "right").replace("no-such-camera.invalid", "127.0.0.1");
+        let mended = server
+            .yaml()
+            .replace("hunter22", "right")
+            .replace("no-such-camera.invalid", "127.0.0.1");
         let before = Instant::now();
         server.reload(&mended).unwrap();
         for (name, _) in WORDS {
@@ -225,8 +272,14 @@ impl Locked {
             })
             .unwrap();
         }
-        let mut line = Line::new("faults: wrong passwords and names in the config, mended by a reload");
-        line.at_most("all four live after ms", before.elapsed().as_secs_f64() * 1e3, 5000.0, 20_000.0);
+        let mut line =
+            Line::new("faults: wrong passwords and names in the config, mended by a reload");
+        line.at_most(
+            "all four live after ms",
+            before.elapsed().as_secs_f64() * 1e3,
+            5000.0,
+            20_000.0,
+        );
         line.finish();
     }
 }

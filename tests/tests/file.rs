@@ -23,15 +23,31 @@ impl Clips {
 
     /// A clip of 1.5 s at 30 fps with a tone, made by ffmpeg.
     fn make(&self, name: &str, options: &str) {
-        let mut ffmpeg = command("ffmpeg", ["-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-f", "lavfi"]);
+        let mut ffmpeg = command(
+            "ffmpeg",
+            ["-hide_banner", "-loglevel", "error", "-nostdin", "-y", "-f", "lavfi"],
+        );
         ffmpeg.args(["-i", "testsrc2=size=320x240:rate=30:duration=1.5", "-f", "lavfi"]);
-        ffmpeg.args(["-i", "sine=frequency=500:sample_rate=48000:duration=1.5", "-preset", "ultrafast", "-g", "30"]);
+        ffmpeg.args([
+            "-i",
+            "sine=frequency=500:sample_rate=48000:duration=1.5",
+            "-preset",
+            "ultrafast",
+            "-g",
+            "30",
+        ]);
         ffmpeg.args(["-pix_fmt", "yuv420p"]).args(options.split_whitespace()).arg(self.path(name));
-        assert!(Process::spawn("ffmpeg", &mut ffmpeg).unwrap().wait(SOON).unwrap().success(), "{name}");
+        assert!(
+            Process::spawn("ffmpeg", &mut ffmpeg).unwrap().wait(SOON).unwrap().success(),
+            "{name}"
+        );
     }
 
     fn camera(&self, name: &str, clip: &str, options: &str) -> String {
-        format!("{name}: {{ source: 'file:{}{options}', stall_after: 2s }}\n", self.path(clip).display())
+        format!(
+            "{name}: {{ source: 'file:{}{options}', stall_after: 2s }}\n",
+            self.path(clip).display()
+        )
     }
 }
 
@@ -39,9 +55,13 @@ fn wait_for(server: &Server, camera: &str, state: &str, words: &str) -> Value {
     server.wait_for_words(camera, state, words, SOON).unwrap()
 }
 
-/// What ffprobe sees of a camera for `seconds`: decode and presentation times of each track, in seconds, as they came.
+/// What ffprobe sees of a camera for `seconds`: decode and presentation times of each track, in
+/// seconds, as they came.
 fn watch(server: &Server, camera: &str, seconds: u32) -> [Vec<(f64, f64)>; 2] {
-    let mut probe = command("ffprobe", ["-v", "error", "-read_intervals", &format!("%+{seconds}"), "-of", "csv=p=0"]);
+    let mut probe = command(
+        "ffprobe",
+        ["-v", "error", "-read_intervals", &format!("%+{seconds}"), "-of", "csv=p=0"],
+    );
     probe.args(["-show_entries", "packet=codec_type,pts_time,dts_time", "-probesize", "100000"]);
     probe.arg(server.url(&format!("/live/{camera}/stream.ts")));
     let mut probe = Process::spawn("ffprobe", &mut probe).unwrap();
@@ -82,7 +102,15 @@ fn files_of_all_kinds_run_on_across_their_end_as_if_there_were_none() {
     ] {
         clips.make(name, options);
     }
-    let names = ["plain.mp4", "bframes.mp4", "fragmented.mp4", "matroska.mkv", "transport.ts", "flash.flv", "hevc.mp4"];
+    let names = [
+        "plain.mp4",
+        "bframes.mp4",
+        "fragmented.mp4",
+        "matroska.mkv",
+        "transport.ts",
+        "flash.flv",
+        "hevc.mp4",
+    ];
     let camera = |name: &&str| clips.camera(name.split('.').next().unwrap(), name, "");
     let server = Server::with_cameras(&names.iter().map(camera).collect::<String>()).unwrap();
     std::thread::scope(|scope| {
@@ -104,12 +132,18 @@ fn files_of_all_kinds_run_on_across_their_end_as_if_there_were_none() {
             // Three rounds, and two seams.
             assert!(video.len() >= 3 * FRAMES, "{camera}: {} frames", video.len());
             let decoded = steps(video.iter().map(|(dts, _)| *dts));
-            assert!(decoded.0 > 0.031 && decoded.1 < 0.036, "{camera}: decode times step by {decoded:?}");
+            assert!(
+                decoded.0 > 0.031 && decoded.1 < 0.036,
+                "{camera}: decode times step by {decoded:?}"
+            );
             let mut shown: Vec<_> = video.iter().map(|(_, pts)| *pts).collect();
             shown.sort_by(f64::total_cmp);
             // Those at the very end still lack frames that come later.
             let shown = steps(shown[..shown.len() - 4].iter().copied());
-            assert!(shown.0 > 0.031 && shown.1 < 0.036, "{camera}: presentation times step by {shown:?}");
+            assert!(
+                shown.0 > 0.031 && shown.1 < 0.036,
+                "{camera}: presentation times step by {shown:?}"
+            );
             let sound = steps(audio.iter().map(|(_, pts)| *pts));
             assert!(sound.0 > 0.0 && sound.1 < 0.07, "{camera}: sound steps by {sound:?}");
             let apart = video.last().unwrap().0 - audio.last().unwrap().0;
@@ -118,7 +152,11 @@ fn files_of_all_kinds_run_on_across_their_end_as_if_there_were_none() {
     });
     for name in names {
         let camera = server.camera(name.split('.').next().unwrap()).unwrap();
-        assert_eq!((&camera["state"], &camera["restarts"]), (&"live".into(), &0.into()), "{camera}");
+        assert_eq!(
+            (&camera["state"], &camera["restarts"]),
+            (&"live".into(), &0.into()),
+            "{camera}"
+        );
     }
 }
 
@@ -138,7 +176,10 @@ fn chromium_shows_no_seam() {
         .at_least("fps decoded", seen.decoded_fps(), 29.5, 27.0)
         .at_most("freezes", seen.freezes() as f64, 0.0, 1.0)
         .finish();
-    assert_eq!(server.metric("neverblink_viewers{camera=\"clip\",protocol=\"webrtc\"}").unwrap(), 1.0);
+    assert_eq!(
+        server.metric("neverblink_viewers{camera=\"clip\",protocol=\"webrtc\"}").unwrap(),
+        1.0
+    );
 }
 
 #[test]
@@ -149,13 +190,18 @@ fn a_file_that_is_not_to_be_repeated_ends_and_begins_by_command() {
     let clips = Clips::new();
     clips.make("once.mp4", "-c:v libx264 -an");
     let server = Server::with_cameras(&clips.camera("once", "once.mp4", "?loop=false")).unwrap();
-    let frames = || server.metric("neverblink_camera_frames_total{camera=\"once\"}").unwrap() as usize;
+    let frames =
+        || server.metric("neverblink_camera_frames_total{camera=\"once\"}").unwrap() as usize;
     wait_for(&server, "once", "offline", "the file has ended");
     assert_eq!(frames(), FRAMES);
     // It stays so for longer than any silence is borne.
-    wait_until("three seconds of it", SOON, || (server.camera("once").ok()?["since_ms"].as_u64()? > 3000).then_some(())).unwrap();
+    wait_until("three seconds of it", SOON, || {
+        (server.camera("once").ok()?["since_ms"].as_u64()? > 3000).then_some(())
+    })
+    .unwrap();
     assert_eq!(wait_for(&server, "once", "offline", "the file has ended")["restarts"], 0);
-    let order = http::request(server.http(), "POST", "/api/v1/cameras/once/restart", &[], b"").unwrap();
+    let order =
+        http::request(server.http(), "POST", "/api/v1/cameras/once/restart", &[], b"").unwrap();
     assert!(order.status < 300, "{}", order.text());
     wait_until("all frames again", SOON, || (frames() == 2 * FRAMES).then_some(())).unwrap();
 }
@@ -203,7 +249,10 @@ fn what_is_wrong_is_told_in_words() {
         ("old", "old.mp4", "holds no pictures that can be carried: it has mpeg4; convert it"),
         ("cut", "cut.mp4", "is broken: the end of the file where its index names a frame at byte"),
     ];
-    let server = Server::with_cameras(&cases.map(|(camera, clip, _)| clips.camera(camera, clip, "")).concat()).unwrap();
+    let server = Server::with_cameras(
+        &cases.map(|(camera, clip, _)| clips.camera(camera, clip, "")).concat(),
+    )
+    .unwrap();
     for (camera, _, words) in cases {
         wait_for(&server, camera, "offline", words);
     }

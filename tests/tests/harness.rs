@@ -1,6 +1,9 @@
 //! The harness itself: what it promises to the other tests.
 
-use harness::{Camera, DEADLINE, Player, Process, PublisherOptions, has_tool, http, lan, relay, skip_without, wait_until};
+use harness::{
+    Camera, DEADLINE, Player, Process, PublisherOptions, has_tool, http, lan, relay, skip_without,
+    wait_until,
+};
 use nix::{errno::Errno, sys::signal::kill};
 use std::{
     io::{BufRead, BufReader, Write},
@@ -52,7 +55,10 @@ fn reads_bodies_of_every_framing() {
             stream.write_all(answer.as_bytes()).unwrap();
         });
         let response = http::get(address, "/").unwrap();
-        assert_eq!((response.status, response.text().as_str(), response.header("x-odd")), (200, "hello", Some("a:b")));
+        assert_eq!(
+            (response.status, response.text().as_str(), response.header("x-odd")),
+            (200, "hello", Some("a:b"))
+        );
         server.join().unwrap();
     }
 }
@@ -84,8 +90,10 @@ fn the_relay_delays_both_ways_and_loses_what_it_should() {
     assert_eq!(&data[..length], b"pong");
     assert!(start.elapsed() >= Duration::from_millis(40), "{:?}", start.elapsed());
     let carried = relay.carried();
-    let count = || (carried.down.load(Ordering::Relaxed), carried.lost_down.load(Ordering::Relaxed));
-    wait_until("a thousand packets", SOON, || (count().0 + count().1 == 1000).then_some(())).unwrap();
+    let count =
+        || (carried.down.load(Ordering::Relaxed), carried.lost_down.load(Ordering::Relaxed));
+    wait_until("a thousand packets", SOON, || (count().0 + count().1 == 1000).then_some(()))
+        .unwrap();
     assert!((60..140).contains(&count().1), "{:?}", count());
 }
 
@@ -95,7 +103,8 @@ fn a_lan_has_two_hosts_and_loses_packets() {
         let listener = TcpListener::bind((lan::SERVER, 0)).unwrap();
         let port = listener.local_addr().unwrap().port();
         let script = format!("exec 3<>/dev/tcp/{}/{port}; echo hello >&3", lan::SERVER);
-        let _caller = Process::spawn("caller", &mut lan.at_viewer("bash", ["-c", &script])).unwrap();
+        let _caller =
+            Process::spawn("caller", &mut lan.at_viewer("bash", ["-c", &script])).unwrap();
         let (stream, from) = listener.accept().unwrap();
         assert_eq!(from.ip(), lan::VIEWER);
         assert_eq!(BufReader::new(stream).lines().next().unwrap().unwrap(), "hello");
@@ -109,7 +118,8 @@ fn a_lan_has_two_hosts_and_loses_packets() {
     });
 }
 
-/// What the viewer hears after having sent a packet to the server, which says `y`. Bash reads one byte a packet.
+/// What the viewer hears after having sent a packet to the server, which says `y`. Bash reads one
+/// byte a packet.
 fn udp_answer(lan: &lan::Lan) -> String {
     let server = UdpSocket::bind((lan::SERVER, 0)).expect("a socket");
     let port = server.local_addr().expect("an address").port();
@@ -117,7 +127,8 @@ fn udp_answer(lan: &lan::Lan) -> String {
         "exec 3<>/dev/udp/{}/{port}; {{ echo >&3; }} 2>/dev/null; read -t 1 -n 1 -u 3 line; echo ${{line:-nothing}}",
         lan::SERVER
     );
-    let viewer = Process::spawn("viewer", &mut lan.at_viewer("bash", ["-c", &script])).expect("bash");
+    let viewer =
+        Process::spawn("viewer", &mut lan.at_viewer("bash", ["-c", &script])).expect("bash");
     server.set_read_timeout(Some(Duration::from_secs(1))).expect("a time-out");
     // A firewall may have kept it from being sent.
     if let Ok((_, viewers)) = server.recv_from(&mut [0; 100]) {
@@ -134,7 +145,9 @@ fn the_peers_understand_each_other() {
         return;
     }
     for transport in ["tcp", "udp"] {
-        for player in [Player::ffmpeg(&camera.url(), transport), Player::gstreamer(&camera.url(), transport)] {
+        for player in
+            [Player::ffmpeg(&camera.url(), transport), Player::gstreamer(&camera.url(), transport)]
+        {
             let player = player.unwrap();
             player.wait_for_frames(30, DEADLINE).unwrap();
         }

@@ -1,4 +1,5 @@
-//! Low-latency HLS in hls.js, as others embed it, with its defaults; and in the page's own player, for as long.
+//! Low-latency HLS in hls.js, as others embed it, with its defaults; and in the page's own player,
+//! for as long.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use harness::{Browser, Line, Measured, Server, in_ci, repository, skip};
@@ -19,14 +20,18 @@ const HLS_JS: &str = "void (async () => {
 })()";
 
 fn server() -> Server {
-    let server = Server::with_cameras("cam: { source: 'test:?width=1280&height=720&fps=30&gop=30' }").unwrap();
+    let server =
+        Server::with_cameras("cam: { source: 'test:?width=1280&height=720&fps=30&gop=30' }")
+            .unwrap();
     server.wait_for_state("cam", "live").unwrap();
     server
 }
 
 /// A page where hls.js plays, past its first seconds.
 fn hls_js(server: &Server) -> Option<Browser> {
-    let Ok(library) = fs::read_to_string(repository().join("tests/browser/node_modules/hls.js/dist/hls.min.js")) else {
+    let Ok(library) =
+        fs::read_to_string(repository().join("tests/browser/node_modules/hls.js/dist/hls.min.js"))
+    else {
         skip("no hls.js (`./x setup test` installs it)");
         return None;
     };
@@ -44,7 +49,12 @@ fn judge(promise: &str, seen: &Measured, p50: (f64, f64)) -> Line {
     let mut line = Line::new(promise);
     line.at_least("fps", seen.fps, 29.0, 20.0);
     line.at_most("p50 ms", seen.latency_ms.p50.unwrap(), p50.0, p50.1);
-    line.seen("p99 ms", seen.latency_ms.p99.unwrap()).at_most("longest gap ms", seen.longest_gap_ms, 400.0, 2000.0);
+    line.seen("p99 ms", seen.latency_ms.p99.unwrap()).at_most(
+        "longest gap ms",
+        seen.longest_gap_ms,
+        400.0,
+        2000.0,
+    );
     line
 }
 
@@ -64,7 +74,12 @@ fn ten_minutes_without_a_stall() {
     let Some(plain) = hls_js(&server) else { return };
     let Some(own) = Browser::start().unwrap() else { return };
     own.open("page", &server.url("/?mode=hls#camera=cam")).unwrap();
-    own.probe_player("page", "neverblink.players.cam", "document.querySelector('[data-camera=cam]')").unwrap();
+    own.probe_player(
+        "page",
+        "neverblink.players.cam",
+        "document.querySelector('[data-camera=cam]')",
+    )
+    .unwrap();
     own.measure("page", 3.0).unwrap();
     let watch = |browser: &Browser| browser.measure("page", TEN_MINUTES).unwrap();
     let (plain_seen, own_seen) = std::thread::scope(|scope| {

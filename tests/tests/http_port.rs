@@ -14,7 +14,9 @@ const SOON: Duration = Duration::from_secs(10);
 
 /// A server with a picture that must not miss a frame, whatever happens beside it.
 fn server() -> Result<Server> {
-    let server = Server::with_cameras("cam: { source: 'test:?width=160&height=120&fps=20', stall_after: 1s }")?;
+    let server = Server::with_cameras(
+        "cam: { source: 'test:?width=160&height=120&fps=20', stall_after: 1s }",
+    )?;
     server.wait_for_state("cam", "live")?;
     Ok(server)
 }
@@ -44,28 +46,45 @@ fn assert_unharmed(server: &Server) {
 #[test]
 fn garbage_and_oversized_heads_are_refused_at_once() {
     let server = server().unwrap();
-    let header = |bytes: usize| format!("GET /health HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "a".repeat(bytes)).into_bytes();
-    let many = format!("GET /health HTTP/1.1\r\nHost: x\r\n{}\r\n", "A: b\r\n".repeat(500)).into_bytes();
+    let header = |bytes: usize| {
+        format!("GET /health HTTP/1.1\r\nHost: x\r\nX: {}\r\n\r\n", "a".repeat(bytes)).into_bytes()
+    };
+    let many =
+        format!("GET /health HTTP/1.1\r\nHost: x\r\n{}\r\n", "A: b\r\n".repeat(500)).into_bytes();
     let cases: [(&[u8], &[&str]); 6] = [
         (b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03 a TLS hello\r\n\r\n", &["400", ""]),
         (b"\x00\xff\xfe\x80garbage\r\n\r\n", &["400", ""]),
         (b"GET / HTTP/9.9\r\n\r\n", &["400", "505", ""]),
         (&header(100_000), &["431", "400", ""]),
         (&many, &["431", "400", ""]),
-        (b"POST /live/cam/whep HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n", &["400", "4", ""]),
+        (
+            b"POST /live/cam/whep HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\nzz\r\n",
+            &["400", "4", ""],
+        ),
     ];
     for (bytes, statuses) in cases {
         let mut stream = connect(&server).unwrap();
         let begun = Instant::now();
         // The server may have closed before everything was written.
         let _ = stream.write_all(bytes);
-        let said = answer(&mut stream).with_context(|| format!("{:?}", String::from_utf8_lossy(&bytes[..20]))).unwrap();
+        let said = answer(&mut stream)
+            .with_context(|| format!("{:?}", String::from_utf8_lossy(&bytes[..20])))
+            .unwrap();
         let status = said.split(' ').nth(1).unwrap_or_default();
-        assert!(statuses.iter().any(|s| status.starts_with(s) && (s.is_empty() == status.is_empty())), "{said}");
+        assert!(
+            statuses.iter().any(|s| status.starts_with(s) && (s.is_empty() == status.is_empty())),
+            "{said}"
+        );
         assert!(begun.elapsed() < Duration::from_secs(5), "not at once");
     }
     let body = vec![b'a'; 1 << 20];
-    let refused = http::request(server.http(), "POST", "/live/cam/whep", &[("content-type", "application/sdp")], &body);
+    let refused = http::request(
+        server.http(),
+        "POST",
+        "/live/cam/whep",
+        &[("content-type", "application/sdp")],
+        &body,
+    );
     assert!(refused.map_or(true, |r| r.status == 413), "a body of 1 MiB");
     assert_unharmed(&server);
 }
@@ -79,7 +98,11 @@ fn half_open_connections_are_closed() {
         stream.write_all(begun).unwrap();
     }
     let begun = Instant::now();
-    assert_eq!(http::get(server.http(), "/ready").unwrap().status, 200, "others are served meanwhile");
+    assert_eq!(
+        http::get(server.http(), "/ready").unwrap().status,
+        200,
+        "others are served meanwhile"
+    );
     for stream in &mut streams {
         answer(stream).unwrap();
     }
@@ -114,7 +137,9 @@ fn ten_thousand_connections_leave_nothing_behind() {
                 1 => stream.write_all(b"GET /hea").unwrap(),
                 2 => stream.write_all(b"\x00\x01\x02\r\n\r\n").unwrap(),
                 _ => {
-                    stream.write_all(b"GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n").unwrap();
+                    stream
+                        .write_all(b"GET /ready HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+                        .unwrap();
                     assert!(answer(&mut stream).unwrap().starts_with("HTTP/1.1 200"));
                 }
             }
@@ -201,7 +226,9 @@ fn the_live_feed_tells_states_as_they_change_and_the_time() {
     assert_eq!((&first["type"], &first["cameras"][0]["name"]), (&"cameras".into(), &"cam".into()));
     live.send(&json!({ "type": "ping", "t0": 17.25 }).to_string()).unwrap();
     let pong = live.until("a pong", |m| m["type"] == "pong").unwrap();
-    let wall = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros() as i64;
+    let wall =
+        std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().as_micros()
+            as i64;
     assert_eq!(pong["t0"], 17.25);
     assert!((wall - pong["server_us"].as_i64().unwrap()).abs() < 2_000_000);
     http::request(server.http(), "POST", "/api/v1/cameras/cam/stop", &[], b"").unwrap();
@@ -220,7 +247,8 @@ fn a_live_client_that_does_not_read_is_dropped() {
     live.0.set_write_timeout(Some(Duration::from_secs(20))).unwrap();
     let before = server.usage().unwrap().resident;
     let begun = Instant::now();
-    // Every ping makes a pong that nobody reads; once the buffers between are full, the server gives up.
+    // Every ping makes a pong that nobody reads; once the buffers between are full, the server
+    // gives up.
     let error = loop {
         if let Err(error) = live.send(r#"{"type":"ping","t0":1}"#) {
             break error;

@@ -17,7 +17,10 @@ const CRATES: &[(&str, &[&str])] = &[
     ("neverblink-proto", &["neverblink-media"]),
     ("neverblink-hub", &["neverblink-media"]),
     ("neverblink-worker", &["neverblink-media", "neverblink-proto"]),
-    ("neverblink", &["neverblink-media", "neverblink-proto", "neverblink-hub", "neverblink-worker"]),
+    (
+        "neverblink",
+        &["neverblink-media", "neverblink-proto", "neverblink-hub", "neverblink-worker"],
+    ),
 ];
 
 /// Of `proto`, the worker may use this module only.
@@ -71,7 +74,8 @@ const EXCEPTIONS: &[(&str, &str)] = &[
     ("source", "supervise"),
 ];
 
-/// The only modules that may name them all: `app` composes the server, `cli` runs it and the other commands.
+/// The only modules that may name them all: `app` composes the server, `cli` runs it and the other
+/// commands.
 const COMPOSERS: &[&str] = &["app", "cli"];
 
 #[test]
@@ -88,7 +92,10 @@ fn crates_depend_on_what_the_map_allows() {
         let name = package["name"].as_str().unwrap();
         let inside = package["manifest_path"].as_str().unwrap().contains("/crates/");
         let Some((_, allowed)) = CRATES.iter().find(|(n, _)| *n == name) else {
-            assert!(!inside, "{name} is not in the map of crates: add it, with what it may depend on");
+            assert!(
+                !inside,
+                "{name} is not in the map of crates: add it, with what it may depend on"
+            );
             continue;
         };
         for dependency in package["dependencies"].as_array().unwrap() {
@@ -142,9 +149,14 @@ fn every_module_of_the_server_is_on_the_map() {
 #[test]
 fn unsafe_code_lives_in_the_worker_only() {
     for crate_ in ["media", "proto", "hub", "server"] {
-        let root = ["lib.rs", "main.rs"].map(|f| repository().join("crates").join(crate_).join("src").join(f));
+        let root = ["lib.rs", "main.rs"]
+            .map(|f| repository().join("crates").join(crate_).join("src").join(f));
         let root = root.iter().find(|f| f.exists()).unwrap();
-        assert!(fs::read_to_string(root).unwrap().contains("#![forbid(unsafe_code)]"), "{}", root.display());
+        assert!(
+            fs::read_to_string(root).unwrap().contains("#![forbid(unsafe_code)]"),
+            "{}",
+            root.display()
+        );
     }
 }
 
@@ -171,7 +183,8 @@ fn allowed(module: &str, named: &str) -> bool {
     except || !composer && target.is_none_or(|target| home == Some(target))
 }
 
-/// The module a file holds, as a path below the crate's root: `endpoint::rtsp::session`; empty for the root.
+/// The module a file holds, as a path below the crate's root: `endpoint::rtsp::session`; empty for
+/// the root.
 fn module_of(file: &Path, root: &str) -> String {
     let below = file.strip_prefix(root).expect("a file below the root").with_extension("");
     let parts: Vec<_> = below.iter().map(|p| p.to_string_lossy().into_owned()).collect();
@@ -203,7 +216,10 @@ fn sources(root: &str) -> Vec<(PathBuf, String)> {
                 open.push(path);
             } else if path.extension().is_some_and(|e| e == "rs") {
                 let code = code_only(&fs::read_to_string(&path).expect("a readable file"));
-                found.push((path.strip_prefix(repository()).expect("a file of the repository").to_owned(), code));
+                found.push((
+                    path.strip_prefix(repository()).expect("a file of the repository").to_owned(),
+                    code,
+                ));
             }
         }
     }
@@ -211,17 +227,20 @@ fn sources(root: &str) -> Vec<(PathBuf, String)> {
     found
 }
 
-/// Drops line comments; a `//` within a string drops the rest of its line, which holds no path that matters.
+/// Drops line comments; a `//` within a string drops the rest of its line, which holds no path that
+/// matters.
 fn code_only(source: &str) -> String {
     source.lines().map(|l| l.split("//").next().unwrap_or_default()).collect::<Vec<_>>().join("\n")
 }
 
-/// All paths that begin with `first`, with the trees of `use` spelled out: `crate::{a::{b, c}, d}` is three paths.
+/// All paths that begin with `first`, with the trees of `use` spelled out: `crate::{a::{b, c}, d}`
+/// is three paths.
 fn paths(code: &str, first: &str) -> Vec<String> {
     let start = format!("{first}::");
     let mut found = Vec::new();
     for (at, _) in code.match_indices(&start) {
-        let inside_a_word = code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
+        let inside_a_word =
+            code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_' || c == ':');
         if !inside_a_word {
             expand(first, &mut code[at + start.len()..].chars().peekable(), &mut found);
         }
@@ -230,11 +249,17 @@ fn paths(code: &str, first: &str) -> Vec<String> {
 }
 
 /// Reads the rest of a path behind `prefix::`.
-fn expand(prefix: &str, rest: &mut std::iter::Peekable<std::str::Chars<'_>>, found: &mut Vec<String>) {
+fn expand(
+    prefix: &str,
+    rest: &mut std::iter::Peekable<std::str::Chars<'_>>,
+    found: &mut Vec<String>,
+) {
     let mut path = format!("{prefix}::");
     loop {
         match rest.peek() {
-            Some(c) if c.is_alphanumeric() || matches!(c, '_' | ':' | '*') => path.extend(rest.next()),
+            Some(c) if c.is_alphanumeric() || matches!(c, '_' | ':' | '*') => {
+                path.extend(rest.next())
+            }
             Some('{') if path.ends_with("::") => {
                 rest.next();
                 return expand_group(path.trim_end_matches(':'), rest, found);
@@ -245,7 +270,11 @@ fn expand(prefix: &str, rest: &mut std::iter::Peekable<std::str::Chars<'_>>, fou
     found.push(path.trim_end_matches(':').to_owned());
 }
 
-fn expand_group(prefix: &str, rest: &mut std::iter::Peekable<std::str::Chars<'_>>, found: &mut Vec<String>) {
+fn expand_group(
+    prefix: &str,
+    rest: &mut std::iter::Peekable<std::str::Chars<'_>>,
+    found: &mut Vec<String>,
+) {
     while let Some(&c) = rest.peek() {
         match c {
             '}' => {
@@ -280,8 +309,14 @@ fn a_breach_is_seen() {
     assert!(!allowed("endpoint::rtsp::session", "source::rtsp::Pull"));
     assert!(!allowed("endpoint::rtsp", "app::start"));
     assert!(!allowed("endpoint::rtsp", &resolve("endpoint::rtsp", "super::webrtc::Media")));
-    assert!(!allowed("endpoint::rtsp::session", &resolve("endpoint::rtsp::session", "super::super::webrtc")));
-    assert!(allowed("endpoint::rtsp::session", &resolve("endpoint::rtsp::session", "super::auth::Digest")));
+    assert!(!allowed(
+        "endpoint::rtsp::session",
+        &resolve("endpoint::rtsp::session", "super::super::webrtc")
+    ));
+    assert!(allowed(
+        "endpoint::rtsp::session",
+        &resolve("endpoint::rtsp::session", "super::auth::Digest")
+    ));
     assert!(!allowed("cameras", "config::Camera"));
     assert!(allowed("endpoint::rtsp::session", "endpoint::rtsp::auth"));
     assert!(allowed("endpoint::rtsp::session", "cameras::Cameras"));

@@ -1,6 +1,9 @@
 //! How soon a viewer who comes sees something, and something live.
 
-use harness::{Browser, DEADLINE, Joined, KeyframeWatch, Line, Publisher, PublisherOptions, Server, skip_without};
+use harness::{
+    Browser, DEADLINE, Joined, KeyframeWatch, Line, Publisher, PublisherOptions, Server,
+    skip_without,
+};
 use std::{thread, time::Duration};
 
 const JOINS: usize = 10;
@@ -23,23 +26,39 @@ fn join_half_way(gop_seconds: u32, picture: (f64, f64), live: (f64, f64)) {
     }
     let Some(browser) = Browser::start().expect("a browser") else { return };
     let server = Server::with_cameras("cam: { source: publish }").expect("a server");
-    let options = PublisherOptions { gop: gop_seconds * FPS, fps: FPS, ..PublisherOptions::default() };
+    let options =
+        PublisherOptions { gop: gop_seconds * FPS, fps: FPS, ..PublisherOptions::default() };
     let _publisher = Publisher::start_with(&server.rtsp_url("cam"), &options).expect("ffmpeg");
     server.wait_for_state("cam", "live").expect("a live camera");
     let keyframes = KeyframeWatch::start(&server.rtsp_url("cam")).expect("ffprobe");
     let half = Duration::from_millis(u64::from(gop_seconds) * 500);
-    let joined: Vec<_> = (0..JOINS).map(|i| join_at(&browser, &server, &keyframes, half, i)).collect();
+    let joined: Vec<_> =
+        (0..JOINS).map(|i| join_at(&browser, &server, &keyframes, half, i)).collect();
     eprintln!("{joined:#?}");
 
-    let mut line = Line::new(&format!("joined half-way into {gop_seconds} s from keyframe to keyframe, median of {JOINS}"));
-    let settled = |j: &Joined| j.settled_latency_ms.as_ref().and_then(|l| l.p50).unwrap_or(f64::INFINITY);
+    let mut line = Line::new(&format!(
+        "joined half-way into {gop_seconds} s from keyframe to keyframe, median of {JOINS}"
+    ));
+    let settled =
+        |j: &Joined| j.settled_latency_ms.as_ref().and_then(|l| l.p50).unwrap_or(f64::INFINITY);
     line.at_most("first picture ms", median(&joined, |j| j.first_picture_ms), picture.0, picture.1);
-    line.at_most("first live ms", median(&joined, |j| j.first_live_ms.unwrap_or(f64::INFINITY)), live.0, live.1);
+    line.at_most(
+        "first live ms",
+        median(&joined, |j| j.first_live_ms.unwrap_or(f64::INFINITY)),
+        live.0,
+        live.1,
+    );
     line.at_most("p50 ms after 2 s", median(&joined, settled), 20.0, 35.0);
     line.finish();
 }
 
-fn join_at(browser: &Browser, server: &Server, keyframes: &KeyframeWatch, after: Duration, i: usize) -> Joined {
+fn join_at(
+    browser: &Browser,
+    server: &Server,
+    keyframes: &KeyframeWatch,
+    after: Duration,
+    i: usize,
+) -> Joined {
     let (name, url) = (format!("join {i}"), server.whep_url("cam"));
     browser.prepare(&name, &url).expect("a page");
     keyframes.wait_for_next(DEADLINE).expect("a keyframe");

@@ -1,6 +1,9 @@
 //! Capture to shown, read off the picture itself, over every way into the server.
 
-use harness::{Browser, Camera, DEADLINE, Line, Measured, Publisher, PublisherOptions, Server, free_udp_port, skip_without};
+use harness::{
+    Browser, Camera, DEADLINE, Line, Measured, Publisher, PublisherOptions, Server, free_udp_port,
+    skip_without,
+};
 
 /// How long each way is watched.
 const SECONDS: f64 = 20.0;
@@ -24,7 +27,9 @@ fn gstreamer_is_pulled() {
 
 #[test]
 fn the_test_picture() {
-    let server = Server::with_cameras("cam: { source: \"test:?width=1280&height=720&fps=30&gop=30\" }").unwrap();
+    let server =
+        Server::with_cameras("cam: { source: \"test:?width=1280&height=720&fps=30&gop=30\" }")
+            .unwrap();
     watch(&server, "the built-in test picture");
 }
 
@@ -37,9 +42,11 @@ fn ffmpeg_sends_mpegts() {
     let p50 = |seen: &Measured| seen.latency_ms.p50.expect("readable clocks");
     let Some(by_rtsp) = publish_and_watch("tcp") else { return };
     let port = free_udp_port();
-    let server = Server::with_cameras(&format!("cam: {{ source: 'udp://127.0.0.1:{port}' }}")).expect("a server");
+    let server = Server::with_cameras(&format!("cam: {{ source: 'udp://127.0.0.1:{port}' }}"))
+        .expect("a server");
     let options = PublisherOptions { transport: "mpegts", ..PublisherOptions::default() };
-    let _sender = Publisher::start_with(&format!("udp://127.0.0.1:{port}"), &options).expect("ffmpeg");
+    let _sender =
+        Publisher::start_with(&format!("udp://127.0.0.1:{port}"), &options).expect("ffmpeg");
     let Some(by_mpegts) = watch(&server, "ffmpeg, sent as MPEG-TS over UDP") else { return };
     let mut line = Line::new("MPEG-TS over UDP against RTSP over TCP");
     line.at_most("p50 ms more", p50(&by_mpegts) - p50(&by_rtsp), 5.0, 15.0);
@@ -70,17 +77,21 @@ fn watch(server: &Server, way: &str) -> Option<Measured> {
 
 /// From a frame's last packet in to its first packet out, by the server's own histogram.
 fn passes_quickly(server: &Server, way: &str) {
-    let read = |series: &str| server.metric(&format!("neverblink_ingest_to_send_seconds_{series}")).expect("a histogram");
+    let read = |series: &str| {
+        server.metric(&format!("neverblink_ingest_to_send_seconds_{series}")).expect("a histogram")
+    };
     let labels = r#"camera="cam",protocol="webrtc""#;
     let within = |bound: &str| read(&format!("bucket{{{labels},le=\"{bound}\"}}"));
     let frames = read(&format!("count{{{labels}}}"));
-    let mut line = Line::new(&format!("{way}, from the last packet of a frame in to its first packet out"));
+    let mut line =
+        Line::new(&format!("{way}, from the last packet of a frame in to its first packet out"));
     line.at_least("frames", frames, SECONDS * 29.0, SECONDS * 28.0);
     line.at_least("% within 2 ms", 100.0 * within("0.002") / frames, 99.0, 90.0);
     line.finish();
 }
 
-/// A viewer who has just joined watches the newest group of pictures in a hurry; that is what `join.rs` measures.
+/// A viewer who has just joined watches the newest group of pictures in a hurry; that is what
+/// `join.rs` measures.
 fn settle(browser: &Browser) {
     let calm = "player.probe.frames.length > 60";
     browser.wait_for("viewer", calm, DEADLINE).expect("two seconds of pictures");

@@ -1,12 +1,14 @@
 //! Packets lost on the way to the browser, near and far.
 //!
-//! Cells that are ignored belong to the whole table of `./x bench must-show loss`; the others hold the promise wherever tests run.
+//! Cells that are ignored belong to the whole table of `./x bench must-show loss`; the others hold
+//! the promise wherever tests run.
 
 use harness::{Browser, DEADLINE, Line, Measured, Server, ServerOptions, command, lan, relay};
 use std::time::Duration;
 
 const SECONDS: f64 = 20.0;
-const CAMERA: &str = "cam: { source: \"test:?width=1280&height=720&fps=30&gop=30&bitrate=2500000&noise=30\" }";
+const CAMERA: &str =
+    "cam: { source: \"test:?width=1280&height=720&fps=30&gop=30&bitrate=2500000&noise=30\" }";
 /// Each way, to a viewer far away.
 const DELAY: Duration = Duration::from_millis(20);
 
@@ -82,8 +84,14 @@ fn lose_near(percent: u32) {
             return;
         }
         let host = lan::SERVER;
-        let server = Server::start(ServerOptions { cameras: CAMERA.into(), host, ..ServerOptions::default() }).expect("a server");
-        let browser = Browser::spawn(lan.at_viewer("node", ["tests/browser/driver.mjs"])).expect("a browser");
+        let server = Server::start(ServerOptions {
+            cameras: CAMERA.into(),
+            host,
+            ..ServerOptions::default()
+        })
+        .expect("a server");
+        let browser =
+            Browser::spawn(lan.at_viewer("node", ["tests/browser/driver.mjs"])).expect("a browser");
         browser.watch("viewer", &server.whep_url("cam")).expect("a picture");
         settle(&browser);
         lan.lose(percent).expect("loss");
@@ -100,14 +108,18 @@ fn lose_far(percent: u32) {
     let way = relay::Way { delay: DELAY, loss_down: percent.into(), loss_up: 0, seed: 7 };
     let relay = relay::Relay::start(server.webrtc(), way).expect("a relay");
     let browser = Browser::spawn(command("node", ["tests/browser/driver.mjs"])).expect("a browser");
-    browser.watch_by_relay("viewer", &server.whep_url("cam"), relay.address().port()).expect("a picture");
+    browser
+        .watch_by_relay("viewer", &server.whep_url("cam"), relay.address().port())
+        .expect("a picture");
     settle(&browser);
     measure(&server, &browser, percent, 2 * DELAY.as_millis());
 }
 
 /// A viewer who has just joined watches the newest group of pictures in a hurry.
 fn settle(browser: &Browser) {
-    browser.wait_for("viewer", "player.probe.frames.length > 60", DEADLINE).expect("two seconds of pictures");
+    browser
+        .wait_for("viewer", "player.probe.frames.length > 60", DEADLINE)
+        .expect("two seconds of pictures");
 }
 
 fn measure(server: &Server, browser: &Browser, percent: u32, round_trip: u128) {
@@ -119,7 +131,9 @@ fn measure(server: &Server, browser: &Browser, percent: u32, round_trip: u128) {
 
 fn judge(percent: u32, round_trip: u128, seen: &Measured, published: f64) {
     eprintln!("{seen:#?}");
-    let mut line = Line::new(&format!("{percent:2} % lost toward Chromium, round trip {round_trip:2} ms, for {SECONDS} s"));
+    let mut line = Line::new(&format!(
+        "{percent:2} % lost toward Chromium, round trip {round_trip:2} ms, for {SECONDS} s"
+    ));
     let (fps, freezes) = (seen.decoded_fps(), seen.freezes() as f64);
     if percent <= if round_trip == 0 { 10 } else { 3 } {
         line.at_least("fps", fps, 29.0, 26.0).at_most("freezes", freezes, 0.0, 3.0);
@@ -129,9 +143,19 @@ fn judge(percent: u32, round_trip: u128, seen: &Measured, published: f64) {
     }
     let latency = |p: Option<f64>| p.unwrap_or(f64::INFINITY);
     // Nobody watched past the relay.
-    line.at_least("p50 ms", latency(seen.latency_ms.p50), round_trip as f64 / 2.0, round_trip as f64 / 2.0);
+    line.at_least(
+        "p50 ms",
+        latency(seen.latency_ms.p50),
+        round_trip as f64 / 2.0,
+        round_trip as f64 / 2.0,
+    );
     line.seen("p99 ms", latency(seen.latency_ms.p99)).seen("published fps", published);
     let count = |name: &str| seen.stats[name].as_f64().unwrap_or(0.0);
-    line.at_least("packets missed or asked for again", count("packetsLost") + count("nackCount"), 1.0, 1.0);
+    line.at_least(
+        "packets missed or asked for again",
+        count("packetsLost") + count("nackCount"),
+        1.0,
+        1.0,
+    );
     line.finish();
 }

@@ -1,5 +1,6 @@
-//! Encoders in hardware, as the kernel offers them: its virtual one, `vicodec`, in a virtual machine. What it makes is no H.264 (but
-//! FWHT, which is as good for the conversation), so what cameras make of it is seen with one that lies about that.
+//! Encoders in hardware, as the kernel offers them: its virtual one, `vicodec`, in a virtual
+//! machine. What it makes is no H.264 (but FWHT, which is as good for the conversation), so what
+//! cameras make of it is seen with one that lies about that.
 #![allow(
     clippy::unwrap_used,
     clippy::print_stdout,
@@ -28,16 +29,25 @@ planes: { source: \"v4l2:/dev/video1?width=320&height=180&fps=15&encoder=softwar
 hard: { source: \"v4l2:/dev/video0?width=320&height=180&fps=15&encoder=hardware\", on_demand: true }";
 
 fn start(guest: &Guest, camera: &str) -> Result<Value> {
-    let answer = http::request(guest.http(), "POST", &format!("/api/v1/cameras/{camera}/start?timeout=15"), &[], b"")?;
+    let answer = http::request(
+        guest.http(),
+        "POST",
+        &format!("/api/v1/cameras/{camera}/start?timeout=15"),
+        &[],
+        b"",
+    )?;
     answer.json()
 }
 
 fn stop(guest: &Guest, camera: &str) -> Result<()> {
-    http::request(guest.http(), "POST", &format!("/api/v1/cameras/{camera}/stop"), &[], b"").map(drop)
+    http::request(guest.http(), "POST", &format!("/api/v1/cameras/{camera}/stop"), &[], b"")
+        .map(drop)
 }
 
 fn wait_for_words(guest: &Guest, camera: &str, words: &str) {
-    let event = guest.log().wait_for(words, SOON, |event| event["camera"] == camera && event.to_string().contains(words));
+    let event = guest.log().wait_for(words, SOON, |event| {
+        event["camera"] == camera && event.to_string().contains(words)
+    });
     event.unwrap();
 }
 
@@ -59,7 +69,8 @@ fn cameras_are_encoded_in_software_where_nothing_else_is(guest: &Guest) {
     for camera in ["raw", "planes"] {
         wait_for_words(guest, camera, "encoded in software");
         let live = guest.wait_for_words(camera, "live", "").unwrap();
-        let told = (&live["tracks"][0]["codec"], &live["tracks"][0]["width"], &live["capture_clock"]);
+        let told =
+            (&live["tracks"][0]["codec"], &live["tracks"][0]["width"], &live["capture_clock"]);
         let width = if camera == "raw" { 640 } else { 320 };
         assert_eq!(told, (&"h264".into(), &width.into(), &"sensor".into()), "{live}");
     }
@@ -76,7 +87,11 @@ fn hardware_that_is_asked_for_and_missing_is_told_in_words(guest: &Guest) {
     assert!(answer.contains("encoder=hardware") && answer.contains(words), "{answer}");
     stop(guest, "hard").unwrap();
     start(guest, "raw").unwrap();
-    assert_eq!(guest.wait_for_words("raw", "live", "").unwrap()["state"], "live", "by itself a camera passes it over");
+    assert_eq!(
+        guest.wait_for_words("raw", "live", "").unwrap()["state"],
+        "live",
+        "by itself a camera passes it over"
+    );
     stop(guest, "raw").unwrap();
 }
 
@@ -84,7 +99,11 @@ fn an_encoder_that_lies_costs_a_second_and_no_camera(guest: &Guest) {
     assert_eq!(guest.order("liar").unwrap().trim(), "done");
     let devices: Value = serde_json::from_str(&guest.order("devices").unwrap()).unwrap();
     let liar = &devices["encoders"][0];
-    assert_eq!((&liar["driver"], liar["takes"].as_array().map(Vec::len)), (&"vicodec".into(), Some(2)), "{devices}");
+    assert_eq!(
+        (&liar["driver"], liar["takes"].as_array().map(Vec::len)),
+        (&"vicodec".into(), Some(2)),
+        "{devices}"
+    );
     start(guest, "raw").unwrap();
     wait_for_words(guest, "raw", "encoded by vicodec (vicodec, ");
     wait_for_words(guest, "raw", "encoded in software from now on");
@@ -105,7 +124,8 @@ const GOP: u16 = 12;
 
 /// A picture of a few shades, another for each number.
 fn picture(width: usize, height: usize, number: u64) -> I420 {
-    let options = worker::picture::Options { name: number.to_string(), width, height, fps: FPS, noise: 0 };
+    let options =
+        worker::picture::Options { name: number.to_string(), width, height, fps: FPS, noise: 0 };
     worker::picture::Picture::new(&options).draw(clock::now()).clone()
 }
 
@@ -122,7 +142,8 @@ fn open() -> Encoder {
 }
 
 fn session(width: u32, height: u32) -> Session<u64> {
-    let wish = Wish { width, height, fps: FPS, gop: GOP, bitrate: 1_000_000, colour: Default::default() };
+    let wish =
+        Wish { width, height, fps: FPS, gop: GOP, bitrate: 1_000_000, colour: Default::default() };
     Session::start(open(), &wish).unwrap()
 }
 
@@ -155,7 +176,8 @@ fn head(coded: &[u8]) -> (u32, u32, bool) {
     (number(12), number(16), number(20) & 1 << 10 != 0)
 }
 
-/// Every picture comes out once, in order, with what belongs to it, of its own size, and with keyframes as asked for.
+/// Every picture comes out once, in order, with what belongs to it, of its own size, and with
+/// keyframes as asked for.
 fn all_come_out(width: u32, height: u32) {
     let (mut one, mut other) = (session(width, height), session(640, 360));
     let (mut done, mut of_other) = (Vec::new(), Vec::new());
@@ -175,10 +197,24 @@ fn all_come_out(width: u32, height: u32) {
     let heads: Vec<_> = done.iter().map(|d| head(&d.bytes)).collect();
     assert!(heads.iter().all(|(w, h, _)| (*w, *h) == (width, height)), "{heads:?}");
     assert!(heads.iter().step_by(GOP.into()).all(|(.., key)| *key), "{heads:?}");
-    assert_eq!(heads.iter().filter(|(.., key)| *key).count() as u64, PICTURES / u64::from(GOP), "{heads:?}");
-    assert!(done.iter().chain(&of_other).all(|d| d.by_time && !d.damaged && d.left_out == 0), "times are carried through");
-    assert_eq!(of_other.iter().map(|d| d.tag.unwrap()).max(), Some(1000 + PICTURES - 4), "two at a time do not mix");
-    assert!(!one.force_keyframe() && !one.set_bitrate(5000), "this driver knows neither, and nothing breaks");
+    assert_eq!(
+        heads.iter().filter(|(.., key)| *key).count() as u64,
+        PICTURES / u64::from(GOP),
+        "{heads:?}"
+    );
+    assert!(
+        done.iter().chain(&of_other).all(|d| d.by_time && !d.damaged && d.left_out == 0),
+        "times are carried through"
+    );
+    assert_eq!(
+        of_other.iter().map(|d| d.tag.unwrap()).max(),
+        Some(1000 + PICTURES - 4),
+        "two at a time do not mix"
+    );
+    assert!(
+        !one.force_keyframe() && !one.set_bitrate(5000),
+        "this driver knows neither, and nothing breaks"
+    );
     println!("{width}x{height}: {} of {PICTURES} in {:?}", done.len(), clock::mono().since(began));
 }
 
@@ -207,7 +243,14 @@ fn in_the_guest() {
     all_come_out(652, 364);
     let why = Session::<u64>::start(
         open(),
-        &Wish { width: 8000, height: 64, fps: FPS, gop: GOP, bitrate: 1, colour: Default::default() },
+        &Wish {
+            width: 8000,
+            height: 64,
+            fps: FPS,
+            gop: GOP,
+            bitrate: 1,
+            colour: Default::default(),
+        },
     );
     assert!(why.err().unwrap().to_string().starts_with("it does not take 8000x64"));
     its_end_is_noticed();

@@ -1,9 +1,10 @@
-//! JPEG for whatever shows images and nothing else: multipart streams and snapshots, from a worker that decodes.
+//! JPEG for whatever shows images and nothing else: multipart streams and snapshots, from a worker
+//! that decodes.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use harness::{
-    Browser, DEADLINE, Line, Measured, Publisher, PublisherOptions, Server, ServerOptions, WebCamera, command, http, in_ci,
-    skip_without, wait_until, wall_clock,
+    Browser, DEADLINE, Line, Measured, Publisher, PublisherOptions, Server, ServerOptions,
+    WebCamera, command, http, in_ci, skip_without, wait_until, wall_clock,
 };
 use nix::{
     sys::signal::{Signal, kill},
@@ -26,7 +27,8 @@ fn server(cameras: &str) -> Server {
 }
 
 fn ffprobe(args: &[&str]) -> String {
-    let output = command("ffprobe", ["-v", "error", "-of", "csv=p=0"].iter().chain(args)).output().unwrap();
+    let output =
+        command("ffprobe", ["-v", "error", "-of", "csv=p=0"].iter().chain(args)).output().unwrap();
     let errors = String::from_utf8_lossy(&output.stderr);
     assert!(output.status.success() && errors.is_empty(), "{args:?}: {errors}");
     String::from_utf8(output.stdout).unwrap().trim().to_owned()
@@ -41,7 +43,16 @@ fn ffprobe_reads_the_multipart_with_and_without_headers_of_its_own() {
     for query in ["", "?headers=1", "?width=160&fps=10"] {
         let url = server.url(&format!("/live/cam/mjpeg{query}"));
         let show = "stream=codec_name,width,height,nb_read_frames";
-        let seen = ffprobe(&["-f", "mpjpeg", "-read_intervals", "%+#20", "-count_frames", "-show_entries", show, &url]);
+        let seen = ffprobe(&[
+            "-f",
+            "mpjpeg",
+            "-read_intervals",
+            "%+#20",
+            "-count_frames",
+            "-show_entries",
+            show,
+            &url,
+        ]);
         let size = if query.contains("width") { "160,90" } else { "320,180" };
         assert_eq!(seen, format!("mjpeg,{size},20"), "{query}");
     }
@@ -110,7 +121,8 @@ fn two_hundred_viewers_share_one_decoding_and_one_encoding_and_those_who_stop_co
     let stopped = watchers(&server, 20, path);
     read_for(&mut readers, Duration::from_secs(4));
     let counts = || {
-        let of = |name: &str| server.metric(&format!("neverblink_{name}{{camera=\"cam\"}}")).unwrap();
+        let of =
+            |name: &str| server.metric(&format!("neverblink_{name}{{camera=\"cam\"}}")).unwrap();
         [of("pictures_decoded_total"), of("pictures_encoded_total"), of("camera_frames_total")]
     };
     let (before, resident) = (counts(), server.usage().unwrap().resident);
@@ -126,16 +138,27 @@ fn two_hundred_viewers_share_one_decoding_and_one_encoding_and_those_who_stop_co
     line.at_most("decoded", decoded, frames + 45.0, frames + 45.0);
     line.at_most("encoded", encoded, frames / 2.0 + 15.0, frames / 2.0 + 30.0);
     line.at_least("encoded", encoded, frames / 2.0 * 0.9, frames / 2.0 * 0.5);
-    line.at_least("share of the encoded that each reader got, %", 100.0 * shown / encoded, 90.0, 70.0);
+    line.at_least(
+        "share of the encoded that each reader got, %",
+        100.0 * shown / encoded,
+        90.0,
+        70.0,
+    );
     line.at_most("memory grew by MiB", grown / f64::from(1 << 20), 4.0, 8.0);
     line.finish();
-    assert_eq!((viewers, server.metric(r#"neverblink_pictures_workers{camera="cam"}"#).unwrap()), (200.0, 1.0));
+    assert_eq!(
+        (viewers, server.metric(r#"neverblink_pictures_workers{camera="cam"}"#).unwrap()),
+        (200.0, 1.0)
+    );
     drop(stopped);
 }
 
 /// The process that makes the pictures of `cam`.
 fn picture_worker(server: &Server) -> Option<Pid> {
-    let named = |pid: &Pid| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "nbjpeg:cam");
+    let named = |pid: &Pid| {
+        fs::read_to_string(format!("/proc/{pid}/comm"))
+            .is_ok_and(|name| name.trim() == "nbjpeg:cam")
+    };
     server.workers().into_iter().find(named)
 }
 
@@ -156,14 +179,20 @@ fn a_killed_worker_is_replaced_within_a_second_on_the_same_connections() {
     all_see(&mut readers, 10);
     let worker = picture_worker(&server).unwrap();
     kill(worker, Signal::SIGKILL).unwrap();
-    wait_until("its end", DEADLINE, || (picture_worker(&server) != Some(worker)).then_some(())).unwrap();
+    wait_until("its end", DEADLINE, || (picture_worker(&server) != Some(worker)).then_some(()))
+        .unwrap();
     readers.iter_mut().for_each(Watcher::read);
     let took = all_see(&mut readers, 2);
-    let mut line = Line::new("the worker that decodes is killed while ten watch: from its end to two more pictures for all");
+    let mut line = Line::new(
+        "the worker that decodes is killed while ten watch: from its end to two more pictures for all",
+    );
     line.at_most("ms", took.as_secs_f64() * 1000.0, 1000.0, 1500.0);
     line.finish();
     assert!(picture_worker(&server).is_some_and(|new| new != worker));
-    assert_eq!(server.metric(r#"neverblink_pictures_worker_restarts_total{camera="cam"}"#).unwrap(), 1.0);
+    assert_eq!(
+        server.metric(r#"neverblink_pictures_worker_restarts_total{camera="cam"}"#).unwrap(),
+        1.0
+    );
 }
 
 /// A snapshot, and how long it took in milliseconds.
@@ -175,12 +204,16 @@ fn snapshot(server: &Server, path: &str) -> (http::Response, f64) {
 
 #[test]
 fn snapshots_come_at_once_and_are_young() {
-    let server = server(&format!("cam: {{ source: '{PICTURE}' }}\ncold: {{ source: '{PICTURE}', on_demand: true }}"));
+    let server = server(&format!(
+        "cam: {{ source: '{PICTURE}' }}\ncold: {{ source: '{PICTURE}', on_demand: true }}"
+    ));
     // The keyframe before may be a second old, so that the worker has something to catch up with.
     std::thread::sleep(Duration::from_millis(1700));
     let (first, to_first) = snapshot(&server, "/live/cam/snapshot.jpg");
     let (cold, to_cold) = snapshot(&server, "/live/cold/snapshot.jpg?width=640");
-    let mut warm: Vec<_> = (0..7).map(|i| snapshot(&server, &format!("/live/cam/snapshot.jpg?quality={}", 70 + i)).1).collect();
+    let mut warm: Vec<_> = (0..7)
+        .map(|i| snapshot(&server, &format!("/live/cam/snapshot.jpg?quality={}", 70 + i)).1)
+        .collect();
     warm.sort_by(f64::total_cmp);
     let captured: f64 = cold.header("x-timestamp").unwrap().parse().unwrap();
     let age = wall_clock() / 1e3 - captured;
@@ -190,13 +223,19 @@ fn snapshots_come_at_once_and_are_young() {
     line.at_most("ms from a camera that was off", to_cold, 2000.0, 4000.0);
     line.finish();
     assert!((0.0..5.0).contains(&age), "{age} s old");
-    assert_eq!((first.status, cold.status, first.header("content-type")), (200, 200, Some("image/jpeg")));
+    assert_eq!(
+        (first.status, cold.status, first.header("content-type")),
+        (200, 200, Some("image/jpeg"))
+    );
     if !skip_without(&["ffprobe"]) {
         for (picture, size) in [(&first, "1280,720"), (&cold, "640,360")] {
             let file = server.directory().join("snapshot.jpg");
             fs::write(&file, &picture.body).unwrap();
             let show = "stream=codec_name,width,height,pix_fmt,color_range";
-            assert_eq!(ffprobe(&["-show_entries", show, file.to_str().unwrap()]), format!("mjpeg,{size},yuvj420p,pc"));
+            assert_eq!(
+                ffprobe(&["-show_entries", show, file.to_str().unwrap()]),
+                format!("mjpeg,{size},yuvj420p,pc")
+            );
         }
     }
 }
@@ -213,7 +252,10 @@ fn a_crowd_shares_a_snapshot_and_max_age_decides_how_old_it_may_be() {
     std::thread::sleep(Duration::from_millis(200));
     assert!(at("?max_age=0") > first, "a new one");
     // The worker goes home when nobody asks any more.
-    wait_until("the end of the worker", DEADLINE, || picture_worker(&server).is_none().then_some(())).unwrap();
+    wait_until("the end of the worker", DEADLINE, || {
+        picture_worker(&server).is_none().then_some(())
+    })
+    .unwrap();
 }
 
 #[test]
@@ -226,7 +268,11 @@ fn whoever_asks_in_vain_is_told_why() {
         let answer = http::get(server.http(), path).unwrap();
         assert!(begun.elapsed() < Duration::from_secs(5), "{path} took {:?}", begun.elapsed());
         let error = answer.json().unwrap()["error"].clone();
-        (answer.status, error["code"].as_str().unwrap().to_owned(), format!("{} {}", error["message"], error["hint"]))
+        (
+            answer.status,
+            error["code"].as_str().unwrap().to_owned(),
+            format!("{} {}", error["message"], error["hint"]),
+        )
     };
     for kind in ["mjpeg", "snapshot.jpg"] {
         let (status, code, text) = asked(&format!("/live/none/{kind}"));
@@ -240,19 +286,35 @@ fn whoever_asks_in_vain_is_told_why() {
         assert_eq!(asked(&format!("/live/nope/{kind}")).0, 404);
         assert_eq!(asked(&format!("/live/cam/sd/{kind}")).1, "rendition_not_found");
     }
-    let _crowd: Vec<_> = (0..8).map(|i| Watcher::new(&server, &format!("/live/cam/mjpeg?width={}&fps=1", 100 + i))).collect();
-    let eight = || server.metric(r#"neverblink_viewers{camera="cam",protocol="mjpeg"}"#).is_ok_and(|n| n == 8.0);
+    let _crowd: Vec<_> = (0..8)
+        .map(|i| Watcher::new(&server, &format!("/live/cam/mjpeg?width={}&fps=1", 100 + i)))
+        .collect();
+    let eight = || {
+        server
+            .metric(r#"neverblink_viewers{camera="cam",protocol="mjpeg"}"#)
+            .is_ok_and(|n| n == 8.0)
+    };
     wait_until("eight kinds", DEADLINE, || eight().then_some(())).unwrap();
     let (status, code, text) = asked("/live/cam/mjpeg");
     assert_eq!((status, &*code), (503, "too_many_kinds_of_pictures"));
     assert!(text.contains("width=100&quality=80"), "{text}");
-    assert_eq!(http::get(server.http(), "/live/cam/snapshot.jpg?width=107&quality=80&max_age=60").unwrap().status, 200);
+    assert_eq!(
+        http::get(server.http(), "/live/cam/snapshot.jpg?width=107&quality=80&max_age=60")
+            .unwrap()
+            .status,
+        200
+    );
 }
 
 fn h265(server: &Server, bframes: u32) -> Publisher {
     let x265 = format!("keyint=30:bframes={bframes}:scenecut=0:log-level=none:frame-threads=1");
-    let encoder = Some(["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", &x265].map(String::from).to_vec());
-    let options = PublisherOptions { width: 640, height: 360, encoder, ..PublisherOptions::default() };
+    let encoder = Some(
+        ["-c:v", "libx265", "-preset", "ultrafast", "-x265-params", &x265]
+            .map(String::from)
+            .to_vec(),
+    );
+    let options =
+        PublisherOptions { width: 640, height: 360, encoder, ..PublisherOptions::default() };
     let publisher = Publisher::start_with(&server.rtsp_url("cam"), &options).unwrap();
     server.wait_for_state("cam", "live").unwrap();
     publisher
@@ -260,7 +322,9 @@ fn h265(server: &Server, bframes: u32) -> Publisher {
 
 /// The processes that decode H.265.
 fn decoders(server: &Server) -> Vec<Pid> {
-    let named = |pid: &Pid| fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "ffmpeg");
+    let named = |pid: &Pid| {
+        fs::read_to_string(format!("/proc/{pid}/comm")).is_ok_and(|name| name.trim() == "ffmpeg")
+    };
     server.workers().into_iter().filter(named).collect()
 }
 
@@ -278,7 +342,10 @@ fn h265_is_shown_by_an_ffmpeg_of_its_own_that_is_replaced_when_it_dies() {
         let file = server.directory().join("snapshot.jpg");
         fs::write(&file, &picture.body).unwrap();
         let show = "stream=codec_name,width,height,pix_fmt,color_range";
-        assert_eq!(ffprobe(&["-show_entries", show, file.to_str().unwrap()]), format!("mjpeg,{size},yuvj420p,pc"));
+        assert_eq!(
+            ffprobe(&["-show_entries", show, file.to_str().unwrap()]),
+            format!("mjpeg,{size},yuvj420p,pc")
+        );
     }
     let numbers = frame_numbers(&server, 640, 360, 40);
     assert!(numbers.windows(2).all(|pair| pair[0] < pair[1]), "{numbers:?}");
@@ -296,7 +363,10 @@ fn h265_is_shown_by_an_ffmpeg_of_its_own_that_is_replaced_when_it_dies() {
     see(&mut readers, 10);
     let before = decoders(&server);
     before.iter().for_each(|pid| kill(*pid, Signal::SIGKILL).unwrap());
-    wait_until("their end", DEADLINE, || before.iter().all(|pid| !decoders(&server).contains(pid)).then_some(())).unwrap();
+    wait_until("their end", DEADLINE, || {
+        before.iter().all(|pid| !decoders(&server).contains(pid)).then_some(())
+    })
+    .unwrap();
     let begun = Instant::now();
     readers.iter_mut().for_each(Watcher::read);
     see(&mut readers, 2);
@@ -305,8 +375,18 @@ fn h265_is_shown_by_an_ffmpeg_of_its_own_that_is_replaced_when_it_dies() {
     let captured: f64 = warm.header("x-timestamp").unwrap().parse().unwrap();
     let mut line = Line::new("H.265 of 640x360 as JPEG by ffmpeg");
     line.at_most("ms to the first snapshot", to_cold, 1000.0, 4000.0);
-    line.at_most("ms from the end of the decoder to two more pictures for ten", took.as_secs_f64() * 1e3, 1000.0, 4000.0);
-    line.at_most("ms from arrival to a snapshot", (wall_clock() / 1e3 - captured) * 1e3, 500.0, 2000.0);
+    line.at_most(
+        "ms from the end of the decoder to two more pictures for ten",
+        took.as_secs_f64() * 1e3,
+        1000.0,
+        4000.0,
+    );
+    line.at_most(
+        "ms from arrival to a snapshot",
+        (wall_clock() / 1e3 - captured) * 1e3,
+        500.0,
+        2000.0,
+    );
     line.finish();
     drop(readers);
     wait_until("the end of all", DEADLINE, || decoders(&server).is_empty().then_some(())).unwrap();
@@ -319,11 +399,13 @@ fn h265_is_refused_with_a_hint_where_there_is_no_ffmpeg() {
     }
     // The harness starts the server by setpriv; nothing else is there.
     let (poor, path) = (tempfile::tempdir().unwrap(), std::env::var_os("PATH").unwrap());
-    let setpriv = std::env::split_paths(&path).map(|d| d.join("setpriv")).find(|f| f.is_file()).unwrap();
+    let setpriv =
+        std::env::split_paths(&path).map(|d| d.join("setpriv")).find(|f| f.is_file()).unwrap();
     std::os::unix::fs::symlink(setpriv, poor.path().join("setpriv")).unwrap();
     let environment = vec![("PATH".into(), poor.path().to_str().unwrap().to_owned())];
     let cameras = "cam: { source: publish }".into();
-    let server = Server::start(ServerOptions { cameras, environment, ..ServerOptions::default() }).unwrap();
+    let server =
+        Server::start(ServerOptions { cameras, environment, ..ServerOptions::default() }).unwrap();
     let _publisher = h265(&server, 0);
     let answer = http::get(server.http(), "/live/cam/snapshot.jpg").unwrap();
     let error = answer.json().unwrap()["error"].clone();
@@ -339,9 +421,11 @@ fn reordered_frames_are_shown_in_order() {
         return;
     }
     let server = Server::with_cameras("cam: { source: publish }").unwrap();
-    let encoder = ["-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "30", "-pix_fmt", "yuv420p"];
+    let encoder =
+        ["-c:v", "libx264", "-preset", "veryfast", "-bf", "2", "-g", "30", "-pix_fmt", "yuv420p"];
     let encoder = Some(encoder.map(String::from).to_vec());
-    let options = PublisherOptions { width: 640, height: 360, encoder, ..PublisherOptions::default() };
+    let options =
+        PublisherOptions { width: 640, height: 360, encoder, ..PublisherOptions::default() };
     let _publisher = Publisher::start_with(&server.rtsp_url("cam"), &options).unwrap();
     server.wait_for_state("cam", "live").unwrap();
     let numbers = frame_numbers(&server, 640, 360, 40);
@@ -371,14 +455,31 @@ fn frame_numbers(server: &Server, width: usize, height: usize, count: usize) -> 
         "-",
     ];
     let output = command("ffmpeg", args).output().unwrap();
-    assert_eq!(output.stdout.len(), width * height * count, "{}", String::from_utf8_lossy(&output.stderr));
-    output.stdout.chunks(width * height).map(|picture| frame_number(picture, width, height)).collect()
+    assert_eq!(
+        output.stdout.len(),
+        width * height * count,
+        "{}",
+        String::from_utf8_lossy(&output.stderr)
+    );
+    output
+        .stdout
+        .chunks(width * height)
+        .map(|picture| frame_number(picture, width, height))
+        .collect()
 }
 
-/// The upper half of the second row of the clock that programs read: `crates/worker/src/picture/clock.rs` specifies it.
+/// The upper half of the second row of the clock that programs read:
+/// `crates/worker/src/picture/clock.rs` specifies it.
 fn frame_number(luma: &[u8], width: usize, height: usize) -> i64 {
-    let cell = |column: usize, row: usize| luma[(2 * row + 1) * height / 90 * width + (2 * column + 1) * width / 160];
-    assert!(cell(2, 3) > 200 && cell(3, 3) < 50, "full range, and a clock: {} {}", cell(2, 3), cell(3, 3));
+    let cell = |column: usize, row: usize| {
+        luma[(2 * row + 1) * height / 90 * width + (2 * column + 1) * width / 160]
+    };
+    assert!(
+        cell(2, 3) > 200 && cell(3, 3) < 50,
+        "full range, and a clock: {} {}",
+        cell(2, 3),
+        cell(3, 3)
+    );
     (4..20).fold(0, |number, column| number << 1 | i64::from(cell(column, 3) > 128))
 }
 
@@ -392,14 +493,17 @@ fn the_latency_in_an_img_element_is_read_off_the_clock_in_the_picture() {
 
 fn watch_img(server: &Server, browser: &Browser) -> Measured {
     browser.open("page", &server.url("/ready")).unwrap();
-    browser.evaluate("page", "void (document.body.innerHTML = '<img id=img src=/live/cam/mjpeg>')").unwrap();
+    browser
+        .evaluate("page", "void (document.body.innerHTML = '<img id=img src=/live/cam/mjpeg>')")
+        .unwrap();
     browser.probe("page", "document.querySelector('#img')").unwrap();
     browser.measure("page", 2.0).unwrap();
     browser.measure("page", if in_ci() { 8.0 } else { 20.0 }).unwrap()
 }
 
 fn judge_img(promise: &str, seen: &Measured, (p50, p99): (f64, f64)) {
-    let [seen_p50, seen_p99] = [seen.latency_ms.p50, seen.latency_ms.p99].map(|p| p.expect("readable clocks"));
+    let [seen_p50, seen_p99] =
+        [seen.latency_ms.p50, seen.latency_ms.p99].map(|p| p.expect("readable clocks"));
     let mut line = Line::new(promise);
     line.at_least("fps", seen.fps, 25.0, 12.0);
     line.at_most("p50 ms", seen_p50, p50, 120.0);

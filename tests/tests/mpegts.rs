@@ -1,7 +1,9 @@
 //! Cameras that send MPEG-TS to a UDP port.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use harness::{Process, Publisher, PublisherOptions, Server, command, free_udp_port, skip_without, wait_until};
+use harness::{
+    Process, Publisher, PublisherOptions, Server, command, free_udp_port, skip_without, wait_until,
+};
 use serde_json::Value;
 use std::{net::UdpSocket, time::Duration};
 
@@ -41,7 +43,8 @@ fn a_sender_that_dies_is_told_and_its_successor_is_heard_at_once() {
     let before = frames(&server);
     let _successor = Publisher::start_with(&url, &options()).unwrap();
     wait_for(&server, "live", "");
-    wait_until("another second of frames", SOON, || (frames(&server) > before + 30).then_some(())).unwrap();
+    wait_until("another second of frames", SOON, || (frames(&server) > before + 30).then_some(()))
+        .unwrap();
 }
 
 #[test]
@@ -52,9 +55,17 @@ fn every_frame_that_is_sent_arrives() {
     let port = free_udp_port();
     let server = server(&format!("udp://127.0.0.1:{port}"));
     wait_for(&server, "connecting", "waiting for MPEG-TS");
-    let mut ffmpeg = send("testsrc2=size=640x360:rate=30", port, 300, &["-c:v", "libx264", "-tune", "zerolatency", "-g", "30"]);
+    let mut ffmpeg = send(
+        "testsrc2=size=640x360:rate=30",
+        port,
+        300,
+        &["-c:v", "libx264", "-tune", "zerolatency", "-g", "30"],
+    );
     assert!(ffmpeg.wait(Duration::from_secs(60)).unwrap().success());
-    wait_until("all but the frames before the first keyframe", SOON, || (frames(&server) >= 299).then_some(())).unwrap();
+    wait_until("all but the frames before the first keyframe", SOON, || {
+        (frames(&server) >= 299).then_some(())
+    })
+    .unwrap();
 }
 
 #[test]
@@ -62,15 +73,32 @@ fn sound_and_h265_are_carried() {
     if skip_without(&["ffmpeg"]) {
         return;
     }
-    for (picture, sound) in [(("libx264", "h264"), ("aac", "aac")), (("libx265", "h265"), ("libopus", "opus"))] {
+    for (picture, sound) in
+        [(("libx264", "h264"), ("aac", "aac")), (("libx265", "h265"), ("libopus", "opus"))]
+    {
         let port = free_udp_port();
         let server = server(&format!("udp://127.0.0.1:{port}"));
         wait_for(&server, "connecting", "waiting for MPEG-TS");
-        let codecs = ["-c:v", picture.0, "-preset", "ultrafast", "-tune", "zerolatency", "-g", "30", "-c:a", sound.0];
+        let codecs = [
+            "-c:v",
+            picture.0,
+            "-preset",
+            "ultrafast",
+            "-tune",
+            "zerolatency",
+            "-g",
+            "30",
+            "-c:a",
+            sound.0,
+        ];
         let _ffmpeg = send("testsrc2=size=320x240:rate=30", port, 900, &codecs);
         wait_until("both tracks", SOON, || {
             let camera = server.camera("uplink").ok()?;
-            let codecs: Vec<_> = camera["tracks"].as_array()?.iter().filter_map(|track| track["codec"].as_str()).collect();
+            let codecs: Vec<_> = camera["tracks"]
+                .as_array()?
+                .iter()
+                .filter_map(|track| track["codec"].as_str())
+                .collect();
             (codecs == [picture.1, sound.1] && camera["state"] == "live").then_some(())
         })
         .unwrap();
@@ -85,7 +113,8 @@ fn a_multicast_group_is_joined() {
     let port = free_udp_port();
     let server = server(&format!("udp://239.255.77.{}:{port}?interface=lo", port % 250 + 1));
     wait_for(&server, "connecting", "waiting for MPEG-TS");
-    let url = format!("udp://239.255.77.{}:{port}?localaddr=127.0.0.1&pkt_size=1316", port % 250 + 1);
+    let url =
+        format!("udp://239.255.77.{}:{port}?localaddr=127.0.0.1&pkt_size=1316", port % 250 + 1);
     let _sender = Publisher::start_with(&url, &options()).unwrap();
     wait_for(&server, "live", "");
 }
@@ -110,8 +139,26 @@ fn what_is_wrong_is_told_in_words() {
 /// ffmpeg sends so many frames with a tone, as users do.
 fn send(picture: &str, port: u16, frames: u32, codecs: &[&str]) -> Process {
     let frames = frames.to_string();
-    let mut ffmpeg = command("ffmpeg", ["-hide_banner", "-loglevel", "error", "-nostdin", "-re", "-f", "lavfi", "-i", picture]);
-    ffmpeg.args(["-re", "-f", "lavfi", "-i", "sine=frequency=500:sample_rate=48000", "-frames:v", &frames, "-shortest"]);
-    ffmpeg.args(codecs).args(["-pix_fmt", "yuv420p", "-f", "mpegts", &format!("udp://127.0.0.1:{port}?pkt_size=1316")]);
+    let mut ffmpeg = command(
+        "ffmpeg",
+        ["-hide_banner", "-loglevel", "error", "-nostdin", "-re", "-f", "lavfi", "-i", picture],
+    );
+    ffmpeg.args([
+        "-re",
+        "-f",
+        "lavfi",
+        "-i",
+        "sine=frequency=500:sample_rate=48000",
+        "-frames:v",
+        &frames,
+        "-shortest",
+    ]);
+    ffmpeg.args(codecs).args([
+        "-pix_fmt",
+        "yuv420p",
+        "-f",
+        "mpegts",
+        &format!("udp://127.0.0.1:{port}?pkt_size=1316"),
+    ]);
     Process::spawn("ffmpeg", &mut ffmpeg).unwrap()
 }

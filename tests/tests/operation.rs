@@ -21,7 +21,8 @@ fn run(directory: &Path, args: &[&str]) -> Result<(ExitStatus, String)> {
     let mut process = Process::spawn("neverblink", command.current_dir(directory))?;
     let status = process.wait(SOON)?;
     // The readers of its output may be a moment behind.
-    let said = wait_until("words", SOON, || Some(process.log().tail(100)).filter(|t| !t.is_empty()))?;
+    let said =
+        wait_until("words", SOON, || Some(process.log().tail(100)).filter(|t| !t.is_empty()))?;
     Ok((status, said))
 }
 
@@ -51,7 +52,12 @@ fn a_typo_is_told_with_file_line_key_and_the_likely_key() {
     for command in ["check", "serve"] {
         let (status, said) = run(directory.path(), &[command]).unwrap();
         assert_eq!(status.code(), Some(2), "{command}: {said}");
-        assert!(said.contains("neverblink.yml:5: cameras.front.sorce: unknown key; did you mean \"source\"?"), "{said}");
+        assert!(
+            said.contains(
+                "neverblink.yml:5: cameras.front.sorce: unknown key; did you mean \"source\"?"
+            ),
+            "{said}"
+        );
         assert!(!said.contains("hunter2"), "{said}");
     }
 }
@@ -60,9 +66,15 @@ fn a_typo_is_told_with_file_line_key_and_the_likely_key() {
 fn a_good_config_passes_the_check_and_wrong_usage_is_told() {
     let directory = directory_with("cameras:\n  front: { source: publish }\n").unwrap();
     let (status, said) = run(directory.path(), &["check"]).unwrap();
-    assert_eq!((status.code(), said.as_str()), (Some(0), "neverblink.yml is fine: 1 camera (front)"));
-    for (args, words) in [(&["serv"][..], "serve"), (&["check", "--colour"], "--colour"), (&["demo", "--source", "tst:"], "test")]
-    {
+    assert_eq!(
+        (status.code(), said.as_str()),
+        (Some(0), "neverblink.yml is fine: 1 camera (front)")
+    );
+    for (args, words) in [
+        (&["serv"][..], "serve"),
+        (&["check", "--colour"], "--colour"),
+        (&["demo", "--source", "tst:"], "test"),
+    ] {
         let (status, said) = run(directory.path(), args).unwrap();
         assert_eq!(status.code(), Some(2), "{args:?}: {said}");
         assert!(said.contains(words), "{said}");
@@ -74,13 +86,19 @@ fn without_any_config_it_says_where_one_would_be_and_how_it_looks() {
     let directory = tempfile::tempdir().unwrap();
     let (status, said) = run(directory.path(), &["serve"]).unwrap();
     assert_eq!(status.code(), Some(2), "{said}");
-    assert!(said.contains("./neverblink.yml") && said.contains("neverblink demo") && said.contains("source: rtsp://"), "{said}");
+    assert!(
+        said.contains("./neverblink.yml")
+            && said.contains("neverblink demo")
+            && said.contains("source: rtsp://"),
+        "{said}"
+    );
 }
 
 #[test]
 fn a_taken_port_is_named_with_the_key_that_wants_it() {
     for key in ["http", "rtsp", "webrtc"] {
-        let (tcp, udp) = (TcpListener::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+        let (tcp, udp) =
+            (TcpListener::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
         let address = if key == "webrtc" { udp.local_addr() } else { tcp.local_addr() }.unwrap();
         let ports = ["http", "rtsp", "webrtc"].map(|k| match k == key {
             true => format!("  {k}: {address}\n"),
@@ -89,13 +107,17 @@ fn a_taken_port_is_named_with_the_key_that_wants_it() {
         let directory = directory_with(&format!("listen:\n{}", ports.concat())).unwrap();
         let (status, said) = run(directory.path(), &["serve"]).unwrap();
         assert_eq!(status.code(), Some(1), "{said}");
-        assert!(said.contains(&address.to_string()) && said.contains(&format!("listen.{key}")), "{said}");
+        assert!(
+            said.contains(&address.to_string()) && said.contains(&format!("listen.{key}")),
+            "{said}"
+        );
     }
 }
 
 #[test]
 fn a_bad_config_is_refused_and_the_old_one_keeps_running() {
-    let server = Server::with_cameras("front: { source: 'test:?width=320&height=240&fps=10' }").unwrap();
+    let server =
+        Server::with_cameras("front: { source: 'test:?width=320&height=240&fps=10' }").unwrap();
     server.wait_for_state("front", "live").unwrap();
     let workers = server.workers();
     server.reload(&server.yaml().replace("source", "sorce")).unwrap();
@@ -103,15 +125,23 @@ fn a_bad_config_is_refused_and_the_old_one_keeps_running() {
     let config = wait_for_config(&server, "rejected").unwrap();
     let error = config["error"].as_str().unwrap();
     assert!(
-        error.contains("neverblink.yml:") && error.contains("cameras.front.sorce") && error.contains("\"source\""),
+        error.contains("neverblink.yml:")
+            && error.contains("cameras.front.sorce")
+            && error.contains("\"source\""),
         "{error}"
     );
-    let refused =
-        |e: &Value| e["message"].as_str().is_some_and(|m| m.contains("the old one keeps running")) && e["error"] == error;
+    let refused = |e: &Value| {
+        e["message"].as_str().is_some_and(|m| m.contains("the old one keeps running"))
+            && e["error"] == error
+    };
     server.log().wait_for("a line about it", SOON, refused).unwrap();
     let events = server.json("/api/v1/events").unwrap();
     assert!(
-        events["events"].as_array().unwrap().iter().any(|e| e["kind"] == "config_rejected" && e["text"] == error),
+        events["events"]
+            .as_array()
+            .unwrap()
+            .iter()
+            .any(|e| e["kind"] == "config_rejected" && e["text"] == error),
         "{events}"
     );
 
@@ -136,7 +166,10 @@ fn a_written_file_changes_what_differs_and_nothing_else() {
     let before = server.workers();
     let yaml = server.yaml();
     let yaml = yaml.replace(&format!("gone: {{ source: {picture} }}"), "new: { source: publish }");
-    let yaml = yaml.replace(&format!("moved: {{ source: {picture} }}"), "moved: { source: 'test:?width=160&height=120&fps=10' }");
+    let yaml = yaml.replace(
+        &format!("moved: {{ source: {picture} }}"),
+        "moved: { source: 'test:?width=160&height=120&fps=10' }",
+    );
     replace(&server, &yaml).unwrap();
 
     wait_until("the new camera", SOON, || server.camera("new").ok()).unwrap();
@@ -148,7 +181,11 @@ fn a_written_file_changes_what_differs_and_nothing_else() {
     .unwrap();
     let after = server.workers();
     let stayed: Vec<_> = before.iter().filter(|pid| after.contains(pid)).collect();
-    assert_eq!((stayed.len(), after.len()), (1, 2), "only `same` kept its worker: {before:?} {after:?}");
+    assert_eq!(
+        (stayed.len(), after.len()),
+        (1, 2),
+        "only `same` kept its worker: {before:?} {after:?}"
+    );
     let same = server.camera("same").unwrap();
     assert_eq!((&same["state"], &same["restarts"]), (&"live".into(), &0.into()));
 }
@@ -172,12 +209,19 @@ fn the_environment_comes_over_the_file() {
         ("WIDTH".to_owned(), "160".to_owned()),
     ];
     let cameras = "front: { source: publish }\nside: { source: 'test:?width=${WIDTH}&height=${HEIGHT:-120}&fps=5' }";
-    let options = ServerOptions { cameras: cameras.into(), environment, ..ServerOptions::default() };
+    let options =
+        ServerOptions { cameras: cameras.into(), environment, ..ServerOptions::default() };
     let error = Server::start(options.clone()).err().unwrap().to_string();
-    assert!(error.contains("NEVERBLINK_CAMERAS__FRONT__SOURCE") && error.contains("width"), "{error}");
+    assert!(
+        error.contains("NEVERBLINK_CAMERAS__FRONT__SOURCE") && error.contains("width"),
+        "{error}"
+    );
 
     let environment = vec![
-        ("NEVERBLINK_CAMERAS__FRONT__SOURCE".to_owned(), "test:?width=320&height=240&fps=5".to_owned()),
+        (
+            "NEVERBLINK_CAMERAS__FRONT__SOURCE".to_owned(),
+            "test:?width=320&height=240&fps=5".to_owned(),
+        ),
         ("WIDTH".to_owned(), "160".to_owned()),
     ];
     let server = Server::start(ServerOptions { environment, ..options }).unwrap();
@@ -188,7 +232,8 @@ fn the_environment_comes_over_the_file() {
 #[test]
 fn it_stops_within_three_seconds_whoever_is_connected() {
     for signal in [Signal::SIGTERM, Signal::SIGINT] {
-        let mut server = Server::with_cameras("a: { source: 'test:?width=320&height=240&fps=10' }").unwrap();
+        let mut server =
+            Server::with_cameras("a: { source: 'test:?width=320&height=240&fps=10' }").unwrap();
         server.wait_for_state("a", "live").unwrap();
         let mut idle = TcpStream::connect(server.http()).unwrap();
         idle.write_all(b"GET /health HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
@@ -200,7 +245,10 @@ fn it_stops_within_three_seconds_whoever_is_connected() {
         server.process().signal(signal).unwrap();
         let status = server.process().wait(Duration::from_secs(3)).unwrap();
         assert_eq!(status.code(), Some(0), "after {:?}", begun.elapsed());
-        assert!(!workers.is_empty() && workers.iter().all(|pid| !is_running(*pid)), "workers stay behind");
+        assert!(
+            !workers.is_empty() && workers.iter().all(|pid| !is_running(*pid)),
+            "workers stay behind"
+        );
     }
 }
 
@@ -211,8 +259,7 @@ fn is_running(pid: nix::unistd::Pid) -> bool {
 
 #[test]
 fn health_tells_what_is_wrong_and_how_long() {
-    let cameras =
-        "a: { source: 'test:?width=320&height=240&fps=10' }\nb: { source: publish }\nc: { source: 'test:', on_demand: true }";
+    let cameras = "a: { source: 'test:?width=320&height=240&fps=10' }\nb: { source: publish }\nc: { source: 'test:', on_demand: true }";
     let server = Server::with_cameras(cameras).unwrap();
     server.wait_for_state("a", "live").unwrap();
     let fine = http::get(server.http(), "/health").unwrap();
@@ -221,7 +268,11 @@ fn health_tells_what_is_wrong_and_how_long() {
         (200, &"ok".into()),
         "b waits for its first publisher, c for its first viewer"
     );
-    let order = |what: &str| http::request(server.http(), "POST", &format!("/api/v1/cameras/a/{what}"), &[], b"").unwrap().status;
+    let order = |what: &str| {
+        http::request(server.http(), "POST", &format!("/api/v1/cameras/a/{what}"), &[], b"")
+            .unwrap()
+            .status
+    };
     assert_eq!(order("stop"), 200);
     server.wait_for_state("a", "offline").unwrap();
     let bad = http::get(server.http(), "/health").unwrap();
@@ -240,7 +291,8 @@ fn health_tells_what_is_wrong_and_how_long() {
 
 #[test]
 fn metrics_and_events_tell_of_a_worker_that_died() {
-    let server = Server::with_cameras("a: { source: 'test:?width=320&height=240&fps=10' }").unwrap();
+    let server =
+        Server::with_cameras("a: { source: 'test:?width=320&height=240&fps=10' }").unwrap();
     server.wait_for_state("a", "live").unwrap();
     nix::sys::signal::kill(server.workers()[0], Signal::SIGKILL).unwrap();
     let metric = "neverblink_camera_restarts_total{camera=\"a\",reason=\"crashed\"} 1";
@@ -260,5 +312,9 @@ fn metrics_and_events_tell_of_a_worker_that_died() {
     let restart = events.iter().find(|e| e["kind"] == "camera_restarted").unwrap();
     assert!(restart["text"].as_str().unwrap().contains("SIGKILL"), "{restart}");
     let camera = server.wait_for_state("a", "live").unwrap();
-    assert!(camera["restarts"] == 1 && camera["last_restart"]["cause"].as_str().unwrap().contains("SIGKILL"), "{camera}");
+    assert!(
+        camera["restarts"] == 1
+            && camera["last_restart"]["cause"].as_str().unwrap().contains("SIGKILL"),
+        "{camera}"
+    );
 }

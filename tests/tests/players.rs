@@ -1,4 +1,5 @@
-//! The page's players: how late, how soon, and how fast they are live again after a stall, by the clock in the picture.
+//! The page's players: how late, how soon, and how fast they are live again after a stall, by the
+//! clock in the picture.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use harness::{Browser, Line, Server, in_ci, wall_clock};
@@ -22,7 +23,10 @@ const STAGE: &str = "document.querySelector('[data-camera=cam]')";
 type Bounds = (f64, f64);
 
 fn server(gop: u32) -> Server {
-    let server = Server::with_cameras(&format!("cam: {{ source: 'test:?width=1280&height=720&fps=30&gop={gop}' }}")).unwrap();
+    let server = Server::with_cameras(&format!(
+        "cam: {{ source: 'test:?width=1280&height=720&fps=30&gop={gop}' }}"
+    ))
+    .unwrap();
     server.wait_for_state("cam", "live").unwrap();
     server
 }
@@ -42,20 +46,28 @@ fn latency(mode: &str, p50: Bounds, p99: Bounds) {
     let server = server(30);
     let Some(browser) = playing(&server, mode) else { return };
     let seconds = if in_ci() { 8.0 } else { 20.0 };
-    let listen =
-        format!("{{ globalThis.told = []; {PLAYER}.addEventListener('frame', (e) => e.detail && told.push(e.detail.ms)) }}");
+    let listen = format!(
+        "{{ globalThis.told = []; {PLAYER}.addEventListener('frame', (e) => e.detail && told.push(e.detail.ms)) }}"
+    );
     browser.evaluate("page", &listen).unwrap();
     let seen = browser.measure("page", seconds).unwrap();
-    let told = browser.evaluate("page", "told.sort((a, b) => a - b)[told.length >> 1] ?? null").unwrap();
+    let told =
+        browser.evaluate("page", "told.sort((a, b) => a - b)[told.length >> 1] ?? null").unwrap();
     eprintln!("{seen:#?}");
     let mut line = Line::new(&format!("{mode} in the page, capture to shown for {seconds} s"));
     line.at_least("fps", seen.fps, 29.0, 20.0);
     line.at_most("p50 ms", seen.latency_ms.p50.unwrap(), p50.0, p50.1);
     line.at_most("p99 ms", seen.latency_ms.p99.unwrap(), p99.0, p99.1);
     line.at_most("longest gap ms", seen.longest_gap_ms, 150.0, 1000.0);
-    line.at_most("backwards", seen.backwards as f64, 0.0, 0.0).at_most("unreadable", seen.unreadable as f64, 0.0, 0.0);
+    line.at_most("backwards", seen.backwards as f64, 0.0, 0.0).at_most(
+        "unreadable",
+        seen.unreadable as f64,
+        0.0,
+        0.0,
+    );
     // What people read is the truth.
-    let off = (told.as_f64().expect("a latency that is shown") - seen.latency_ms.p50.unwrap()).abs();
+    let off =
+        (told.as_f64().expect("a latency that is shown") - seen.latency_ms.p50.unwrap()).abs();
     line.at_most("shown latency is off by ms", off, 5.0, 20.0);
     line.finish();
 }
@@ -106,9 +118,17 @@ fn join(mode: &str, picture: Bounds, live: Bounds) {
     let seen: Vec<Value> = (0..joins()).map(|_| browser.evaluate("page", &once).unwrap()).collect();
     eprintln!("{seen:?}");
     let times = |i: usize| seen.iter().map(|join| join[i].as_f64().unwrap()).collect();
-    let mut line = Line::new(&format!("{mode} in the page, joined within 4 s from keyframe to keyframe, median of {}", joins()));
+    let mut line = Line::new(&format!(
+        "{mode} in the page, joined within 4 s from keyframe to keyframe, median of {}",
+        joins()
+    ));
     line.at_most("first picture ms", median(times(0)), picture.0, picture.1);
-    line.at_most(&format!("first younger than {age} ms after ms"), median(times(1)), live.0, live.1);
+    line.at_most(
+        &format!("first younger than {age} ms after ms"),
+        median(times(1)),
+        live.0,
+        live.1,
+    );
     line.finish();
 }
 
@@ -138,7 +158,8 @@ fn mjpeg_begins_soon() {
     join("mjpeg", (250.0, 1000.0), (500.0, 1500.0));
 }
 
-/// The page stands still for two seconds, as one does that is busy; the ms from then on until what is shown is live.
+/// The page stands still for two seconds, as one does that is busy; the ms from then on until what
+/// is shown is live.
 fn page_stands_still(browser: &Browser, age: u32) -> f64 {
     let stall = format!(
         "(async () => {{
@@ -152,14 +173,17 @@ fn page_stands_still(browser: &Browser, age: u32) -> f64 {
     browser.evaluate("page", &stall).unwrap().as_f64().unwrap()
 }
 
-/// All of the browser stands still, as a phone does, so that the server, too, cannot get rid of what it sends.
+/// All of the browser stands still, as a phone does, so that the server, too, cannot get rid of
+/// what it sends.
 fn browser_stands_still(browser: &Browser, age: u32) -> f64 {
     let processes = browser.processes();
     processes.iter().for_each(|pid| kill(*pid, Signal::SIGSTOP).unwrap());
     thread::sleep(Duration::from_secs(2));
     processes.iter().for_each(|pid| kill(*pid, Signal::SIGCONT).unwrap());
     let begun = wall_clock();
-    let live = format!("player.probe.until((frame) => player.latencyOf(frame) < {age}, 10000).then((frame) => frame.at)");
+    let live = format!(
+        "player.probe.until((frame) => player.latencyOf(frame) < {age}, 10000).then((frame) => frame.at)"
+    );
     browser.evaluate("page", &live).unwrap().as_f64().unwrap() - begun
 }
 
@@ -176,11 +200,26 @@ fn stall(mode: &str, age: u32, live: Bounds) {
         eprintln!("{times:?}");
         median(times)
     };
-    let mut line = Line::new(&format!("{mode} in the page, 2 s of standing still, median of {}", stalls()));
-    line.at_most(&format!("younger than {age} ms again after ms"), again(page_stands_still), live.0, live.1);
-    line.at_most("the same where the whole browser stood still", again(browser_stands_still), live.0, live.1);
+    let mut line =
+        Line::new(&format!("{mode} in the page, 2 s of standing still, median of {}", stalls()));
+    line.at_most(
+        &format!("younger than {age} ms again after ms"),
+        again(page_stands_still),
+        live.0,
+        live.1,
+    );
+    line.at_most(
+        "the same where the whole browser stood still",
+        again(browser_stands_still),
+        live.0,
+        live.1,
+    );
     line.finish();
-    assert_eq!(browser.evaluate("page", &format!("{PLAYER}.state.phase")).unwrap(), "connected", "in the same session");
+    assert_eq!(
+        browser.evaluate("page", &format!("{PLAYER}.state.phase")).unwrap(),
+        "connected",
+        "in the same session"
+    );
 }
 
 #[test]

@@ -7,13 +7,20 @@ use std::time::Duration;
 
 const SOON: Duration = Duration::from_secs(40);
 
-/// Runs a probe to its end: exit code, what it printed as JSON if it was to, and everything it said.
+/// Runs a probe to its end: exit code, what it printed as JSON if it was to, and everything it
+/// said.
 fn probe(arguments: &[&str]) -> Result<(i32, Value, String)> {
-    let mut process = Process::start("probe", binary("neverblink")?, ["probe"].iter().chain(arguments))?;
+    let mut process =
+        Process::start("probe", binary("neverblink")?, ["probe"].iter().chain(arguments))?;
     let status = process.wait(SOON)?;
     let lines = process.log().lines();
-    let json: String = lines.iter().skip_while(|l| *l != "{").cloned().collect::<Vec<_>>().join("\n");
-    Ok((status.code().unwrap_or(-1), serde_json::from_str(&json).unwrap_or_default(), lines.join("\n")))
+    let json: String =
+        lines.iter().skip_while(|l| *l != "{").cloned().collect::<Vec<_>>().join("\n");
+    Ok((
+        status.code().unwrap_or(-1),
+        serde_json::from_str(&json).unwrap_or_default(),
+        lines.join("\n"),
+    ))
 }
 
 fn advice(report: &Value) -> String {
@@ -23,13 +30,21 @@ fn advice(report: &Value) -> String {
 
 #[test]
 fn a_good_camera_is_measured_and_left_in_peace() {
-    let options = PublisherOptions { width: 640, height: 360, gop: 60, ..PublisherOptions::default() };
+    let options =
+        PublisherOptions { width: 640, height: 360, gop: 60, ..PublisherOptions::default() };
     let Some(camera) = Camera::start_at(0, Some("admin:right"), &options).unwrap() else { return };
     let url = camera.url().replace("rtsp://", "rtsp://admin:right@");
     let (code, report, said) = probe(&[&url, "--json", "--seconds", "7"]).unwrap();
-    assert_eq!((code, &report["error"], &report["transport"]), (0, &Value::Null, &"tcp".into()), "{said}");
+    assert_eq!(
+        (code, &report["error"], &report["transport"]),
+        (0, &Value::Null, &"tcp".into()),
+        "{said}"
+    );
     let track = &report["tracks"][0];
-    assert_eq!((&track["codec"], &track["width"], &track["height"]), (&"h264".into(), &640.into(), &360.into()));
+    assert_eq!(
+        (&track["codec"], &track["width"], &track["height"]),
+        (&"h264".into(), &640.into(), &360.into())
+    );
     assert_eq!(
         (&track["profile"], &track["b_frames"], &track["packets_lost"]),
         (&"Constrained Baseline".into(), &false.into(), &0.into())
@@ -57,14 +72,18 @@ fn b_frames_rare_keyframes_and_sound_that_browsers_cannot_hear_are_told() {
         width: 320,
         height: 240,
         encoder: Some(x264.split(' ').map(str::to_owned).collect()),
-        more: "-f lavfi -i sine=frequency=440:sample_rate=48000".split(' ').map(str::to_owned).collect(),
+        more: "-f lavfi -i sine=frequency=440:sample_rate=48000"
+            .split(' ')
+            .map(str::to_owned)
+            .collect(),
         ..PublisherOptions::default()
     };
     let _camera = Publisher::start_with(&server.rtsp_url("front"), &options).unwrap();
     server.wait_for_state("front", "live").unwrap();
     let (code, report, said) = probe(&[&server.rtsp_url("front"), "--json"]).unwrap();
     assert_eq!(code, 0, "{said}");
-    let kinds: Vec<_> = report["tracks"].as_array().unwrap().iter().map(|t| t["codec"].as_str().unwrap()).collect();
+    let kinds: Vec<_> =
+        report["tracks"].as_array().unwrap().iter().map(|t| t["codec"].as_str().unwrap()).collect();
     assert_eq!(kinds, ["h264", "aac"], "{report:#}");
     assert_eq!(report["tracks"][0]["b_frames"], true, "{report:#}");
     let advice = advice(&report);
@@ -75,18 +94,29 @@ fn b_frames_rare_keyframes_and_sound_that_browsers_cannot_hear_are_told() {
 
 #[test]
 fn the_test_picture_is_probed_without_a_server() {
-    let (code, report, said) = probe(&["test:?width=320&height=240&fps=20&gop=10", "--json", "--seconds", "2"]).unwrap();
+    let (code, report, said) =
+        probe(&["test:?width=320&height=240&fps=20&gop=10", "--json", "--seconds", "2"]).unwrap();
     let track = &report["tracks"][0];
-    assert_eq!((code, &track["width"], &track["keyframe_interval_frames"]), (0, &320.into(), &10.into()), "{said}");
+    assert_eq!(
+        (code, &track["width"], &track["keyframe_interval_frames"]),
+        (0, &320.into(), &10.into()),
+        "{said}"
+    );
     let (code, _, said) = probe(&["test:?width=320&height=240", "--seconds", "1"]).unwrap();
-    assert!(code == 0 && said.contains("h264 Constrained Baseline") && said.contains("320x240"), "{said}");
+    assert!(
+        code == 0 && said.contains("h264 Constrained Baseline") && said.contains("320x240"),
+        "{said}"
+    );
 }
 
 #[test]
 fn exit_codes_tell_failure_from_wrong_usage() {
     let (code, report, _) = probe(&["rtsp://127.0.0.1:1/x", "--json"]).unwrap();
     assert_eq!(code, 1);
-    assert!(report["error"].as_str().unwrap().contains("127.0.0.1:1 refuses the connection"), "{report}");
+    assert!(
+        report["error"].as_str().unwrap().contains("127.0.0.1:1 refuses the connection"),
+        "{report}"
+    );
     for wrong in [&["publish"][..], &["rtps://x/"], &[], &["test:", "--seconds", "0"]] {
         let (code, _, said) = probe(wrong).unwrap();
         assert_eq!(code, 2, "{wrong:?}: {said}");

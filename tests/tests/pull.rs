@@ -1,4 +1,5 @@
-//! Cameras that the server dials by RTSP, as they are in the field: they vanish, freeze, refuse and mislead.
+//! Cameras that the server dials by RTSP, as they are in the field: they vanish, freeze, refuse and
+//! mislead.
 
 use anyhow::{Context, Result};
 use harness::{Camera, Player, PublisherOptions, Server, ServerOptions, wait_until};
@@ -16,7 +17,13 @@ const SOON: Duration = Duration::from_secs(20);
 
 /// A picture that costs little: these tests are about sessions.
 fn small() -> PublisherOptions {
-    PublisherOptions { width: 320, height: 240, gop: 15, bitrate: 300_000, ..PublisherOptions::default() }
+    PublisherOptions {
+        width: 320,
+        height: 240,
+        gop: 15,
+        bitrate: 300_000,
+        ..PublisherOptions::default()
+    }
 }
 
 fn server(source: &str) -> Result<Server> {
@@ -50,7 +57,8 @@ fn a_gstreamer_camera_is_live_over_tcp_and_udp() {
             (&"video".into(), &"h264".into(), &320.into(), &240.into())
         );
         assert_eq!(live["restarts"], 0);
-        let connected = server.log().wait_for("connected", SOON, |e| e["message"] == "connected").unwrap();
+        let connected =
+            server.log().wait_for("connected", SOON, |e| e["message"] == "connected").unwrap();
         assert_eq!(connected["transport"], if option.is_empty() { "tcp" } else { "udp" });
     }
 }
@@ -64,7 +72,10 @@ fn a_camera_that_vanishes_is_offline_in_words_and_live_again_when_it_returns() {
     let offline = wait_for(&server, "offline", &format!("127.0.0.1:{port}")).unwrap();
     assert!(offline["reason"].as_str().unwrap().len() > 20, "{offline}");
     let offline = wait_for(&server, "offline", "refuses the connection").unwrap();
-    assert!(offline["next_try_ms"].as_u64().is_some_and(|ms| ms < 31_000) || offline["reason"].as_str().unwrap().contains("now"));
+    assert!(
+        offline["next_try_ms"].as_u64().is_some_and(|ms| ms < 31_000)
+            || offline["reason"].as_str().unwrap().contains("now")
+    );
     let _camera = Camera::start_at(port, None, &small()).unwrap();
     let live = wait_for_frames(&server).unwrap();
     assert!(live["restarts"].as_u64().unwrap() >= 2, "{live}");
@@ -74,7 +85,12 @@ fn a_camera_that_vanishes_is_offline_in_words_and_live_again_when_it_returns() {
 fn the_very_first_connection_may_fail() {
     let port = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port();
     let server = server(&format!("rtsp://127.0.0.1:{port}/camera")).unwrap();
-    wait_for(&server, "offline", &format!("127.0.0.1:{port} refuses the connection: is RTSP switched on")).unwrap();
+    wait_for(
+        &server,
+        "offline",
+        &format!("127.0.0.1:{port} refuses the connection: is RTSP switched on"),
+    )
+    .unwrap();
     let Some(_camera) = Camera::start_at(port, None, &small()).unwrap() else { return };
     wait_for_frames(&server).unwrap();
 }
@@ -106,7 +122,12 @@ fn a_camera_that_never_begins_is_asked_again() {
     });
     let server = server(&format!("rtsp://{address}/camera")).unwrap();
     asks.recv_timeout(SOON).unwrap();
-    wait_for(&server, "stalled", &format!("{address} has started the stream but sent nothing within 8 s")).unwrap();
+    wait_for(
+        &server,
+        "stalled",
+        &format!("{address} has started the stream but sent nothing within 8 s"),
+    )
+    .unwrap();
     asks.recv_timeout(SOON).unwrap();
 }
 
@@ -118,10 +139,19 @@ fn agree_and_send_nothing(stream: &mut TcpStream, asked: &mpsc::Sender<()>) {
     let mut lines = BufReader::new(requests).lines().map_while(Result::ok);
     while let Some(request) = lines.next() {
         let head: Vec<_> = lines.by_ref().take_while(|line| !line.is_empty()).collect();
-        let number = head.iter().find(|line| line.to_lowercase().starts_with("cseq")).cloned().unwrap_or_default();
+        let number = head
+            .iter()
+            .find(|line| line.to_lowercase().starts_with("cseq"))
+            .cloned()
+            .unwrap_or_default();
         let more = match request.split(' ').next() {
-            Some("DESCRIBE") => format!("Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}", sdp.len()),
-            Some("SETUP") => "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\nSession: 1\r\n\r\n".to_owned(),
+            Some("DESCRIBE") => format!(
+                "Content-Type: application/sdp\r\nContent-Length: {}\r\n\r\n{sdp}",
+                sdp.len()
+            ),
+            Some("SETUP") => {
+                "Transport: RTP/AVP/TCP;unicast;interleaved=0-1\r\nSession: 1\r\n\r\n".to_owned()
+            }
             _ => "Session: 1\r\n\r\n".to_owned(),
         };
         if write!(stream, "RTSP/1.0 200 OK\r\n{number}\r\n{more}").is_err() {
@@ -142,11 +172,18 @@ fn the_cause_of_a_refusal_is_told_and_the_password_is_not() {
         (format!("rtsp://{host}/camera"), "wants a user and a password"),
         (format!("rtsp://admin:right@{host}/nothing"), "has no stream at /nothing (404"),
     ] {
-        let mut options = ServerOptions { cameras: format!("front: {{ source: '{source}' }}"), ..ServerOptions::default() };
+        let mut options = ServerOptions {
+            cameras: format!("front: {{ source: '{source}' }}"),
+            ..ServerOptions::default()
+        };
         options.log_level = "trace".into();
         let server = Server::start(options).unwrap();
         wait_for(&server, "offline", words).unwrap();
-        let told = format!("{}\n{}", server.json("/api/v1/cameras").unwrap(), server.log().lines().join("\n"));
+        let told = format!(
+            "{}\n{}",
+            server.json("/api/v1/cameras").unwrap(),
+            server.log().lines().join("\n")
+        );
         assert!(!told.contains("hunter22") && !told.contains("admin:right"), "{told}");
     }
     let server = server(&format!("rtsp://admin:right@{host}/camera")).unwrap();

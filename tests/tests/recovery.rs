@@ -1,7 +1,8 @@
 //! What goes away comes back, and nobody who watches has to do anything.
 
 use harness::{
-    Browser, Camera, DEADLINE, Line, Player, Publisher, PublisherOptions, Server, children, skip_without, wait_until, wall_clock,
+    Browser, Camera, DEADLINE, Line, Player, Publisher, PublisherOptions, Server, children,
+    skip_without, wait_until, wall_clock,
 };
 use nix::sys::signal::{Signal, kill};
 use serde_json::Value;
@@ -60,22 +61,28 @@ impl Viewers {
         Some(Self { browser, session, rtsp })
     }
 
-    /// Asserts that the same sessions show what was captured after `back`, soon after the camera's first frame.
+    /// Asserts that the same sessions show what was captured after `back`, soon after the camera's
+    /// first frame.
     fn go_on(mut self, server: &Server, back: f64, promise: &str) {
-        let shown = self.browser.frame_captured_after("viewer", back, DEADLINE).expect("a new picture");
+        let shown =
+            self.browser.frame_captured_after("viewer", back, DEADLINE).expect("a new picture");
         let camera = server.wait_for_state("cam", "live").expect("a live camera");
         let live_since = wall_clock() - camera["since_ms"].as_f64().expect("an age");
         self.rtsp.wait_for_frames(30, DEADLINE).expect("the RTSP player to go on");
         assert!(self.rtsp.process().is_running());
         let session = self.browser.session("viewer").expect("a session");
-        assert_eq!((session.state.as_str(), session.session.as_str()), ("connected", self.session.as_str()));
+        assert_eq!(
+            (session.state.as_str(), session.session.as_str()),
+            ("connected", self.session.as_str())
+        );
         let mut line = Line::new(&format!("{promise}: the same sessions go on"));
         line.at_most("first keyframe to picture ms", shown.at - live_since, 1000.0, 1000.0);
         line.finish();
     }
 }
 
-/// Asserts that the camera is offline, with a reason, and its viewers still connected, for as long as it is away.
+/// Asserts that the camera is offline, with a reason, and its viewers still connected, for as long
+/// as it is away.
 fn stay_away(server: &Server, viewers: &Viewers) {
     let gone = Instant::now();
     let camera = server.wait_for_state("cam", "offline").expect("the camera to be offline");
@@ -88,7 +95,8 @@ fn stay_away(server: &Server, viewers: &Viewers) {
 #[test]
 fn a_worker_is_killed() {
     let Some(browser) = Browser::start().unwrap() else { return };
-    let server = Server::with_cameras("cam: { source: \"test:?width=1280&height=720&fps=30\" }").unwrap();
+    let server =
+        Server::with_cameras("cam: { source: \"test:?width=1280&height=720&fps=30\" }").unwrap();
     server.wait_for_state("cam", "live").unwrap();
     browser.watch("viewer", &server.whep_url("cam")).unwrap();
     let session = browser.session("viewer").unwrap();
@@ -106,7 +114,9 @@ fn a_worker_is_killed() {
     assert!(cause.contains("SIGKILL"), "{camera}");
     let health = server.json("/health").unwrap();
     assert_eq!(health["cameras"][0]["restarts"], 1, "{health}");
-    let logged = |e: &Value| e["level"] == "WARN" && e["camera"] == "cam" && e.to_string().contains("SIGKILL");
+    let logged = |e: &Value| {
+        e["level"] == "WARN" && e["camera"] == "cam" && e.to_string().contains("SIGKILL")
+    };
     server.log().wait_for("the cause in the log", DEADLINE, logged).unwrap();
     assert_eq!(children(worker), []);
 
@@ -138,12 +148,17 @@ fn a_stopped_reader_hurts_nobody() {
     reader.process().signal(Signal::SIGCONT).unwrap();
     let frames = reader.frames();
     // It has half a minute to catch up with or to skip, then goes on in real time.
-    wait_until("the reader going on", DEADLINE, || (reader.frames() > frames + 90).then_some(())).unwrap();
+    wait_until("the reader going on", DEADLINE, || (reader.frames() > frames + 90).then_some(()))
+        .unwrap();
     assert!(reader.process().is_running());
     let complaints = reader.complaints();
-    assert!(!complaints.iter().any(|c| c.contains("concealing") || c.contains("error while decoding")), "{complaints:?}");
+    assert!(
+        !complaints.iter().any(|c| c.contains("concealing") || c.contains("error while decoding")),
+        "{complaints:?}"
+    );
 
-    let mut line = Line::new(&format!("one RTSP reader stopped for {STOPPED} s, seen by another viewer"));
+    let mut line =
+        Line::new(&format!("one RTSP reader stopped for {STOPPED} s, seen by another viewer"));
     line.at_least("fps", seen.fps, 29.5, 28.5);
     line.at_most("freezes", seen.freezes() as f64, 0.0, 0.0);
     let growth = after.resident.saturating_sub(before.resident) as f64 / f64::from(1 << 20);

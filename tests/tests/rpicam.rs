@@ -1,4 +1,5 @@
-//! The camera of a Raspberry Pi, with a stand-in for picamera2 that the real helper drives: no Pi is at hand.
+//! The camera of a Raspberry Pi, with a stand-in for picamera2 that the real helper drives: no Pi
+//! is at hand.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use harness::{
@@ -43,8 +44,10 @@ impl Pi {
     }
 
     fn wait_for_call(&self, call: &str) {
-        wait_until(&format!("the call {call}"), SOON, || self.calls().iter().any(|c| c == call).then_some(()))
-            .unwrap_or_else(|error| panic!("{error:#}: {:?}", self.calls()));
+        wait_until(&format!("the call {call}"), SOON, || {
+            self.calls().iter().any(|c| c == call).then_some(())
+        })
+        .unwrap_or_else(|error| panic!("{error:#}: {:?}", self.calls()));
     }
 
     fn controls(&self) -> Value {
@@ -64,9 +67,14 @@ impl Pi {
 fn options(query: &str, stage: &Path) -> ServerOptions {
     let stand_in = repository().join("tests/peers/picamera2");
     ServerOptions {
-        cameras: format!("pi: {{ source: \"rpicam:0?width=320&height=240&{query}\", stall_after: 2s }}"),
+        cameras: format!(
+            "pi: {{ source: \"rpicam:0?width=320&height=240&{query}\", stall_after: 2s }}"
+        ),
         more: format!("state_dir: {}\n", stage.join("state").display()),
-        environment: vec![("PYTHONPATH".to_owned(), format!("{}:{}", stand_in.display(), stage.display()))],
+        environment: vec![(
+            "PYTHONPATH".to_owned(),
+            format!("{}:{}", stand_in.display(), stage.display()),
+        )],
         ..ServerOptions::default()
     }
 }
@@ -78,13 +86,24 @@ fn wait_for(server: &Server, state: &str, words: &str) -> Value {
 fn set(server: &Server, wishes: &Value) -> (u16, Value) {
     let body = wishes.to_string();
     let headers = [("Content-Type", "application/json")];
-    let answer = http::request(server.http(), "PATCH", "/api/v1/cameras/pi/controls", &headers, body.as_bytes()).unwrap();
+    let answer = http::request(
+        server.http(),
+        "PATCH",
+        "/api/v1/cameras/pi/controls",
+        &headers,
+        body.as_bytes(),
+    )
+    .unwrap();
     (answer.status, answer.json().unwrap())
 }
 
 fn value(controls: &Value, name: &str) -> Value {
     let controls = controls["controls"].as_array().unwrap();
-    controls.iter().find(|control| control["name"] == name).unwrap_or_else(|| panic!("no {name}: {controls:?}"))["value"].clone()
+    controls
+        .iter()
+        .find(|control| control["name"] == name)
+        .unwrap_or_else(|| panic!("no {name}: {controls:?}"))["value"]
+        .clone()
 }
 
 fn skip() -> bool {
@@ -98,18 +117,32 @@ fn the_camera_plays_at_full_rate_with_the_times_of_its_sensor() {
     }
     let pi = Pi::new("fps=30&gop=6000", "");
     let live = pi.wait_for("live", "");
-    assert_eq!((&live["capture_clock"], &live["tracks"][0]["width"]), (&json!("sensor"), &json!(320)), "{live}");
-    wait_until("30 fps", SOON, || (pi.server.camera("pi").ok()?["fps"].as_f64()? > 28.0).then_some(())).unwrap();
+    assert_eq!(
+        (&live["capture_clock"], &live["tracks"][0]["width"]),
+        (&json!("sensor"), &json!(320)),
+        "{live}"
+    );
+    wait_until("30 fps", SOON, || {
+        (pi.server.camera("pi").ok()?["fps"].as_f64()? > 28.0).then_some(())
+    })
+    .unwrap();
     // A snapshot tells when its frame was captured, and that is when the sensor saw it.
     let answer = http::get(pi.server.http(), "/live/pi/snapshot.jpg?max_age=0").unwrap();
     assert_eq!(answer.status, 200, "{}", answer.text());
     let captured = answer.header("x-timestamp").unwrap().parse::<f64>().unwrap() * 1e6;
     let seen = fs::read_to_string(pi.stage.path().join("seen")).unwrap();
-    let nearest = seen.lines().filter_map(|at| at.parse::<f64>().ok()).map(|at| (at - captured).abs()).fold(f64::MAX, f64::min);
+    let nearest = seen
+        .lines()
+        .filter_map(|at| at.parse::<f64>().ok())
+        .map(|at| (at - captured).abs())
+        .fold(f64::MAX, f64::min);
     assert!(nearest < 2000.0, "captured at {captured} µs, which no frame was within {nearest} µs");
     let before = pi.calls().len();
     http::request(pi.server.http(), "POST", "/api/v1/cameras/pi/keyframe", &[], b"").unwrap();
-    wait_until("a keyframe", SOON, || pi.calls()[before..].iter().any(|call| call == "keyframe").then_some(())).unwrap();
+    wait_until("a keyframe", SOON, || {
+        pi.calls()[before..].iter().any(|call| call == "keyframe").then_some(())
+    })
+    .unwrap();
 }
 
 #[test]
@@ -122,7 +155,11 @@ fn controls_reach_the_camera_and_stay() {
     pi.wait_for_call("Brightness=0.1");
     pi.wait_for_call("AwbMode=4");
     let (status, now) = pi.set(&json!({ "brightness": 0.25, "auto_white_balance": false, "red_gain": 2.0, "bitrate": 500_000 }));
-    assert_eq!((status, value(&now, "brightness"), value(&now, "awb_mode")), (200, json!(0.25), json!("indoor")), "{now}");
+    assert_eq!(
+        (status, value(&now, "brightness"), value(&now, "awb_mode")),
+        (200, json!(0.25), json!("indoor")),
+        "{now}"
+    );
     for call in ["Brightness=0.25", "AwbEnable=False", "ColourGains=(2.0, 1.0)", "bitrate=500000"] {
         pi.wait_for_call(call);
     }
@@ -135,14 +172,19 @@ fn controls_reach_the_camera_and_stay() {
     ] {
         let (got, answer) = pi.set(&wishes);
         let told = answer["error"].to_string();
-        assert!(got == status && answer["error"]["code"] == code && told.contains(words), "{wishes}: {got} {answer}");
+        assert!(
+            got == status && answer["error"]["code"] == code && told.contains(words),
+            "{wishes}: {got} {answer}"
+        );
     }
     kill(pi.helper(), Signal::SIGKILL).unwrap();
     pi.wait_for("offline", "was killed by SIGKILL");
     let calls = pi.calls().len();
     pi.wait_for("live", "");
-    wait_until("what was set, set again", SOON, || pi.calls()[calls..].iter().any(|c| c == "Brightness=0.25").then_some(()))
-        .unwrap();
+    wait_until("what was set, set again", SOON, || {
+        pi.calls()[calls..].iter().any(|c| c == "Brightness=0.25").then_some(())
+    })
+    .unwrap();
     // A server that comes after it knows what was set.
     pi.server.process().terminate(DEADLINE).unwrap();
     let calls = pi.calls().len();
@@ -191,7 +233,10 @@ fn every_fault_is_told_in_words_and_gets_over() {
     pi.wait_for("live", "");
     let mut viewer = WebSocket::open(pi.server.http(), "/live/pi/ws").unwrap();
     pi.set_fault("frontend");
-    pi.wait_for("stalled", "the sensor sends nothing (camera frontend timeout): check the ribbon cable");
+    pi.wait_for(
+        "stalled",
+        "the sensor sends nothing (camera frontend timeout): check the ribbon cable",
+    );
     pi.set_fault("");
     pi.wait_for("live", "");
     kill(pi.helper(), Signal::SIGSTOP).unwrap();
@@ -201,13 +246,21 @@ fn every_fault_is_told_in_words_and_gets_over() {
     let mut pictures_after = Vec::new();
     while pictures_after.len() < 3 {
         match viewer.read().unwrap() {
-            Message::Text(text) if text["type"] == "state" && text["state"] == "live" => pictures_after.push(0),
-            Message::Binary(_) => pictures_after.iter_mut().last().into_iter().for_each(|n| *n += 1),
+            Message::Text(text) if text["type"] == "state" && text["state"] == "live" => {
+                pictures_after.push(0)
+            }
+            Message::Binary(_) => {
+                pictures_after.iter_mut().last().into_iter().for_each(|n| *n += 1)
+            }
             _ => {}
         }
     }
     assert!(pictures_after[..2].iter().all(|pictures| *pictures > 0), "{pictures_after:?}");
-    assert!(wait_until("pictures", SOON, || matches!(viewer.read().ok()?, Message::Binary(_)).then_some(())).is_ok());
+    assert!(
+        wait_until("pictures", SOON, || matches!(viewer.read().ok()?, Message::Binary(_))
+            .then_some(()))
+        .is_ok()
+    );
 }
 
 #[test]
@@ -248,9 +301,12 @@ fn a_person_sets_controls_on_the_page_by_keyboard() -> anyhow::Result<()> {
     let button = "document.querySelector('[role=dialog] button[aria-label=\"Camera settings\"]')";
     wait(&format!("{button} !== null && !{button}.hidden"))?;
     browser.evaluate("page", &format!("{button}.click()"))?;
-    wait("document.querySelector('#set-pi-exposure_time')?.disabled && !document.querySelector('.settings').hidden")?;
+    wait(
+        "document.querySelector('#set-pi-exposure_time')?.disabled && !document.querySelector('.settings').hidden",
+    )?;
     assert_eq!(
-        browser.evaluate("page", "document.querySelector('#set-pi-exposure_time-why').textContent")?,
+        browser
+            .evaluate("page", "document.querySelector('#set-pi-exposure_time-why').textContent")?,
         "auto_exposure is on"
     );
     assert_eq!(browser.accessibility("page")?, Vec::<String>::new());

@@ -1,4 +1,5 @@
-//! The camera of a Raspberry Pi without picamera2, with a stand-in for rpicam-vid: no Pi is at hand.
+//! The camera of a Raspberry Pi without picamera2, with a stand-in for rpicam-vid: no Pi is at
+//! hand.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use harness::{Server, ServerOptions, binary, http, repository, skip_without, wait_until};
@@ -22,10 +23,19 @@ impl Pi {
     fn new(query: &str, fault: &str) -> Self {
         let stage = TempDir::with_prefix("neverblink-pi-").unwrap();
         fs::write(stage.path().join("fault"), fault).unwrap();
-        let path = format!("{}:{}", repository().join("tests/peers/rpicam").display(), std::env::var("PATH").unwrap());
+        let path = format!(
+            "{}:{}",
+            repository().join("tests/peers/rpicam").display(),
+            std::env::var("PATH").unwrap()
+        );
         let server = Server::start(ServerOptions {
-            cameras: format!("pi: {{ source: \"rpicam:0?width=320&height=240&gop=60&{query}\", stall_after: 2s }}"),
-            environment: vec![("PATH".to_owned(), path), ("PYTHONPATH".to_owned(), stage.path().display().to_string())],
+            cameras: format!(
+                "pi: {{ source: \"rpicam:0?width=320&height=240&gop=60&{query}\", stall_after: 2s }}"
+            ),
+            environment: vec![
+                ("PATH".to_owned(), path),
+                ("PYTHONPATH".to_owned(), stage.path().display().to_string()),
+            ],
             ..ServerOptions::default()
         });
         Self { server: server.unwrap(), stage }
@@ -46,7 +56,10 @@ impl Pi {
     }
 
     fn wait_for_full_rate(&self) {
-        wait_until("30 fps", SOON, || (self.server.camera("pi").ok()?["fps"].as_f64()? > 28.0).then_some(())).unwrap();
+        wait_until("30 fps", SOON, || {
+            (self.server.camera("pi").ok()?["fps"].as_f64()? > 28.0).then_some(())
+        })
+        .unwrap();
     }
 }
 
@@ -70,7 +83,11 @@ fn hardware_plays_with_the_times_of_the_sensor_where_picamera2_is_missing() {
     let answer = http::get(pi.server.http(), "/live/pi/snapshot.jpg?max_age=0").unwrap();
     let captured = answer.header("x-timestamp").unwrap().parse::<f64>().unwrap() * 1e6;
     let seen = fs::read_to_string(pi.stage.path().join("seen")).unwrap();
-    let nearest = seen.lines().filter_map(|at| at.parse::<f64>().ok()).map(|at| (at - captured).abs()).fold(f64::MAX, f64::min);
+    let nearest = seen
+        .lines()
+        .filter_map(|at| at.parse::<f64>().ok())
+        .map(|at| (at - captured).abs())
+        .fold(f64::MAX, f64::min);
     assert!(nearest < 2000.0, "captured at {captured} µs, which no frame was within {nearest} µs");
     kill(pi.server.workers()[0], Signal::SIGSTOP).unwrap();
     pi.wait_for("stalled", "no frame for 2 s");
@@ -85,14 +102,29 @@ fn libav_plays_and_is_started_anew_for_what_is_set() {
     let pi = Pi::new("driver=rpicam-vid&encoder=software&saturation=0.5", "");
     pi.wait_for("live", "");
     pi.wait_for_full_rate();
-    assert!(pi.calls()[0].contains("--saturation 0.5") && pi.calls()[0].contains("--low-latency"), "{:?}", pi.calls());
+    assert!(
+        pi.calls()[0].contains("--saturation 0.5") && pi.calls()[0].contains("--low-latency"),
+        "{:?}",
+        pi.calls()
+    );
     let headers = [("Content-Type", "application/json")];
-    let wishes = json!({ "brightness": -0.25, "awb_mode": "indoor", "bitrate": 800_000 }).to_string();
-    let answer = http::request(pi.server.http(), "PATCH", "/api/v1/cameras/pi/controls", &headers, wishes.as_bytes()).unwrap();
+    let wishes =
+        json!({ "brightness": -0.25, "awb_mode": "indoor", "bitrate": 800_000 }).to_string();
+    let answer = http::request(
+        pi.server.http(),
+        "PATCH",
+        "/api/v1/cameras/pi/controls",
+        &headers,
+        wishes.as_bytes(),
+    )
+    .unwrap();
     assert_eq!(answer.status, 200, "{}", answer.text());
     wait_until("a start with what was set", SOON, || {
         let call = pi.calls().last()?.clone();
-        ["--brightness -0.25", "--awb indoor", "--bitrate 800000"].iter().all(|part| call.contains(part)).then_some(())
+        ["--brightness -0.25", "--awb indoor", "--bitrate 800000"]
+            .iter()
+            .all(|part| call.contains(part))
+            .then_some(())
     })
     .unwrap();
     pi.wait_for("live", "");
@@ -109,8 +141,10 @@ fn nothing_is_left_of_a_server_that_was_killed() {
         pi.wait_for("live", "");
         let children = pi.server.workers();
         kill(pi.server.process().pid(), Signal::SIGKILL).unwrap();
-        wait_until("the end of its children", SOON, || children.iter().all(|child| has_ended(*child)).then_some(()))
-            .unwrap_or_else(|error| panic!("{query}: {error:#}"));
+        wait_until("the end of its children", SOON, || {
+            children.iter().all(|child| has_ended(*child)).then_some(())
+        })
+        .unwrap_or_else(|error| panic!("{query}: {error:#}"));
     }
 }
 
@@ -128,8 +162,16 @@ fn an_old_version_does_without_what_it_does_not_know() {
 
 #[test]
 fn cameras_are_listed_with_the_line_to_paste() {
-    let path = format!("{}:{}", repository().join("tests/peers/rpicam").display(), std::env::var("PATH").unwrap());
-    let output = Command::new(binary("neverblink").unwrap()).arg("devices").env("PATH", path).output().unwrap();
+    let path = format!(
+        "{}:{}",
+        repository().join("tests/peers/rpicam").display(),
+        std::env::var("PATH").unwrap()
+    );
+    let output = Command::new(binary("neverblink").unwrap())
+        .arg("devices")
+        .env("PATH", path)
+        .output()
+        .unwrap();
     let text = String::from_utf8_lossy(&output.stdout).into_owned();
     assert!(text.contains("imx708\n  source: rpicam:0?width=1280&height=720&fps=30\n"), "{text}");
 }

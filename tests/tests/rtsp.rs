@@ -1,7 +1,10 @@
-//! The RTSP port against ffmpeg and GStreamer: publishing, playing, and everything that goes wrong in between.
+//! The RTSP port against ffmpeg and GStreamer: publishing, playing, and everything that goes wrong
+//! in between.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use harness::{DEADLINE, Flasher, Player, Process, Server, command, skip_without, sound_to_picture, wait_until};
+use harness::{
+    DEADLINE, Flasher, Player, Process, Server, command, skip_without, sound_to_picture, wait_until,
+};
 use nix::sys::signal::Signal;
 use std::{
     io::{self, Read, Write},
@@ -17,9 +20,28 @@ fn server() -> Server {
 
 /// ffmpeg with frames exactly 1/30 s apart in its timestamps, however busy the machine.
 fn publisher(server: &Server, transport: &str) -> Process {
-    let mut ffmpeg = command("ffmpeg", ["-hide_banner", "-loglevel", "warning", "-nostdin", "-re", "-f", "lavfi", "-i"]);
-    ffmpeg.args(["testsrc2=size=1280x720:rate=30", "-g", "30", "-pix_fmt", "yuv420p", "-b:v", "2500k", "-maxrate", "2500k"]);
-    ffmpeg.args(["-bufsize", "600k"]).args(H264).args(["-f", "rtsp", "-rtsp_transport", transport, &server.rtsp_url("front")]);
+    let mut ffmpeg = command(
+        "ffmpeg",
+        ["-hide_banner", "-loglevel", "warning", "-nostdin", "-re", "-f", "lavfi", "-i"],
+    );
+    ffmpeg.args([
+        "testsrc2=size=1280x720:rate=30",
+        "-g",
+        "30",
+        "-pix_fmt",
+        "yuv420p",
+        "-b:v",
+        "2500k",
+        "-maxrate",
+        "2500k",
+    ]);
+    ffmpeg.args(["-bufsize", "600k"]).args(H264).args([
+        "-f",
+        "rtsp",
+        "-rtsp_transport",
+        transport,
+        &server.rtsp_url("front"),
+    ]);
     let publisher = Process::spawn("publisher", &mut ffmpeg).unwrap();
     server.wait_for_state("front", "live").unwrap();
     publisher
@@ -30,8 +52,8 @@ fn published(server: &Server) -> u64 {
     server.metric(r#"neverblink_camera_frames_total{camera="front""#).unwrap() as u64
 }
 
-/// Asserts that these players decode what is published while `meanwhile` runs: 29.5 of every 30 frames at least. On a busy
-/// machine the encoder may fall behind, but nobody behind it may.
+/// Asserts that these players decode what is published while `meanwhile` runs: 29.5 of every 30
+/// frames at least. On a busy machine the encoder may fall behind, but nobody behind it may.
 fn misses_nothing(server: &Server, players: &[(&'static str, &Player)], meanwhile: impl FnOnce()) {
     players.iter().for_each(|(_, p)| p.wait_for_frames(30, DEADLINE).unwrap());
     let before: Vec<_> = players.iter().map(|(_, p)| p.frames()).collect();
@@ -42,7 +64,11 @@ fn misses_nothing(server: &Server, players: &[(&'static str, &Player)], meanwhil
     eprintln!("{:.2} fps published", published as f64 / start.elapsed().as_secs_f64());
     for (((name, player), before), after) in players.iter().zip(before).zip(after) {
         // Players report ten times a second, and decode some frames late.
-        assert!((after - before + 5) as f64 >= published as f64 * 29.5 / 30.0, "{name}: {} of {published}", after - before);
+        assert!(
+            (after - before + 5) as f64 >= published as f64 * 29.5 / 30.0,
+            "{name}: {} of {published}",
+            after - before
+        );
         assert_eq!(player.complaints(), [""; 0], "{name}");
     }
 }
@@ -68,16 +94,27 @@ fn plays_for_20_s_without_a_complaint(publish: &'static str) {
     misses_nothing(&server, &all, || std::thread::sleep(Duration::from_secs(20)));
     let viewers = server.camera("front").unwrap()["viewers"].clone();
     assert_eq!(viewers, 4, "all four are counted");
-    assert_eq!(server.metric(r#"neverblink_viewers{camera="front",protocol="rtsp"}"#).unwrap(), 4.0);
-    let sent = server.metric(r#"neverblink_viewer_frames_sent_total{camera="front",protocol="rtsp"}"#).unwrap();
+    assert_eq!(
+        server.metric(r#"neverblink_viewers{camera="front",protocol="rtsp"}"#).unwrap(),
+        4.0
+    );
+    let sent = server
+        .metric(r#"neverblink_viewer_frames_sent_total{camera="front",protocol="rtsp"}"#)
+        .unwrap();
     assert!(sent >= 4.0 * 20.0 * 20.0, "{sent} frames were counted as sent");
-    let listed = server.json("/api/v1/viewers?protocol=rtsp").unwrap()["viewers"].as_array().unwrap().clone();
+    let listed = server.json("/api/v1/viewers?protocol=rtsp").unwrap()["viewers"]
+        .as_array()
+        .unwrap()
+        .clone();
     assert_eq!(listed.len(), 4, "all four are listed");
     for viewer in &listed {
         let rate = viewer["bitrate"].as_f64().unwrap();
         assert!((1e6..5e6).contains(&rate), "{viewer}");
         if viewer["transport"] == "udp" {
-            assert!(viewer["loss"].as_f64().is_some_and(|loss| loss < 0.01), "both report what they lose: {viewer}");
+            assert!(
+                viewer["loss"].as_f64().is_some_and(|loss| loss < 0.01),
+                "both report what they lose: {viewer}"
+            );
             assert!(viewer["rtt_ms"].as_f64().is_some_and(|ms| ms < 200.0), "{viewer}");
         }
     }
@@ -95,7 +132,13 @@ fn published_over_udp_plays_for_20_s_without_a_complaint() {
 
 /// Frame sizes and codecs as ffprobe sees them, one line a stream.
 fn probe(url: &str, transport: &str) -> Vec<String> {
-    let fields = ["-show_entries", "stream=codec_name,width,height,sample_rate,channels", "-of", "compact=p=0:nk=1", url];
+    let fields = [
+        "-show_entries",
+        "stream=codec_name,width,height,sample_rate,channels",
+        "-of",
+        "compact=p=0:nk=1",
+        url,
+    ];
     let mut ffprobe = command("ffprobe", ["-v", "error", "-rtsp_transport", transport]);
     let mut process = Process::spawn("ffprobe", ffprobe.args(fields)).unwrap();
     assert!(process.wait(DEADLINE).unwrap().success());
@@ -109,9 +152,25 @@ fn carries(codecs: &[&str], expected: &[&str]) {
     }
     let server = server();
     let url = server.rtsp_url("front");
-    let mut ffmpeg = command("ffmpeg", ["-hide_banner", "-loglevel", "warning", "-nostdin", "-re", "-f", "lavfi", "-i"]);
-    ffmpeg.args(["testsrc2=size=320x240:rate=15", "-re", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000"]);
-    ffmpeg.args(["-g", "15", "-pix_fmt", "yuv420p"]).args(codecs).args(["-f", "rtsp", "-rtsp_transport", "tcp", &url]);
+    let mut ffmpeg = command(
+        "ffmpeg",
+        ["-hide_banner", "-loglevel", "warning", "-nostdin", "-re", "-f", "lavfi", "-i"],
+    );
+    ffmpeg.args([
+        "testsrc2=size=320x240:rate=15",
+        "-re",
+        "-f",
+        "lavfi",
+        "-i",
+        "sine=frequency=440:sample_rate=48000",
+    ]);
+    ffmpeg.args(["-g", "15", "-pix_fmt", "yuv420p"]).args(codecs).args([
+        "-f",
+        "rtsp",
+        "-rtsp_transport",
+        "tcp",
+        &url,
+    ]);
     let _ffmpeg = Process::spawn("ffmpeg", &mut ffmpeg).unwrap();
     server.wait_for_state("front", "live").unwrap();
     for transport in ["tcp", "udp"] {
@@ -123,19 +182,35 @@ const H264: [&str; 6] = ["-c:v", "libx264", "-preset", "ultrafast", "-tune", "ze
 
 #[test]
 fn carries_h265_and_aac() {
-    let codecs =
-        ["-c:v", "libx265", "-preset", "ultrafast", "-tune", "zerolatency", "-x265-params", "log-level=error", "-c:a", "aac"];
+    let codecs = [
+        "-c:v",
+        "libx265",
+        "-preset",
+        "ultrafast",
+        "-tune",
+        "zerolatency",
+        "-x265-params",
+        "log-level=error",
+        "-c:a",
+        "aac",
+    ];
     carries(&codecs, &["hevc|320|240", "aac|48000|1"]);
 }
 
 #[test]
 fn carries_h264_and_opus() {
-    carries(&[&H264[..], &["-c:a", "libopus", "-ac", "2"]].concat(), &["h264|320|240", "opus|48000|2"]);
+    carries(
+        &[&H264[..], &["-c:a", "libopus", "-ac", "2"]].concat(),
+        &["h264|320|240", "opus|48000|2"],
+    );
 }
 
 #[test]
 fn carries_h264_and_g711() {
-    carries(&[&H264[..], &["-c:a", "pcm_alaw", "-ar", "8000"]].concat(), &["h264|320|240", "pcm_alaw|8000|1"]);
+    carries(
+        &[&H264[..], &["-c:a", "pcm_alaw", "-ar", "8000"]].concat(),
+        &["h264|320|240", "pcm_alaw|8000|1"],
+    );
 }
 
 #[test]
@@ -145,7 +220,10 @@ fn carries_sound_alone() {
 
 /// Tries to publish a short clip with these options; gives what ffmpeg said when it gave up.
 fn refused(url: &str, options: &[&str]) -> String {
-    let mut ffmpeg = command("ffmpeg", ["-hide_banner", "-loglevel", "warning", "-nostdin", "-re", "-f", "lavfi", "-i"]);
+    let mut ffmpeg = command(
+        "ffmpeg",
+        ["-hide_banner", "-loglevel", "warning", "-nostdin", "-re", "-f", "lavfi", "-i"],
+    );
     ffmpeg.args([
         "testsrc2=size=320x240:rate=15",
         "-f",
@@ -184,7 +262,10 @@ fn only_cameras_that_wait_for_it_can_be_published_and_only_known_ones_played() {
     }
     let server = server();
     let said = refused(&server.rtsp_url("own"), &[&["-map", "0"], &H264[..]].concat());
-    assert!(said.contains("405") && said.contains("camera own takes its picture from its own source"), "{said}");
+    assert!(
+        said.contains("405") && said.contains("camera own takes its picture from its own source"),
+        "{said}"
+    );
     let said = refused(&server.rtsp_url("frond"), &[&["-map", "0"], &H264[..]].concat());
     assert!(said.contains("404") && said.contains("no camera named"), "{said}");
     let mut player = Player::ffmpeg(&server.rtsp_url("frond"), "tcp").unwrap();
@@ -203,7 +284,10 @@ fn a_second_live_publisher_is_refused_and_the_first_never_notices() {
     let player = Player::ffmpeg(&server.rtsp_url("front"), "tcp").unwrap();
     player.wait_for_frames(1, DEADLINE).unwrap();
     let said = refused(&server.rtsp_url("front"), &[&["-map", "0"], &H264[..]].concat());
-    assert!(said.contains("403") && said.contains("already published by rtsp publisher 127.0.0.1:"), "{said}");
+    assert!(
+        said.contains("403") && said.contains("already published by rtsp publisher 127.0.0.1:"),
+        "{said}"
+    );
     player.wait_for_frames(30, DEADLINE).unwrap();
     assert_eq!(player.complaints(), [""; 0]);
 }
@@ -251,15 +335,18 @@ fn a_player_that_waits_for_the_first_publisher_gets_it() {
     }
     let server = server();
     let player = Player::ffmpeg(&server.rtsp_url("front"), "tcp").unwrap();
-    wait_until("the waiting player being demand", DEADLINE, || (server.camera("front").ok()?["viewers"] == 1).then_some(()))
-        .unwrap();
+    wait_until("the waiting player being demand", DEADLINE, || {
+        (server.camera("front").ok()?["viewers"] == 1).then_some(())
+    })
+    .unwrap();
     let _publisher = publisher(&server, "tcp");
     player.wait_for_frames(30, DEADLINE).unwrap();
 }
 
 #[test]
 fn gstreamer_publishes() {
-    let plugin = || Process::start("gst-inspect-1.0", "gst-inspect-1.0", ["--exists", "rtspclientsink"]);
+    let plugin =
+        || Process::start("gst-inspect-1.0", "gst-inspect-1.0", ["--exists", "rtspclientsink"]);
     if skip_without(&TOOLS) || !plugin().unwrap().wait(DEADLINE).unwrap().success() {
         return harness::skip("GStreamer's rtspclientsink is not installed");
     }
@@ -270,7 +357,9 @@ fn gstreamer_publishes() {
              ! h264parse ! rtspclientsink protocols={transport} location={}",
             server.rtsp_url("front")
         );
-        let _publisher = Process::start("GStreamer publisher", "gst-launch-1.0", line.split_whitespace()).unwrap();
+        let _publisher =
+            Process::start("GStreamer publisher", "gst-launch-1.0", line.split_whitespace())
+                .unwrap();
         server.wait_for_state("front", "live").unwrap();
         let player = Player::gstreamer(&server.rtsp_url("front"), transport).unwrap();
         player.wait_for_frames(90, DEADLINE).unwrap();
@@ -299,7 +388,10 @@ fn a_stopped_reader_costs_nobody_anything_and_goes_on() {
     assert!(grown < 16 << 20, "{grown} bytes more");
     stopped.process().signal(Signal::SIGCONT).unwrap();
     stopped.wait_for_frames(150, DEADLINE).unwrap();
-    server.log().wait_for("the reader's skipping", DEADLINE, |e| e["units"].as_u64() > Some(0)).unwrap();
+    server
+        .log()
+        .wait_for("the reader's skipping", DEADLINE, |e| e["units"].as_u64() > Some(0))
+        .unwrap();
 }
 
 /// Sends `bytes` and gives what comes back until the server hangs up.
@@ -350,7 +442,8 @@ fn sound_and_picture_stay_together_for_a_player_of_rtsp() {
     if skip_without(&["ffmpeg"]) {
         return;
     }
-    let server = Server::with_cameras("avc: { source: publish }\nhevc: { source: publish }").unwrap();
+    let server =
+        Server::with_cameras("avc: { source: publish }\nhevc: { source: publish }").unwrap();
     let _avc = Flasher::h264_and_aac(&server.rtsp_url("avc")).unwrap();
     let _hevc = Flasher::h265_and_opus(&server.rtsp_url("hevc")).unwrap();
     for camera in ["avc", "hevc"] {

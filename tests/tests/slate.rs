@@ -1,11 +1,19 @@
 //! While a camera has no picture, players without our page see why.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use harness::{Browser, DEADLINE, Player, Publisher, PublisherOptions, Server, skip_without, wait_until};
+use harness::{
+    Browser, DEADLINE, Player, Publisher, PublisherOptions, Server, skip_without, wait_until,
+};
 use nix::sys::signal::Signal;
 
 fn options() -> PublisherOptions {
-    PublisherOptions { width: 640, height: 360, gop: 60, bitrate: 500_000, ..PublisherOptions::default() }
+    PublisherOptions {
+        width: 640,
+        height: 360,
+        gop: 60,
+        bitrate: 500_000,
+        ..PublisherOptions::default()
+    }
 }
 
 /// Frames a second that only a camera makes, and only a slate does not.
@@ -17,7 +25,8 @@ fn players_see_why_there_is_no_picture_and_go_on_when_there_is_one() {
         return;
     }
     let Some(browser) = Browser::start().unwrap() else { return };
-    let server = Server::with_cameras("cam: { source: publish, stall_after: 1s, slate: true }").unwrap();
+    let server =
+        Server::with_cameras("cam: { source: publish, stall_after: 1s, slate: true }").unwrap();
     let mut publisher = Publisher::start_with(&server.rtsp_url("cam"), &options()).unwrap();
     server.wait_for_state("cam", "live").unwrap();
     browser.watch("viewer", &server.whep_url("cam")).unwrap();
@@ -34,8 +43,16 @@ fn players_see_why_there_is_no_picture_and_go_on_when_there_is_one() {
     let shown = browser.measure("viewer", 3.0).unwrap().fps;
     assert!((3.0..CAMERA).contains(&shown), "{shown} fps in place of the camera's picture");
     let camera = server.camera("cam").unwrap();
-    assert_eq!((&camera["state"], &camera["publisher"]), (&"offline".into(), &serde_json::Value::Null), "{camera}");
-    assert_eq!(server.metric("neverblink_camera_frames_total{camera=\"cam\"}").unwrap(), counted, "no frame of the camera");
+    assert_eq!(
+        (&camera["state"], &camera["publisher"]),
+        (&"offline".into(), &serde_json::Value::Null),
+        "{camera}"
+    );
+    assert_eq!(
+        server.metric("neverblink_camera_frames_total{camera=\"cam\"}").unwrap(),
+        counted,
+        "no frame of the camera"
+    );
     assert_eq!(server.workers().len(), 1, "one worker draws");
 
     let mut publisher = Publisher::start_with(&server.rtsp_url("cam"), &options()).unwrap();
@@ -53,9 +70,12 @@ fn players_see_why_there_is_no_picture_and_go_on_when_there_is_one() {
 /// The camera's own picture, for the same viewers, and nobody draws any more.
 fn goes_on(server: &Server, browser: &Browser, player: &mut Player) {
     server.wait_for_state("cam", "live").unwrap();
-    wait_until("the end of the worker", DEADLINE, || server.workers().is_empty().then_some(())).unwrap();
-    wait_until("the camera's own rate", DEADLINE, || (browser.measure("viewer", 1.0).unwrap().fps > CAMERA).then_some(()))
+    wait_until("the end of the worker", DEADLINE, || server.workers().is_empty().then_some(()))
         .unwrap();
+    wait_until("the camera's own rate", DEADLINE, || {
+        (browser.measure("viewer", 1.0).unwrap().fps > CAMERA).then_some(())
+    })
+    .unwrap();
     player.wait_for_frames(60, DEADLINE).unwrap();
     assert!(player.process().is_running());
 }

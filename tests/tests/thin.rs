@@ -1,4 +1,5 @@
-//! A viewer whose link carries less than the stream: fewer pictures, not older ones, and nobody else notices.
+//! A viewer whose link carries less than the stream: fewer pictures, not older ones, and nobody
+//! else notices.
 
 use harness::{
     Browser, DEADLINE, Line, Measured, Server, ServerOptions, Session, Shown,
@@ -10,7 +11,8 @@ use harness::{
 use serde_json::Value;
 use std::{fmt::Write as _, net::IpAddr, thread, time::Duration};
 
-const CAMERA: &str = "front: { source: \"test:?width=1280&height=720&fps=30&gop=30&bitrate=2500000&noise=30\" }";
+const CAMERA: &str =
+    "front: { source: \"test:?width=1280&height=720&fps=30&gop=30&bitrate=2500000&noise=30\" }";
 /// The same with a picture that is small enough for the thin link.
 const CAMERA_IN_TWO_SIZES: &str = "front:
   source: \"test:?width=1280&height=720&fps=30&gop=30&bitrate=2500000&noise=30\"
@@ -40,20 +42,28 @@ fn sixty_percent_of_the_stream() {
         if !lan.limit(limit as u64).expect("a limit") {
             return;
         }
-        let wide = watched.wide.begin_measuring("viewer", seconds + RECOVERY + AFTERWARDS).expect("a page");
+        let wide = watched
+            .wide
+            .begin_measuring("viewer", seconds + RECOVERY + AFTERWARDS)
+            .expect("a page");
         let thin = watched.watch(seconds, &Value::Null);
         lan.limit(0).expect("no limit");
         let lifted = wall_clock();
         watched.watch(RECOVERY, &Value::Null);
         let after = watched.watch(AFTERWARDS, &Value::Null);
-        let recovered = recovered_after(&watched.thin.shown_since("viewer", lifted).expect("pictures"), lifted);
+        let recovered =
+            recovered_after(&watched.thin.shown_since("viewer", lifted).expect("pictures"), lifted);
         let wide = watched.wide.measured(wide).expect("a measurement");
         eprintln!("{thin:#?}\n{after:#?}\nthe other viewer: {wide:#?}");
 
         let link = format!("a link of {limit:.0} of {kbit:.0} kbit/s");
         Line::finish_all(&[
             judge_thin(&format!("{link} for {seconds} s"), &thin),
-            judge_recovery(&format!("{RECOVERY} s after {link}, for {AFTERWARDS} s"), &after.measured, recovered),
+            judge_recovery(
+                &format!("{RECOVERY} s after {link}, for {AFTERWARDS} s"),
+                &after.measured,
+                recovered,
+            ),
             judge_wide(&format!("next to a viewer behind {link}"), &wide),
         ]);
     });
@@ -77,14 +87,21 @@ fn a_smaller_picture_while_the_link_is_thin() {
         let (sd, own) = ("sd".into(), Value::Null);
         let down = watched.moved_to(&sd, 640);
         let small = watched.watch(tries, &sd);
-        assert_eq!(watched.viewer_at(lan::SERVER)["rendition"], Value::Null, "the other viewer keeps its picture");
+        assert_eq!(
+            watched.viewer_at(lan::SERVER)["rendition"],
+            Value::Null,
+            "the other viewer keeps its picture"
+        );
         lan.limit(0).expect("no limit");
         let up = watched.moved_to(&own, 1280);
         let large = watched.watch(AFTERWARDS, &own);
         assert_eq!(watched.session(), session, "the same page, the same session");
         eprintln!("{small:#?}\n{large:#?}");
 
-        let link = format!("with a rendition that fits, a link of {:.0} of {kbit:.0} kbit/s", SHARE * kbit);
+        let link = format!(
+            "with a rendition that fits, a link of {:.0} of {kbit:.0} kbit/s",
+            SHARE * kbit
+        );
         Line::finish_all(&[
             judge_down(&format!("{link}: moved down, and {tries} s of it"), down, &small),
             judge_up(&format!("{link} gone: moved up, and {AFTERWARDS} s of it"), up, &large),
@@ -92,7 +109,8 @@ fn a_smaller_picture_while_the_link_is_thin() {
     });
 }
 
-/// Two viewers of one server: one at the end of a link that can be made thin, one on the server's own host.
+/// Two viewers of one server: one at the end of a link that can be made thin, one on the server's
+/// own host.
 struct Watched {
     server: Server,
     thin: Browser,
@@ -118,11 +136,15 @@ struct Stretch {
 impl Watched {
     fn start(lan: &Lan, cameras: &str) -> Self {
         let host = lan::SERVER;
-        let server =
-            Server::start(ServerOptions { cameras: cameras.into(), host, ..ServerOptions::default() }).expect("a server");
+        let server = Server::start(ServerOptions {
+            cameras: cameras.into(),
+            host,
+            ..ServerOptions::default()
+        })
+        .expect("a server");
         let driver = "tests/browser/driver.mjs";
-        let [thin, wide] =
-            [lan.at_viewer("node", [driver]), command("node", [driver])].map(|c| Browser::spawn(c).expect("a browser"));
+        let [thin, wide] = [lan.at_viewer("node", [driver]), command("node", [driver])]
+            .map(|c| Browser::spawn(c).expect("a browser"));
         for browser in [&thin, &wide] {
             browser.watch("viewer", &server.whep_url("front")).expect("a picture");
         }
@@ -139,13 +161,18 @@ impl Watched {
         let list = self.server.json("/api/v1/viewers").expect("the viewers");
         let there = format!("{host}:");
         let mut viewers = list["viewers"].as_array().expect("a list").iter();
-        viewers.find(|v| v["address"].as_str().is_some_and(|a| a.starts_with(&there))).expect("the viewer").clone()
+        viewers
+            .find(|v| v["address"].as_str().is_some_and(|a| a.starts_with(&there)))
+            .expect("the viewer")
+            .clone()
     }
 
     /// The stream's bits a second as the viewer is sent them, when it has seen it for some seconds.
     fn settled_bitrate(&self) -> f64 {
         for browser in [&self.thin, &self.wide] {
-            browser.wait_for("viewer", "player.probe.frames.length > 180", DEADLINE).expect("six seconds of pictures");
+            browser
+                .wait_for("viewer", "player.probe.frames.length > 180", DEADLINE)
+                .expect("six seconds of pictures");
         }
         number(&self.viewer(), "bitrate")
     }
@@ -158,15 +185,20 @@ impl Watched {
         let measured = self.thin.measured(measuring).expect("a measurement");
         let shown = self.thin.shown_since("viewer", from).expect("pictures");
         eprintln!("{}", table(&known, &shown, from));
-        let windows = (0..(seconds / 5.0) as u32).map(|i| within(&shown, from + f64::from(i) * 5e3, 5e3));
+        let windows =
+            (0..(seconds / 5.0) as u32).map(|i| within(&shown, from + f64::from(i) * 5e3, 5e3));
         let skipped = |v: &Value| number(v, "frames_skipped_congestion");
         Stretch {
             measured,
-            worst_p95: windows.map(|w| percentile(w.iter().map(age).collect(), 95)).fold(0.0, f64::max),
+            worst_p95: windows
+                .map(|w| percentile(w.iter().map(age).collect(), 95))
+                .fold(0.0, f64::max),
             on_screen_p95: percentile(on_screen(&shown, from + seconds * 1e3), 95),
             skipped: known.last().map_or(0.0, |last| skipped(last) - skipped(&before)),
-            stayed: known.iter().filter(|v| v["rendition"] == *rendition).count() as f64 / known.len() as f64,
-            limited: known.iter().filter(|v| v["link_limited"] == true).count() as f64 / known.len() as f64,
+            stayed: known.iter().filter(|v| v["rendition"] == *rendition).count() as f64
+                / known.len() as f64,
+            limited: known.iter().filter(|v| v["link_limited"] == true).count() as f64
+                / known.len() as f64,
         }
     }
 
@@ -175,18 +207,26 @@ impl Watched {
         (self.thin.session("viewer").expect("a session"), self.viewer()["id"].clone())
     }
 
-    /// Waits until the viewer is shown another picture, this many pixels wide, and not just for a try. Says after how many seconds.
+    /// Waits until the viewer is shown another picture, this many pixels wide, and not just for a
+    /// try. Says after how many seconds.
     fn moved_to(&self, rendition: &Value, width: u32) -> f64 {
         let (from, mut since) = (wall_clock(), None);
         let there = wait_until("a move", 3 * DEADLINE, || {
             thread::sleep(Duration::from_millis(50));
             let viewer = self.viewer();
-            since = since.filter(|_| viewer["rendition"] == *rendition).or((viewer["rendition"] == *rendition).then(wall_clock));
-            since.filter(|since| wall_clock() - since >= A_TRY).map(|since| (viewer, (since - from) / 1e3))
+            since = since
+                .filter(|_| viewer["rendition"] == *rendition)
+                .or((viewer["rendition"] == *rendition).then(wall_clock));
+            since
+                .filter(|since| wall_clock() - since >= A_TRY)
+                .map(|since| (viewer, (since - from) / 1e3))
         });
-        let (there, seconds) = there.unwrap_or_else(|e| panic!("{e:#} to {rendition}: {}", self.viewer()));
+        let (there, seconds) =
+            there.unwrap_or_else(|e| panic!("{e:#} to {rendition}: {}", self.viewer()));
         eprintln!("moved to {rendition} after {seconds:.1} s: {there}");
-        self.thin.wait_for("viewer", &format!("player.video.videoWidth === {width}"), DEADLINE).expect("the other picture");
+        self.thin
+            .wait_for("viewer", &format!("player.video.videoWidth === {width}"), DEADLINE)
+            .expect("the other picture");
         let reason = there["rendition_reason"].as_str().unwrap_or_default();
         assert!(!reason.is_empty() && reason != "asked for", "{there}");
         seconds
@@ -208,7 +248,8 @@ fn table(known: &[Value], shown: &[Shown], from: f64) -> String {
         "  s  estimate  needed    sent kbit/s  skipped  limited   loss   rtt ms  playout  fps  p50  p95  max ms  rendition\n",
     );
     for (i, viewer) in known.iter().enumerate() {
-        let [estimate, needed, sent] = ["estimate", "needed", "bitrate"].map(|key| number(viewer, key) / 1e3);
+        let [estimate, needed, sent] =
+            ["estimate", "needed", "bitrate"].map(|key| number(viewer, key) / 1e3);
         let ages: Vec<_> = within(shown, from + i as f64 * 1e3, 1e3).iter().map(age).collect();
         let [p50, p95, max] = [50, 95, 100].map(|p| percentile(ages.clone(), p));
         let _ = writeln!(
@@ -240,17 +281,29 @@ fn judge_thin(promise: &str, thin: &Stretch) -> Line {
     let mut line = Line::new(promise);
     line.at_most("p95 ms", thin.measured.latency_ms.p95.unwrap_or(f64::INFINITY), 500.0, 700.0);
     line.seen("p50 ms", thin.measured.latency_ms.p50.unwrap_or(f64::INFINITY));
-    line.seen("worst p95 of any 5 s", thin.worst_p95).seen("age of what is on the screen, p95 ms", thin.on_screen_p95);
+    line.seen("worst p95 of any 5 s", thin.worst_p95)
+        .seen("age of what is on the screen, p95 ms", thin.on_screen_p95);
     // Nothing at all would be young, too.
-    line.at_least("fps", thin.measured.fps, 5.0, 3.0).seen("longest gap ms", thin.measured.longest_gap_ms);
+    line.at_least("fps", thin.measured.fps, 5.0, 3.0)
+        .seen("longest gap ms", thin.measured.longest_gap_ms);
     line.at_most("backwards", thin.measured.backwards as f64, 0.0, 0.0);
-    line.at_least("frames left out", thin.skipped, 1.0, 1.0).at_least("share of the time it is told", thin.limited, 0.5, 0.5);
+    line.at_least("frames left out", thin.skipped, 1.0, 1.0).at_least(
+        "share of the time it is told",
+        thin.limited,
+        0.5,
+        0.5,
+    );
     line
 }
 
 fn judge_recovery(promise: &str, after: &Measured, recovered: f64) -> Line {
     let mut line = Line::new(promise);
-    line.at_most("seconds until two good ones", recovered, RECOVERY, 10.0).at_least("fps", after.decoded_fps(), 29.0, 26.0);
+    line.at_most("seconds until two good ones", recovered, RECOVERY, 10.0).at_least(
+        "fps",
+        after.decoded_fps(),
+        29.0,
+        26.0,
+    );
     line.at_most("freezes", after.freezes() as f64, 0.0, 2.0);
     line.at_most("p50 ms", after.latency_ms.p50.unwrap_or(f64::INFINITY), NORMAL, 100.0);
     line
@@ -258,26 +311,43 @@ fn judge_recovery(promise: &str, after: &Measured, recovered: f64) -> Line {
 
 fn judge_down(promise: &str, seconds: f64, then: &Stretch) -> Line {
     let mut line = Line::new(promise);
-    line.at_most("after s", seconds, 10.0, 20.0).at_least("share of the time on it", then.stayed, 0.8, 0.6);
+    line.at_most("after s", seconds, 10.0, 20.0).at_least(
+        "share of the time on it",
+        then.stayed,
+        0.8,
+        0.6,
+    );
     line.at_most("p95 ms", then.measured.latency_ms.p95.unwrap_or(f64::INFINITY), 500.0, 700.0);
     // A try costs pictures.
-    line.at_least("fps", then.measured.decoded_fps(), 27.0, 22.0).seen("freezes", then.measured.freezes() as f64);
+    line.at_least("fps", then.measured.decoded_fps(), 27.0, 22.0)
+        .seen("freezes", then.measured.freezes() as f64);
     line.seen("p50 ms", then.measured.latency_ms.p50.unwrap_or(f64::INFINITY));
     line
 }
 
 fn judge_up(promise: &str, seconds: f64, then: &Stretch) -> Line {
     let mut line = Line::new(promise);
-    line.at_most("after s", seconds, 30.0, 60.0).at_least("share of the time on it", then.stayed, 1.0, 0.8);
+    line.at_most("after s", seconds, 30.0, 60.0).at_least(
+        "share of the time on it",
+        then.stayed,
+        1.0,
+        0.8,
+    );
     line.at_least("fps", then.measured.decoded_fps(), 29.0, 26.0);
     line.at_most("p50 ms", then.measured.latency_ms.p50.unwrap_or(f64::INFINITY), NORMAL, 100.0);
-    line.seen("p95 ms", then.measured.latency_ms.p95.unwrap_or(f64::INFINITY)).seen("freezes", then.measured.freezes() as f64);
+    line.seen("p95 ms", then.measured.latency_ms.p95.unwrap_or(f64::INFINITY))
+        .seen("freezes", then.measured.freezes() as f64);
     line
 }
 
 fn judge_wide(promise: &str, wide: &Measured) -> Line {
     let mut line = Line::new(promise);
-    line.at_least("fps", wide.decoded_fps(), 29.5, 27.0).at_most("freezes", wide.freezes() as f64, 0.0, 2.0);
+    line.at_least("fps", wide.decoded_fps(), 29.5, 27.0).at_most(
+        "freezes",
+        wide.freezes() as f64,
+        0.0,
+        2.0,
+    );
     line.seen("p50 ms", wide.latency_ms.p50.unwrap_or(f64::INFINITY))
         .seen("p99 ms", wide.latency_ms.p99.unwrap_or(f64::INFINITY));
     line

@@ -1,4 +1,5 @@
-//! Who watches, as an administrator sees it: the list, sending one away, limits, and viewers who vanish.
+//! Who watches, as an administrator sees it: the list, sending one away, limits, and viewers who
+//! vanish.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use harness::{DEADLINE, OFFER, Process, Server, ServerOptions, binary, command, http, wait_until};
@@ -16,8 +17,12 @@ const GIVEN_UP: Duration = Duration::from_secs(45);
 /// Two cameras, live.
 fn server(limits: &str) -> Server {
     let cameras = format!("front: {PICTURE}\nback: {PICTURE}");
-    let server = Server::start(ServerOptions { cameras, more: limits.into(), ..ServerOptions::default() }).unwrap();
-    ["front", "back"].iter().for_each(|camera| drop(server.wait_for_state(camera, "live").unwrap()));
+    let server =
+        Server::start(ServerOptions { cameras, more: limits.into(), ..ServerOptions::default() })
+            .unwrap();
+    ["front", "back"]
+        .iter()
+        .for_each(|camera| drop(server.wait_for_state(camera, "live").unwrap()));
     server
 }
 
@@ -26,12 +31,16 @@ fn list(server: &Server, query: &str) -> Vec<Value> {
 }
 
 fn wait_for_count(server: &Server, count: usize, limit: Duration) {
-    wait_until(&format!("{count} viewers"), limit, || (list(server, "").len() == count).then_some(())).unwrap();
+    wait_until(&format!("{count} viewers"), limit, || {
+        (list(server, "").len() == count).then_some(())
+    })
+    .unwrap();
 }
 
 fn whep(server: &Server, camera: &str) -> http::Response {
     let sdp = [("Content-Type", "application/sdp")];
-    http::request(server.http(), "POST", &format!("/live/{camera}/whep"), &sdp, OFFER.as_bytes()).unwrap()
+    http::request(server.http(), "POST", &format!("/live/{camera}/whep"), &sdp, OFFER.as_bytes())
+        .unwrap()
 }
 
 fn delete(server: &Server, id: &Value, headers: &[(&str, &str)]) -> u16 {
@@ -58,9 +67,17 @@ impl Player {
     fn ready(server: &Server, camera: &str) -> Self {
         let stream = TcpStream::connect(server.rtsp()).unwrap();
         stream.set_read_timeout(Some(DEADLINE)).unwrap();
-        let mut player = Self { stream: BufReader::new(stream), url: server.rtsp_url(camera), session: String::new() };
-        let answer = player.ask("SETUP", "/trackID=0", "Transport: RTP/AVP/TCP;unicast;interleaved=0-1");
-        let session = answer.lines().find_map(|l| l.strip_prefix("Session: ")).unwrap_or_else(|| panic!("{answer}"));
+        let mut player = Self {
+            stream: BufReader::new(stream),
+            url: server.rtsp_url(camera),
+            session: String::new(),
+        };
+        let answer =
+            player.ask("SETUP", "/trackID=0", "Transport: RTP/AVP/TCP;unicast;interleaved=0-1");
+        let session = answer
+            .lines()
+            .find_map(|l| l.strip_prefix("Session: "))
+            .unwrap_or_else(|| panic!("{answer}"));
         player.session = session.split(';').next().unwrap().to_owned();
         player
     }
@@ -76,21 +93,27 @@ impl Player {
         self.ask("PLAY", "/", &session)
     }
 
-    /// Sends a request and gives the head of its answer; media before it and the body are passed over.
+    /// Sends a request and gives the head of its answer; media before it and the body are passed
+    /// over.
     fn ask(&mut self, method: &str, path: &str, header: &str) -> String {
-        let request = format!("{method} {}{path} RTSP/1.0\r\nCSeq: 1\r\n{header}\r\n\r\n", self.url);
+        let request =
+            format!("{method} {}{path} RTSP/1.0\r\nCSeq: 1\r\n{header}\r\n\r\n", self.url);
         self.stream.get_mut().write_all(request.as_bytes()).unwrap();
         while self.stream.fill_buf().unwrap().first() == Some(&b'$') {
             let mut head = [0; 4];
             self.stream.read_exact(&mut head).unwrap();
             let length = u16::from_be_bytes([head[2], head[3]]);
-            std::io::copy(&mut self.stream.by_ref().take(length.into()), &mut std::io::sink()).unwrap();
+            std::io::copy(&mut self.stream.by_ref().take(length.into()), &mut std::io::sink())
+                .unwrap();
         }
         let mut head = String::new();
         while !head.ends_with("\r\n\r\n") {
             assert!(self.stream.read_line(&mut head).unwrap() > 0, "hung up after {head:?}");
         }
-        let length = head.lines().find_map(|l| l.strip_prefix("Content-Length: ")?.parse().ok()).unwrap_or(0);
+        let length = head
+            .lines()
+            .find_map(|l| l.strip_prefix("Content-Length: ")?.parse().ok())
+            .unwrap_or(0);
         std::io::copy(&mut self.stream.by_ref().take(length), &mut std::io::sink()).unwrap();
         head
     }
@@ -109,23 +132,38 @@ fn the_list_tells_of_viewers_of_every_protocol() {
     let reader = std::thread::spawn(move || player.reads_to_the_end());
     let both = wait_until("both to be sent something", DEADLINE, || {
         let both = list(&server, "");
-        let sent = |v: &Value| v["frames_sent"].as_u64() > Some(30) && v["bitrate"].as_u64() > Some(20_000);
-        (both.len() == 2 && both.iter().all(sent) && both.iter().any(|v| !v["rtt_ms"].is_null())).then_some(both)
+        let sent = |v: &Value| {
+            v["frames_sent"].as_u64() > Some(30) && v["bitrate"].as_u64() > Some(20_000)
+        };
+        (both.len() == 2 && both.iter().all(sent) && both.iter().any(|v| !v["rtt_ms"].is_null()))
+            .then_some(both)
     })
     .unwrap();
     let of = |protocol: &str| both.iter().find(|v| v["protocol"] == protocol).unwrap().clone();
     let (browser, player) = (of("webrtc"), of("rtsp"));
-    for (viewer, protocol, transport, camera) in [(&browser, "webrtc", "udp", "front"), (&player, "rtsp", "tcp", "back")] {
-        let text = |key: &str| viewer[key].as_str().unwrap_or_else(|| panic!("no {key} in {viewer}"));
+    for (viewer, protocol, transport, camera) in
+        [(&browser, "webrtc", "udp", "front"), (&player, "rtsp", "tcp", "back")]
+    {
+        let text =
+            |key: &str| viewer[key].as_str().unwrap_or_else(|| panic!("no {key} in {viewer}"));
         assert!(text("id").starts_with(&format!("{protocol}-")), "{viewer}");
         assert!(text("address").starts_with("127.0.0.1:"), "{viewer}");
         assert!(text("since").ends_with('Z') && text("since").contains('T'), "{viewer}");
         assert_eq!((text("transport"), text("camera")), (transport, camera));
         assert_eq!((&viewer["rendition"], &viewer["connected"]), (&Value::Null, &true.into()));
-        assert_eq!((&viewer["frames_skipped_congestion"], &viewer["link_limited"]), (&0.into(), &false.into()));
-        assert!(viewer["bytes_sent"].as_u64().unwrap() > 10_000 && viewer["frames_skipped"].is_u64(), "{viewer}");
+        assert_eq!(
+            (&viewer["frames_skipped_congestion"], &viewer["link_limited"]),
+            (&0.into(), &false.into())
+        );
+        assert!(
+            viewer["bytes_sent"].as_u64().unwrap() > 10_000 && viewer["frames_skipped"].is_u64(),
+            "{viewer}"
+        );
         for key in ["loss", "rtt_ms", "estimate", "needed", "latency_ms", "playout_ms"] {
-            assert!(viewer.get(key).is_some_and(|v| v.is_null() || v.is_number()), "{key} of {viewer}");
+            assert!(
+                viewer.get(key).is_some_and(|v| v.is_null() || v.is_number()),
+                "{key} of {viewer}"
+            );
         }
     }
     let rtt = browser["rtt_ms"].as_f64().unwrap();
@@ -137,16 +175,26 @@ fn the_list_tells_of_viewers_of_every_protocol() {
         ("?camera=front&protocol=rtsp", vec![]),
         ("?camera=none", vec![]),
     ] {
-        assert_eq!(list(&server, query).iter().map(|v| &v["id"]).collect::<Vec<_>>(), ids, "{query}");
+        assert_eq!(
+            list(&server, query).iter().map(|v| &v["id"]).collect::<Vec<_>>(),
+            ids,
+            "{query}"
+        );
     }
     let unknown = http::get(server.http(), "/api/v1/viewers?name=x").unwrap();
-    assert_eq!((unknown.status, &unknown.json().unwrap()["error"]["code"]), (400, &"bad_query".into()));
+    assert_eq!(
+        (unknown.status, &unknown.json().unwrap()["error"]["code"]),
+        (400, &"bad_query".into())
+    );
 
     let metric = |series: &str| server.metric(series).unwrap();
     assert_eq!(metric(r#"neverblink_viewers{camera="front",protocol="webrtc"}"#), 1.0);
     assert_eq!(metric(r#"neverblink_viewers{camera="front",protocol="rtsp"}"#), 0.0);
     assert!(metric(r#"neverblink_viewer_frames_sent_total{camera="back",protocol="rtsp"}"#) > 30.0);
-    assert!(metric(r#"neverblink_viewer_bytes_sent_total{camera="front",protocol="webrtc"}"#) > 10_000.0);
+    assert!(
+        metric(r#"neverblink_viewer_bytes_sent_total{camera="front",protocol="webrtc"}"#)
+            > 10_000.0
+    );
     assert_eq!(metric(r#"neverblink_viewers_link_limited{camera="front",protocol="webrtc"}"#), 0.0);
     assert_eq!(delete(&server, &player["id"], &[]), 202);
     reader.join().unwrap();
@@ -158,7 +206,8 @@ fn anybody_can_be_sent_away_by_this_server_s_own_page_only() {
     let mut browser = browser(&server, "front");
     let mut player = Player::playing(&server, "front");
     let both = wait_until("both", DEADLINE, || {
-        Some(list(&server, "")).filter(|both| both.len() == 2 && both.iter().all(|v| v["connected"] == true))
+        Some(list(&server, ""))
+            .filter(|both| both.len() == 2 && both.iter().all(|v| v["connected"] == true))
     })
     .unwrap();
     for viewer in &both {
@@ -172,7 +221,8 @@ fn anybody_can_be_sent_away_by_this_server_s_own_page_only() {
     }
     player.reads_to_the_end();
     let away = server.log().wait_for("the player's end", DEADLINE, |e| {
-        e["message"] == "RTSP player gone" && e["reason"].as_str().is_some_and(|r| r.contains("administrator"))
+        e["message"] == "RTSP player gone"
+            && e["reason"].as_str().is_some_and(|r| r.contains("administrator"))
     });
     away.unwrap();
     browser.kill();
@@ -196,21 +246,41 @@ fn limits_hold_for_all_protocols_free_up_and_change_while_running() {
     let mut waiting = Player::ready(&server, "front");
     let answer = waiting.play();
     assert!(answer.starts_with("RTSP/1.0 503") && answer.contains("2 viewers"), "{answer}");
-    let refused = server.metric(r#"neverblink_viewers_refused_total{camera="front",protocol="rtsp"}"#).unwrap();
+    let refused = server
+        .metric(r#"neverblink_viewers_refused_total{camera="front",protocol="rtsp"}"#)
+        .unwrap();
     assert_eq!(refused, 1.0);
 
     drop(player);
     wait_for_count(&server, 1, DEADLINE);
-    assert!(waiting.play().starts_with("RTSP/1.0 200"), "the same session plays when there is room");
+    assert!(
+        waiting.play().starts_with("RTSP/1.0 200"),
+        "the same session plays when there is room"
+    );
     assert_eq!(whep(&server, "front").status, 503);
 
     let workers = server.workers();
-    let yaml = server.yaml().replace("viewers: 2", "viewers: 10").replace("front: {", "front: { max_viewers: 2,");
+    let yaml = server
+        .yaml()
+        .replace("viewers: 2", "viewers: 10")
+        .replace("front: {", "front: { max_viewers: 2,");
     server.reload(&yaml).unwrap();
-    wait_until("a place for one more", DEADLINE, || (whep(&server, "back").status == 201).then_some(())).unwrap();
+    wait_until("a place for one more", DEADLINE, || {
+        (whep(&server, "back").status == 201).then_some(())
+    })
+    .unwrap();
     let full = whep(&server, "front");
-    assert!(full.status == 503 && full.text().contains("cameras.front.max_viewers"), "{}", full.text());
-    assert_eq!(http::request(server.http(), "DELETE", first.header("location").unwrap(), &[], b"").unwrap().status, 200);
+    assert!(
+        full.status == 503 && full.text().contains("cameras.front.max_viewers"),
+        "{}",
+        full.text()
+    );
+    assert_eq!(
+        http::request(server.http(), "DELETE", first.header("location").unwrap(), &[], b"")
+            .unwrap()
+            .status,
+        200
+    );
     wait_for_count(&server, 2, DEADLINE);
     assert_eq!((whep(&server, "front").status, whep(&server, "front").status), (201, 503));
     assert_eq!(server.workers(), workers, "no camera was started anew for it");
@@ -220,11 +290,16 @@ fn limits_hold_for_all_protocols_free_up_and_change_while_running() {
 fn who_vanishes_without_a_word_is_off_the_list() {
     let server = server("");
     let mut vanishing = browser(&server, "front");
-    wait_until("a connected viewer", DEADLINE, || Some(list(&server, "")).filter(|l| l.len() == 1 && l[0]["connected"] == true))
-        .unwrap();
+    wait_until("a connected viewer", DEADLINE, || {
+        Some(list(&server, "")).filter(|l| l.len() == 1 && l[0]["connected"] == true)
+    })
+    .unwrap();
     assert_eq!(whep(&server, "front").status, 201);
     wait_for_count(&server, 2, DEADLINE);
     vanishing.kill();
     wait_for_count(&server, 0, GIVEN_UP);
-    assert_eq!(server.metric(r#"neverblink_viewers{camera="front",protocol="webrtc"}"#).unwrap(), 0.0);
+    assert_eq!(
+        server.metric(r#"neverblink_viewers{camera="front",protocol="webrtc"}"#).unwrap(),
+        0.0
+    );
 }

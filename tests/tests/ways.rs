@@ -14,27 +14,36 @@ fn server() -> Server {
     server
 }
 
-/// Takes the candidates out of the server's answers: as if neither UDP nor TCP got through to its media port.
+/// Takes the candidates out of the server's answers: as if neither UDP nor TCP got through to its
+/// media port.
 const NO_CANDIDATES: &str = "const set = RTCPeerConnection.prototype.setRemoteDescription;
     RTCPeerConnection.prototype.setRemoteDescription = function ({ type, sdp }) {
         return set.call(this, { type, sdp: sdp.replace(/^a=candidate.*\\r\\n/gm, '') });
     };";
 const NO_WEBRTC: &str = "delete globalThis.RTCPeerConnection;";
 /// The page itself lives by its WebSocket; only that of media fails.
-const NO_MEDIA_SOCKET: &str = "const Socket = WebSocket; globalThis.WebSocket = class extends Socket {
+const NO_MEDIA_SOCKET: &str =
+    "const Socket = WebSocket; globalThis.WebSocket = class extends Socket {
         constructor(url) { super(String(url).includes('/ws?') ? 'ws://127.0.0.1:9/' : url); } };";
 const NO_MEDIA_SOURCE: &str = "delete globalThis.MediaSource; delete globalThis.ManagedMediaSource;
     HTMLMediaElement.prototype.canPlayType = () => '';";
 
-/// The way that is taken in a browser that `script` has made poorer, and what the page says of it. It really plays.
+/// The way that is taken in a browser that `script` has made poorer, and what the page says of it.
+/// It really plays.
 fn way(browser: &Browser, url: &str, script: &str) -> (String, String) {
     browser.open_with("page", url, script).unwrap();
-    browser.wait_for("page", &format!("globalThis.neverblink && {PLAYER}?.hasPicture"), DEADLINE).unwrap();
+    browser
+        .wait_for("page", &format!("globalThis.neverblink && {PLAYER}?.hasPicture"), DEADLINE)
+        .unwrap();
     browser.probe_player("page", PLAYER, STAGE).unwrap();
     let seen = browser.measure("page", 2.0).unwrap();
     assert!(seen.fps > 10.0 && seen.unreadable == 0 && seen.backwards == 0, "{seen:#?}");
-    browser.evaluate("page", "document.querySelector('[role=dialog] [aria-label=Statistics]').click()").unwrap();
-    let said = browser.evaluate("page", "document.querySelector('[role=dialog] .details').innerText").unwrap();
+    browser
+        .evaluate("page", "document.querySelector('[role=dialog] [aria-label=Statistics]').click()")
+        .unwrap();
+    let said = browser
+        .evaluate("page", "document.querySelector('[role=dialog] .details').innerText")
+        .unwrap();
     let way = browser.evaluate("page", &format!("{PLAYER}.way")).unwrap();
     browser.close("page").unwrap();
     (way.as_str().unwrap().into(), said.as_str().unwrap().into())
@@ -56,7 +65,12 @@ fn the_next_best_way_is_taken_and_the_page_says_why() {
         (&here, &[NO_WEBRTC], "webcodecs", &["Not by WebRTC: this browser has no WebRTC"]),
         (&plain, &[NO_CANDIDATES], "mse", &[blocked, insecure]),
         (&plain, &[NO_CANDIDATES, NO_MEDIA_SOCKET], "hls", &[blocked, insecure, no_socket]),
-        (&plain, &[NO_CANDIDATES, NO_MEDIA_SOURCE], "mjpeg", &[blocked, insecure, "this browser plays no HLS"]),
+        (
+            &plain,
+            &[NO_CANDIDATES, NO_MEDIA_SOURCE],
+            "mjpeg",
+            &[blocked, insecure, "this browser plays no HLS"],
+        ),
     ];
     for (url, lacks, expected, reasons) in steps {
         let (way, said) = way(&browser, url, &lacks.concat());
@@ -73,8 +87,12 @@ fn a_firewall_that_blocks_webrtc_costs_seconds_once() {
         if Browser::unavailable() {
             return;
         }
-        let server =
-            Server::start(ServerOptions { cameras: CAMERA.into(), host: lan::SERVER, ..ServerOptions::default() }).unwrap();
+        let server = Server::start(ServerOptions {
+            cameras: CAMERA.into(),
+            host: lan::SERVER,
+            ..ServerOptions::default()
+        })
+        .unwrap();
         server.wait_for_state("cam", "live").unwrap();
         lan.block_udp_and_tcp_to(server.webrtc().port()).unwrap();
         let browser = Browser::spawn(lan.at_viewer("node", ["tests/browser/driver.mjs"])).unwrap();
@@ -108,18 +126,36 @@ fn a_server_that_returns_is_found_again_by_every_way() {
         browser.open("page", &server.url(&format!("/?mode={mode}#camera=cam"))).unwrap();
         let plays = format!("globalThis.neverblink && {PLAYER}?.hasPicture && {PLAYER}.flowing");
         browser.wait_for("page", &plays, DEADLINE).unwrap();
-        let listen = format!("listen: {{ http: '{}', rtsp: '127.0.0.1:0', webrtc: '127.0.0.1:0' }}", server.http());
+        let listen = format!(
+            "listen: {{ http: '{}', rtsp: '127.0.0.1:0', webrtc: '127.0.0.1:0' }}",
+            server.http()
+        );
         browser.evaluate("page", &format!("globalThis.tile = {STAGE}")).unwrap();
         server.process().kill();
         browser.evaluate("page", "globalThis.killed = performance.now()").unwrap();
         browser.wait_for("page", &format!("!{PLAYER}.flowing"), DEADLINE).unwrap();
         let cameras = "cam: { source: 'test:?width=640&height=360&fps=30' }";
-        let _again = Server::start(ServerOptions { cameras: cameras.into(), more: listen, ..ServerOptions::default() }).unwrap();
+        let _again = Server::start(ServerOptions {
+            cameras: cameras.into(),
+            more: listen,
+            ..ServerOptions::default()
+        })
+        .unwrap();
         browser.wait_for("page", &plays, DEADLINE).unwrap();
-        browser.wait_for("page", "neverblink.feed.cameras.every((camera) => camera.heard > killed)", DEADLINE).unwrap();
+        browser
+            .wait_for(
+                "page",
+                "neverblink.feed.cameras.every((camera) => camera.heard > killed)",
+                DEADLINE,
+            )
+            .unwrap();
         assert_eq!(browser.evaluate("page", &format!("{PLAYER}.way")).unwrap(), mode);
         let same = format!("tile === {STAGE} && tile.role === 'dialog'");
-        assert_eq!(browser.evaluate("page", &same).unwrap(), true, "the large picture is still open");
+        assert_eq!(
+            browser.evaluate("page", &same).unwrap(),
+            true,
+            "the large picture is still open"
+        );
     }
 }
 
@@ -127,7 +163,8 @@ fn a_server_that_returns_is_found_again_by_every_way() {
 fn a_thin_link_is_told_in_words() {
     let server = server();
     let Some(browser) = Browser::start().unwrap() else { return };
-    let thin = "const ask = fetch; globalThis.asked = []; globalThis.fetch = async (url, ...rest) => {
+    let thin =
+        "const ask = fetch; globalThis.asked = []; globalThis.fetch = async (url, ...rest) => {
         const answer = await ask(url, ...rest);
         if (!String(url).includes('/api/v1/viewers/')) return answer;
         const known = await answer.json();
@@ -138,7 +175,11 @@ fn a_thin_link_is_told_in_words() {
     let told = "document.querySelector('[role=dialog] .thin')?.innerText === 'Your link carries 1.4 of 2.5 Mbit/s'";
     browser.wait_for("page", told, DEADLINE).unwrap();
     let known = browser.evaluate("page", "asked[0]").unwrap();
-    assert_eq!((&known["protocol"], &known["camera"]), (&"webrtc".into(), &"cam".into()), "the viewer asks about itself");
+    assert_eq!(
+        (&known["protocol"], &known["camera"]),
+        (&"webrtc".into(), &"cam".into()),
+        "the viewer asks about itself"
+    );
     assert_eq!(server.json("/api/v1/viewers").unwrap()["viewers"][0]["id"], known["id"]);
 }
 
@@ -156,21 +197,42 @@ fn a_page_of_another_origin_embeds_a_camera() {
     browser.evaluate("page", &embed).unwrap();
     let element = "document.querySelector('neverblink-player')";
     browser.wait_for("page", &format!("{element}.player?.hasPicture"), DEADLINE).unwrap();
-    let probe = || browser.probe_player("page", &format!("{element}.player"), &format!("{element}.shadowRoot")).unwrap();
+    let probe = || {
+        browser
+            .probe_player("page", &format!("{element}.player"), &format!("{element}.shadowRoot"))
+            .unwrap()
+    };
     probe();
-    let posts = "performance.getEntriesByType('resource').filter((e) => e.name.endsWith('/whep')).length";
-    assert_eq!(browser.evaluate("page", posts).unwrap(), 1, "begun once, not once for each attribute");
-    let bar = format!("{element}.shadowRoot.querySelector('.bar').innerText.replaceAll('\\n', ' ')");
-    browser.wait_for("page", &format!("/^Live +\\d+ ms/.test({bar})"), Duration::from_secs(5)).unwrap();
+    let posts =
+        "performance.getEntriesByType('resource').filter((e) => e.name.endsWith('/whep')).length";
+    assert_eq!(
+        browser.evaluate("page", posts).unwrap(),
+        1,
+        "begun once, not once for each attribute"
+    );
+    let bar =
+        format!("{element}.shadowRoot.querySelector('.bar').innerText.replaceAll('\\n', ' ')");
+    browser
+        .wait_for("page", &format!("/^Live +\\d+ ms/.test({bar})"), Duration::from_secs(5))
+        .unwrap();
     let seen = browser.measure("page", 2.0).unwrap();
     assert!(seen.fps > 10.0 && seen.unreadable == 0, "{seen:?}");
     for mode in ["webcodecs", "mse", "hls", "mjpeg"] {
         browser.evaluate("page", &format!("{element}.setAttribute('mode', '{mode}')")).unwrap();
-        browser.wait_for("page", &format!("{element}.player.way === '{mode}' && {element}.player.hasPicture"), DEADLINE).unwrap();
+        browser
+            .wait_for(
+                "page",
+                &format!("{element}.player.way === '{mode}' && {element}.player.hasPicture"),
+                DEADLINE,
+            )
+            .unwrap();
         probe();
         let seen = browser.measure("page", 2.0).unwrap();
         assert!(seen.fps > 10.0 && seen.unreadable == 0, "{mode}: {seen:?}");
     }
     browser.evaluate("page", &format!("{element}.remove()")).unwrap();
-    wait_until("no viewer", DEADLINE, || (server.camera("cam").ok()?["viewers"] == 0).then_some(())).unwrap();
+    wait_until("no viewer", DEADLINE, || {
+        (server.camera("cam").ok()?["viewers"] == 0).then_some(())
+    })
+    .unwrap();
 }

@@ -2,7 +2,9 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use anyhow::Result;
-use harness::{PublisherOptions, Server, ServerOptions, WebCamera, http, repository, skip_without, wait_until};
+use harness::{
+    PublisherOptions, Server, ServerOptions, WebCamera, http, repository, skip_without, wait_until,
+};
 use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::{
@@ -69,10 +71,14 @@ fn pictures_are_handed_on_untouched_and_no_worker_is_needed() {
         let snapshot = http::get(server.http(), "/live/old/snapshot.jpg?width=100").unwrap();
         assert_eq!((snapshot.status, snapshot.header("content-type")), (200, Some("image/jpeg")));
         assert!(snapshot.body.starts_with(&[0xff, 0xd8]) && contains(&snapshot.body, UNTOUCHED));
-        let shown = [Reader::new(&server, ""), Reader::new(&server, "?quality=20&headers=1")].map(|mut reader| reader.read(20));
+        let shown = [Reader::new(&server, ""), Reader::new(&server, "?quality=20&headers=1")]
+            .map(|mut reader| reader.read(20));
         assert!(shown.iter().all(|bytes| contains(bytes, UNTOUCHED)));
         assert!(server.workers().is_empty());
-        wait_until("the camera's rate", SOON, || (server.camera("old").ok()?["fps"].as_f64()? > 9.0).then_some(())).unwrap();
+        wait_until("the camera's rate", SOON, || {
+            (server.camera("old").ok()?["fps"].as_f64()? > 9.0).then_some(())
+        })
+        .unwrap();
     }
 }
 
@@ -88,9 +94,12 @@ fn readers_stay_while_the_camera_freezes_dies_and_returns() {
     let mut reader = Reader::new(&server, "");
     reader.read(5);
     camera.process().signal(Signal::SIGSTOP).unwrap();
-    wait_for(&server, "stalled", "no frame").or_else(|_| wait_for(&server, "offline", "no frame")).unwrap();
+    wait_for(&server, "stalled", "no frame")
+        .or_else(|_| wait_for(&server, "offline", "no frame"))
+        .unwrap();
     drop(camera);
-    wait_for(&server, "offline", "refuses the connection: is the camera's web server switched on").unwrap();
+    wait_for(&server, "offline", "refuses the connection: is the camera's web server switched on")
+        .unwrap();
     let _camera = WebCamera::start_at(port, None, &small()).unwrap();
     reader.read(5);
     wait_for(&server, "live", "").unwrap();
@@ -104,18 +113,32 @@ fn a_password_is_given_and_never_shown() {
     let camera = WebCamera::start_at(0, Some("pi:rasp-berry"), &small()).unwrap();
     let port = camera.port();
     wait_for(&server(&format!("http://pi:rasp-berry@127.0.0.1:{port}/")), "live", "").unwrap();
-    wait_for(&server(&format!("http://127.0.0.1:{port}/")), "offline", "wants a user and a password").unwrap();
+    wait_for(
+        &server(&format!("http://127.0.0.1:{port}/")),
+        "offline",
+        "wants a user and a password",
+    )
+    .unwrap();
     let wrong = server(&format!("http://pi:straw-berry@127.0.0.1:{port}/"));
     let told = wait_for(&wrong, "offline", "wrong user or password").unwrap();
     assert!(!told.to_string().contains("berry"), "{told}");
-    wait_for(&server(&format!("http://pi:rasp-berry@127.0.0.1:{port}/elsewhere")), "offline", "404 Not Found").unwrap();
+    wait_for(
+        &server(&format!("http://pi:rasp-berry@127.0.0.1:{port}/elsewhere")),
+        "offline",
+        "404 Not Found",
+    )
+    .unwrap();
 }
 
 #[test]
 fn what_is_no_camera_is_told() {
     for (kind, body, words) in [
         ("text/html", "<html>", "sends text/html at /, not JPEG pictures"),
-        ("multipart/x-mixed-replace; boundary=x", "--x\r\n\r\n<html>", "sent a part that is no JPEG"),
+        (
+            "multipart/x-mixed-replace; boundary=x",
+            "--x\r\n\r\n<html>",
+            "sent a part that is no JPEG",
+        ),
         ("image/jpeg", "GIF89a", "sent a JPEG without a picture"),
     ] {
         let listener = TcpListener::bind("127.0.0.1:0").unwrap();
@@ -124,7 +147,12 @@ fn what_is_no_camera_is_told() {
             let mut stream = listener.accept().unwrap().0;
             let mut request = [0; 2048];
             assert!(stream.read(&mut request).unwrap() > 0);
-            write!(stream, "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}", body.len()).unwrap();
+            write!(
+                stream,
+                "HTTP/1.1 200 OK\r\nContent-Type: {kind}\r\nContent-Length: {}\r\n\r\n{body}",
+                body.len()
+            )
+            .unwrap();
         });
         let server = server(&format!("http://127.0.0.1:{port}/"));
         answer.join().unwrap();
@@ -142,14 +170,23 @@ fn players_of_other_protocols_are_told_why_there_is_nothing_for_them() {
     let server = server(&format!("http://127.0.0.1:{}/", camera.port()));
     wait_for(&server, "live", "").unwrap();
     let offer = harness::OFFER.as_bytes();
-    let whep = http::request(server.http(), "POST", "/live/old/whep", &[("content-type", "application/sdp")], offer).unwrap();
+    let whep = http::request(
+        server.http(),
+        "POST",
+        "/live/old/whep",
+        &[("content-type", "application/sdp")],
+        offer,
+    )
+    .unwrap();
     let hls = http::get(server.http(), "/live/old/index.m3u8").unwrap();
     let mp4 = http::get(server.http(), "/live/old/stream.mp4").unwrap();
     for answer in [whep, hls, mp4] {
         let error = answer.json().unwrap();
         assert!(
             (400..600).contains(&answer.status)
-                && error["error"]["message"].as_str().is_some_and(|m| m.to_lowercase().contains("mjpeg")),
+                && error["error"]["message"]
+                    .as_str()
+                    .is_some_and(|m| m.to_lowercase().contains("mjpeg")),
             "{error}"
         );
     }
@@ -188,8 +225,12 @@ fn a_camera_that_speaks_tls_must_be_known_by_an_authority_or_by_its_fingerprint(
         let reason = told["reason"].as_str().unwrap();
         let hint = &reason[reason.find("#certificate=").unwrap()..][.."#certificate=".len() + 64];
         wait_for(&trusting(&format!("{}{hint}", url(&camera))), "live", "").unwrap();
-        wait_for(&trusting(&format!("{}{hint}", url(&good))), "offline", "another certificate than the one in the source")
-            .unwrap();
+        wait_for(
+            &trusting(&format!("{}{hint}", url(&good))),
+            "offline",
+            "another certificate than the one in the source",
+        )
+        .unwrap();
         wait_for(&trusting(&format!("{}#certificate=any", url(&camera))), "live", "").unwrap();
     }
 }
@@ -200,7 +241,17 @@ fn what_speaks_no_tls_is_told() {
         return;
     }
     let plain = WebCamera::start_at(0, None, &small()).unwrap();
-    wait_for(&trusting(&format!("https://127.0.0.1:{}/", plain.port())), "offline", "something that is no TLS").unwrap();
+    wait_for(
+        &trusting(&format!("https://127.0.0.1:{}/", plain.port())),
+        "offline",
+        "something that is no TLS",
+    )
+    .unwrap();
     let secure = WebCamera::start_secure(&certificate("good.pem"), &small()).unwrap();
-    wait_for(&trusting(&format!("http://127.0.0.1:{}/", secure.port())), "offline", &secure.port().to_string()).unwrap();
+    wait_for(
+        &trusting(&format!("http://127.0.0.1:{}/", secure.port())),
+        "offline",
+        &secure.port().to_string(),
+    )
+    .unwrap();
 }

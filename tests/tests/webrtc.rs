@@ -1,7 +1,9 @@
 //! What becomes of WHEP sessions: publishers and browsers that go and come.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use harness::{Browser, DEADLINE, Publisher, PublisherOptions, Server, http, skip_without, wait_until};
+use harness::{
+    Browser, DEADLINE, Publisher, PublisherOptions, Server, http, skip_without, wait_until,
+};
 use std::{sync::mpsc, thread, time::Duration};
 
 fn publishing(options: &PublisherOptions) -> (Server, Publisher) {
@@ -55,7 +57,8 @@ fn a_camera_that_comes_later_is_shown_to_those_who_wait() {
     let camera = &server;
     thread::scope(|scope| {
         scope.spawn(move || {
-            wait_until("the viewer to wait", DEADLINE, || (viewers(camera) == 1).then_some(())).unwrap();
+            wait_until("the viewer to wait", DEADLINE, || (viewers(camera) == 1).then_some(()))
+                .unwrap();
             let _publisher = Publisher::start(&camera.rtsp_url("front")).unwrap();
             let _ = done.recv();
         });
@@ -79,9 +82,12 @@ fn a_browser_that_leaves_is_forgotten() {
     assert_eq!(viewers(&server), 1);
     let session = browser.session("page").unwrap().session;
     browser.evaluate("page", "player.pc.close(), 1").unwrap();
-    wait_until("the viewer to be forgotten", DEADLINE, || (viewers(&server) == 0).then_some(())).unwrap();
+    wait_until("the viewer to be forgotten", DEADLINE, || (viewers(&server) == 0).then_some(()))
+        .unwrap();
     // Players say goodbye twice, and the second time is no mistake of theirs.
     let path = session.split_once("/live/").unwrap().1;
-    let delete = || http::request(server.http(), "DELETE", &format!("/live/{path}"), &[], b"").unwrap().status;
+    let delete = || {
+        http::request(server.http(), "DELETE", &format!("/live/{path}"), &[], b"").unwrap().status
+    };
     assert_eq!((delete(), delete()), (200, 404));
 }

@@ -1,7 +1,9 @@
 //! Browsers whose network blocks UDP.
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
-use harness::{Browser, DEADLINE, Line, OFFER, Server, ServerOptions, Usage, http, lan, wait_until};
+use harness::{
+    Browser, DEADLINE, Line, OFFER, Server, ServerOptions, Usage, http, lan, wait_until,
+};
 use nix::sys::signal::{Signal, kill};
 use std::{
     io::{Read, Write},
@@ -10,7 +12,8 @@ use std::{
     time::Duration,
 };
 
-const CAMERA: &str = "cam: { source: \"test:?width=640&height=360&fps=30&gop=30&bitrate=2500000&noise=30\" }";
+const CAMERA: &str =
+    "cam: { source: \"test:?width=640&height=360&fps=30&gop=30&bitrate=2500000&noise=30\" }";
 const MIB: f64 = 1024.0 * 1024.0;
 
 fn on_a_lan_without_udp(test: impl FnOnce(&lan::Lan, &Server) + Send) {
@@ -19,7 +22,12 @@ fn on_a_lan_without_udp(test: impl FnOnce(&lan::Lan, &Server) + Send) {
             return;
         }
         let host = lan::SERVER;
-        let server = Server::start(ServerOptions { cameras: CAMERA.into(), host, ..ServerOptions::default() }).unwrap();
+        let server = Server::start(ServerOptions {
+            cameras: CAMERA.into(),
+            host,
+            ..ServerOptions::default()
+        })
+        .unwrap();
         server.wait_for_state("cam", "live").unwrap();
         lan.block_udp().unwrap();
         test(lan, &server);
@@ -100,7 +108,12 @@ fn a_browser_that_stops_reading_holds_up_nobody_and_nothing() {
         let skipped = server.metric("neverblink_viewer_frames_skipped_total{").unwrap();
         let mut line = Line::new("a browser over TCP stopped for 8 s");
         line.at_least("frames passed over", skipped, 100.0, 100.0);
-        line.at_most("memory more MiB", (after.resident as f64 - before.resident as f64) / MIB, 4.0, 8.0);
+        line.at_most(
+            "memory more MiB",
+            (after.resident as f64 - before.resident as f64) / MIB,
+            4.0,
+            8.0,
+        );
         line.at_least("fps of the other", seen.decoded_fps(), 29.0, 26.0);
         line.at_most("freezes of the other", seen.freezes() as f64, 0.0, 1.0);
         line.at_most("live again after ms", shown.at - again, 2000.0, 4000.0);
@@ -111,14 +124,16 @@ fn a_browser_that_stops_reading_holds_up_nobody_and_nothing() {
     });
 }
 
-/// The network's own retransmissions cannot be told to stop, so pictures get older than by UDP; but not older and older.
+/// The network's own retransmissions cannot be told to stop, so pictures get older than by UDP; but
+/// not older and older.
 #[test]
 fn a_thin_link_gets_fewer_pictures() {
     on_a_lan_without_udp(|lan, server| {
         let browser = browser_at_viewer(lan);
         browser.watch("viewer", &server.whep_url("cam")).unwrap();
         browser.measure("viewer", 5.0).unwrap();
-        let needed = server.json("/api/v1/viewers").unwrap()["viewers"][0]["bitrate"].as_f64().unwrap();
+        let needed =
+            server.json("/api/v1/viewers").unwrap()["viewers"][0]["bitrate"].as_f64().unwrap();
         if !lan.limit((0.6 * needed / 1e3) as u64).unwrap() {
             return;
         }
@@ -129,8 +144,14 @@ fn a_thin_link_gets_fewer_pictures() {
         let after = browser.measure("viewer", 5.0).unwrap();
         eprintln!("{thin:#?} {after:#?}");
         let mut line = Line::new(&format!("by TCP, a link of 60 % of {:.0} kbit/s", needed / 1e3));
-        line.at_least("fps", thin.fps, 5.0, 3.0).at_most("p95 ms", thin.latency_ms.p95.unwrap(), 1000.0, 1500.0);
-        line.seen("p50 ms", thin.latency_ms.p50.unwrap()).seen("longest gap ms", thin.longest_gap_ms);
+        line.at_least("fps", thin.fps, 5.0, 3.0).at_most(
+            "p95 ms",
+            thin.latency_ms.p95.unwrap(),
+            1000.0,
+            1500.0,
+        );
+        line.seen("p50 ms", thin.latency_ms.p50.unwrap())
+            .seen("longest gap ms", thin.longest_gap_ms);
         line.at_least("fps 5 s after that", after.decoded_fps(), 29.0, 26.0);
         line.at_most("p50 ms then", after.latency_ms.p50.unwrap(), 60.0, 120.0);
         line.at_most("packets dropped", dropped(server), 0.0, 0.0);
@@ -158,7 +179,8 @@ fn strangers_leave_nothing_behind() {
             stream.write_all(piece).unwrap();
             let end = stream.read(&mut [0]);
             assert!(
-                matches!(&end, Ok(0)) || end.as_ref().is_err_and(|e| e.kind() == std::io::ErrorKind::ConnectionReset),
+                matches!(&end, Ok(0))
+                    || end.as_ref().is_err_and(|e| e.kind() == std::io::ErrorKind::ConnectionReset),
                 "{end:?}"
             );
         }
@@ -172,9 +194,11 @@ fn strangers_leave_nothing_behind() {
         slow.iter().for_each(|mut stream| stream.write_all(&piece).unwrap());
         thread::sleep(Duration::from_millis(200));
     }
-    wait_until("their time to be up", 2 * DEADLINE, || (refused() - begun >= 1100.0).then_some(())).unwrap();
+    wait_until("their time to be up", 2 * DEADLINE, || (refused() - begun >= 1100.0).then_some(()))
+        .unwrap();
     let same = |now: &Usage| now.descriptors <= before.descriptors;
-    wait_until("the descriptors being given back", DEADLINE, || server.usage().ok().filter(same)).unwrap();
+    wait_until("the descriptors being given back", DEADLINE, || server.usage().ok().filter(same))
+        .unwrap();
     drop((silent, slow));
 }
 
@@ -182,12 +206,22 @@ fn strangers_leave_nothing_behind() {
 fn it_can_be_switched_off() {
     let sdp = [("Content-Type", "application/sdp")];
     for (more, offered) in [("", true), ("webrtc: { tcp: off }\n", false)] {
-        let options = ServerOptions { cameras: CAMERA.into(), more: more.into(), ..ServerOptions::default() };
+        let options =
+            ServerOptions { cameras: CAMERA.into(), more: more.into(), ..ServerOptions::default() };
         let server = Server::start(options).unwrap();
-        let answer = http::request(server.http(), "POST", "/live/cam/whep", &sdp, OFFER.as_bytes()).unwrap().text();
-        let tcp = format!(" {} {} typ host tcptype passive", server.webrtc().ip(), server.webrtc().port());
+        let answer = http::request(server.http(), "POST", "/live/cam/whep", &sdp, OFFER.as_bytes())
+            .unwrap()
+            .text();
+        let tcp = format!(
+            " {} {} typ host tcptype passive",
+            server.webrtc().ip(),
+            server.webrtc().port()
+        );
         assert_eq!(answer.contains(&tcp), offered, "{answer}");
-        assert!(answer.find(" udp ").unwrap() < answer.find(" tcp ").unwrap_or(usize::MAX), "{answer}");
+        assert!(
+            answer.find(" udp ").unwrap() < answer.find(" tcp ").unwrap_or(usize::MAX),
+            "{answer}"
+        );
         assert_eq!(TcpStream::connect(server.webrtc()).is_ok(), offered);
     }
 }

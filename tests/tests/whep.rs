@@ -28,11 +28,16 @@ fn a_session_from_post_to_delete() {
     assert_eq!(made.status, 201, "{}", made.text());
     assert_eq!(made.header("content-type"), Some("application/sdp"));
     assert_eq!(made.header("accept-patch"), Some("application/trickle-ice-sdpfrag"));
-    let (location, etag) = (made.header("location").unwrap().to_owned(), made.header("etag").unwrap().to_owned());
+    let (location, etag) =
+        (made.header("location").unwrap().to_owned(), made.header("etag").unwrap().to_owned());
     let answer = made.text();
-    for part in
-        ["m=video 9 UDP/TLS/RTP/SAVPF 109 114", "a=sendonly", "a=setup:passive", "playout-delay", "a=rtcp-fb:109 nack pli"]
-    {
+    for part in [
+        "m=video 9 UDP/TLS/RTP/SAVPF 109 114",
+        "a=sendonly",
+        "a=setup:passive",
+        "playout-delay",
+        "a=rtcp-fb:109 nack pli",
+    ] {
         assert!(answer.contains(part), "no {part} in {answer}");
     }
     assert!(!answer.contains("transport-cc") && !answer.contains("goog-remb"), "{answer}");
@@ -49,9 +54,19 @@ fn a_session_from_post_to_delete() {
     assert_eq!((patch(&[SDP], trickle).status, patch(&[FRAGMENT], trickle).status), (415, 428));
     assert_eq!(patch(&[FRAGMENT, ("If-Match", "\"no\"")], trickle).status, 412);
 
-    let restart = patch(&[FRAGMENT, ("If-Match", "*")], "a=ice-ufrag:EFGH\r\na=ice-pwd:ABCDEFGHIJKLMNOPQRSTUVWX\r\n");
-    assert_eq!((restart.status, restart.header("content-type")), (200, Some("application/trickle-ice-sdpfrag")));
-    assert!(restart.text().contains("a=ice-pwd:") && restart.text().contains(&candidate), "{}", restart.text());
+    let restart = patch(
+        &[FRAGMENT, ("If-Match", "*")],
+        "a=ice-ufrag:EFGH\r\na=ice-pwd:ABCDEFGHIJKLMNOPQRSTUVWX\r\n",
+    );
+    assert_eq!(
+        (restart.status, restart.header("content-type")),
+        (200, Some("application/trickle-ice-sdpfrag"))
+    );
+    assert!(
+        restart.text().contains("a=ice-pwd:") && restart.text().contains(&candidate),
+        "{}",
+        restart.text()
+    );
     let old_name = answer.lines().find(|l| l.starts_with("a=ice-ufrag:")).unwrap();
     assert!(!restart.text().contains(old_name), "the credentials did not change");
     assert_ne!(restart.header("etag"), Some(&*etag));
@@ -72,9 +87,15 @@ fn what_is_wrong_is_said() {
         (answer.status, code(&answer))
     };
     assert_eq!(refused("/live/nobody/whep", &[SDP], OFFER), (404, "camera_not_found".into()));
-    assert_eq!(refused("/live/front/whep", &[("Content-Type", "text/plain")], OFFER), (415, "wrong_content_type".into()));
+    assert_eq!(
+        refused("/live/front/whep", &[("Content-Type", "text/plain")], OFFER),
+        (415, "wrong_content_type".into())
+    );
     assert_eq!(refused("/live/front/whep", &[SDP], "hello"), (400, "bad_offer".into()));
-    assert_eq!(refused("/live/front/whep", &[SDP], &OFFER.replace("H264", "AV1")), (406, "codec_not_supported".into()));
+    assert_eq!(
+        refused("/live/front/whep", &[SDP], &OFFER.replace("H264", "AV1")),
+        (406, "codec_not_supported".into())
+    );
     assert_eq!(
         refused("/live/front/whep", &[SDP], &format!("{OFFER}{}", "a=x:y\r\n".repeat(6000))),
         (413, "body_too_large".into())
@@ -86,9 +107,13 @@ fn pages_of_others_may_embed_it() {
     let server = server();
     for path in ["/live/front/whep", "/live/front/sd/whep", "/live/front/whep/0123"] {
         let origin = ("Origin", "http://example.test");
-        let options = |headers: &[_]| http::request(server.http(), "OPTIONS", path, headers, b"").unwrap();
+        let options =
+            |headers: &[_]| http::request(server.http(), "OPTIONS", path, headers, b"").unwrap();
         assert_eq!(options(&[origin]).header("accept-post"), Some("application/sdp"));
-        let asked = [("Access-Control-Request-Method", "PATCH"), ("Access-Control-Request-Headers", "content-type,if-match")];
+        let asked = [
+            ("Access-Control-Request-Method", "PATCH"),
+            ("Access-Control-Request-Headers", "content-type,if-match"),
+        ];
         let preflight = options(&[origin, asked[0], asked[1]]);
         assert_eq!(preflight.status, 204, "{path}");
         assert_eq!(preflight.header("access-control-allow-origin"), Some("*"));
@@ -97,7 +122,10 @@ fn pages_of_others_may_embed_it() {
     }
     let made = post(&server, "/live/front/whep", &[SDP, ("Origin", "http://example.test")], OFFER);
     let exposed = made.header("access-control-expose-headers").unwrap().to_lowercase();
-    assert!(made.status == 201 && exposed.contains("location") && exposed.contains("etag"), "{exposed}");
+    assert!(
+        made.status == 201 && exposed.contains("location") && exposed.contains("etag"),
+        "{exposed}"
+    );
 }
 
 #[test]
@@ -105,7 +133,12 @@ fn an_offer_cut_anywhere_leaves_the_server_well() {
     let server = server();
     for end in (0..OFFER.len()).step_by(7) {
         let answer = post(&server, "/live/front/whep", &[SDP], &OFFER[..end]);
-        assert!(matches!(answer.status, 201 | 400 | 406), "{end}: {} {}", answer.status, answer.text());
+        assert!(
+            matches!(answer.status, 201 | 400 | 406),
+            "{end}: {} {}",
+            answer.status,
+            answer.text()
+        );
     }
     assert_eq!(post(&server, "/live/front/whep", &[SDP], OFFER).status, 201);
 }

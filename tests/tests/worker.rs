@@ -13,7 +13,8 @@ use serde_json::Value;
 use std::time::{Duration, Instant};
 
 const SOON: Duration = Duration::from_secs(20);
-const PICTURE: &str = "desk: { source: 'test:?width=320&height=180&fps=30&gop=300&bitrate=300000', stall_after: 3s }";
+const PICTURE: &str =
+    "desk: { source: 'test:?width=320&height=180&fps=30&gop=300&bitrate=300000', stall_after: 3s }";
 
 fn server() -> Result<(Server, Pid)> {
     let server = Server::with_cameras(PICTURE)?;
@@ -27,7 +28,8 @@ fn the_worker(server: &Server) -> Result<Pid> {
     Ok(worker)
 }
 
-/// Waits until the camera is live again after `restarts` restarts, and returns what is said of it then.
+/// Waits until the camera is live again after `restarts` restarts, and returns what is said of it
+/// then.
 fn live_again(server: &Server, restarts: u64) -> Result<Value> {
     let again = |c: &Value| c["state"] == "live" && c["restarts"] == restarts;
     wait_until("live again", SOON, || server.camera("desk").ok().filter(again))
@@ -44,7 +46,9 @@ fn a_killed_worker_is_replaced_within_a_second_and_the_cause_is_told() {
     assert_ne!(the_worker(&server).unwrap(), worker);
     let cause = camera["last_restart"]["cause"].as_str().unwrap();
     assert!(cause.contains("killed by signal 9 (SIGKILL)"), "{cause}");
-    let told = |e: &Value| e["fault"] == "crashed" && e["reason"].as_str().is_some_and(|r| r.contains("SIGKILL"));
+    let told = |e: &Value| {
+        e["fault"] == "crashed" && e["reason"].as_str().is_some_and(|r| r.contains("SIGKILL"))
+    };
     server.log().wait_for("the cause in the log", SOON, told).unwrap();
 }
 
@@ -54,10 +58,15 @@ fn a_worker_that_hangs_is_killed_and_replaced() {
     kill(worker, Signal::SIGSTOP).unwrap();
     let camera = live_again(&server, 1).unwrap();
     assert!(
-        camera["last_restart"]["cause"].as_str().is_some_and(|c| c.contains("no frame") || c.contains("sign of life")),
+        camera["last_restart"]["cause"]
+            .as_str()
+            .is_some_and(|c| c.contains("no frame") || c.contains("sign of life")),
         "{camera}"
     );
-    wait_until("the end of the hanging worker", SOON, || (kill(worker, None) == Err(Errno::ESRCH)).then_some(())).unwrap();
+    wait_until("the end of the hanging worker", SOON, || {
+        (kill(worker, None) == Err(Errno::ESRCH)).then_some(())
+    })
+    .unwrap();
 }
 
 #[test]
@@ -93,14 +102,23 @@ fn a_killed_server_leaves_no_worker() {
 /// True for a zombie too: whoever adopts it may be slow to bury it.
 fn is_gone(pid: Pid) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit(')').next().is_none_or(|rest| rest.trim_start().is_empty() || rest.trim_start().starts_with('Z'))
+    stat.rsplit(')')
+        .next()
+        .is_none_or(|rest| rest.trim_start().is_empty() || rest.trim_start().starts_with('Z'))
 }
 
 #[test]
 fn a_worker_has_no_files_no_network_and_no_way_back() {
     let (_server, worker) = server().unwrap();
     let status = std::fs::read_to_string(format!("/proc/{worker}/status")).unwrap();
-    let field = |name: &str| status.lines().find_map(|l| l.strip_prefix(name)).map(str::trim).unwrap_or_default().to_owned();
+    let field = |name: &str| {
+        status
+            .lines()
+            .find_map(|l| l.strip_prefix(name))
+            .map(str::trim)
+            .unwrap_or_default()
+            .to_owned()
+    };
     assert_eq!((&*field("NoNewPrivs:"), &*field("Threads:")), ("1", "1"));
     assert_eq!(field("Seccomp:"), "2", "the filter of system calls is in force");
 }

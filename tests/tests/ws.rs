@@ -12,7 +12,9 @@ const PICTURE: &str = "{ source: 'test:?width=640&height=360&fps=30&gop=30' }";
 
 fn server(more: &str) -> Server {
     let cameras = format!("cam: {PICTURE}\nrobot: {{ source: publish }}");
-    let server = Server::start(ServerOptions { cameras, more: more.into(), ..ServerOptions::default() }).unwrap();
+    let server =
+        Server::start(ServerOptions { cameras, more: more.into(), ..ServerOptions::default() })
+            .unwrap();
     server.wait_for_state("cam", "live").unwrap();
     server
 }
@@ -47,7 +49,8 @@ fn access_units_come_with_their_times_from_a_keyframe_on() {
         assert!((20_000..50_000).contains(&step), "{step} µs from frame to frame");
     }
     let newest = units.last().unwrap();
-    let age = server.json("/api/v1/time").unwrap()["server_us"].as_i64().unwrap() - number(newest, 16);
+    let age =
+        server.json("/api/v1/time").unwrap()["server_us"].as_i64().unwrap() - number(newest, 16);
     assert!((0..2_000_000).contains(&age), "captured {age} µs ago");
     assert_eq!(newest[1] >> 4, 1, "as the sensor says");
     let length = u32::from_be_bytes(newest[24..28].try_into().unwrap()) as usize;
@@ -93,14 +96,20 @@ fn what_cannot_be_had_is_refused_before_the_upgrade() {
     assert!(refused("/live/cams/ws").starts_with("HTTP/1.1 404 "));
     assert!(refused("/live/cam/ws?format=avi").starts_with("HTTP/1.1 400 "));
     let plain = http::get(server.http(), "/live/cam/ws").unwrap();
-    assert_eq!((plain.status, &plain.json().unwrap()["error"]["code"]), (426, &json!("websocket_wanted")));
+    assert_eq!(
+        (plain.status, &plain.json().unwrap()["error"]["code"]),
+        (426, &json!("websocket_wanted"))
+    );
     assert!(viewers(&server).is_empty(), "none of them has a seat");
     let mut socket = open(&server, "/live/cam/ws");
     socket.said("hello").unwrap();
     assert!(refused("/live/cam/ws").starts_with("HTTP/1.1 503 "));
     // What a page cannot read of a refused upgrade it reads of an ordinary request.
     let plain = http::get(server.http(), "/live/cam/ws").unwrap();
-    assert_eq!((plain.status, &plain.json().unwrap()["error"]["code"]), (503, &json!("too_many_viewers")));
+    assert_eq!(
+        (plain.status, &plain.json().unwrap()["error"]["code"]),
+        (503, &json!("too_many_viewers"))
+    );
 }
 
 #[test]
@@ -108,8 +117,12 @@ fn a_camera_without_a_picture_is_told_and_the_connection_stays() {
     let server = server("");
     let mut socket = open(&server, "/live/robot/ws");
     let state = socket.said("state").unwrap();
-    assert_eq!((&state["state"], &state["reason"]), (&json!("offline"), &json!("nobody has published yet")));
-    let pinged = wait_until("a ping", DEADLINE, || matches!(socket.read(), Ok(Message::Ping)).then_some(()));
+    assert_eq!(
+        (&state["state"], &state["reason"]),
+        (&json!("offline"), &json!("nobody has published yet"))
+    );
+    let pinged =
+        wait_until("a ping", DEADLINE, || matches!(socket.read(), Ok(Message::Ping)).then_some(()));
     pinged.unwrap();
 }
 
@@ -118,7 +131,8 @@ fn an_administrator_sends_a_viewer_away() {
     let server = server("");
     let mut socket = open(&server, "/live/cam/ws");
     let id = socket.said("hello").unwrap()["viewer"].as_str().unwrap().to_owned();
-    let gone = http::request(server.http(), "DELETE", &format!("/api/v1/viewers/{id}"), &[], b"").unwrap();
+    let gone =
+        http::request(server.http(), "DELETE", &format!("/api/v1/viewers/{id}"), &[], b"").unwrap();
     assert_eq!(gone.status, 202);
     let closed = wait_until("the end", DEADLINE, || match socket.read() {
         Ok(Message::Close(code)) => Some(code),
@@ -129,7 +143,8 @@ fn an_administrator_sends_a_viewer_away() {
 
 #[test]
 fn a_viewer_that_does_not_read_skips_to_the_newest_keyframe_and_harms_nobody() {
-    let cameras = "cam: { source: 'test:?width=1280&height=720&fps=30&gop=30&bitrate=20000000&noise=50' }";
+    let cameras =
+        "cam: { source: 'test:?width=1280&height=720&fps=30&gop=30&bitrate=20000000&noise=50' }";
     let server = Server::with_cameras(cameras).unwrap();
     server.wait_for_state("cam", "live").unwrap();
     let mut slow = open(&server, "/live/cam/ws");
@@ -151,7 +166,8 @@ fn a_viewer_that_does_not_read_skips_to_the_newest_keyframe_and_harms_nobody() {
     let key = slow.binary().unwrap();
     assert!(lost >= 30, "{lost} units lost");
     assert_eq!(key[1] & 1, 1, "it goes on at a keyframe");
-    let age = server.json("/api/v1/time").unwrap()["server_us"].as_i64().unwrap() - number(&key, 16);
+    let age =
+        server.json("/api/v1/time").unwrap()["server_us"].as_i64().unwrap() - number(&key, 16);
     assert!(age < 2_000_000, "which was captured {age} µs ago");
     let skipped = |viewer: &Value| viewer["frames_skipped"].as_u64().unwrap();
     let mut counts: Vec<u64> = viewers(&server).iter().map(skipped).collect();
@@ -167,5 +183,6 @@ fn a_peer_that_answers_no_ping_is_given_up() {
     wait_until("one viewer", DEADLINE, || (viewers(&server).len() == 1).then_some(())).unwrap();
     thread::sleep(Duration::from_secs(5));
     assert_eq!(viewers(&server).len(), 1, "not at once");
-    wait_until("no viewer", Duration::from_secs(20), || viewers(&server).is_empty().then_some(())).unwrap();
+    wait_until("no viewer", Duration::from_secs(20), || viewers(&server).is_empty().then_some(()))
+        .unwrap();
 }

@@ -1,4 +1,5 @@
-//! As much HTTP/1.1 as a player in a browser uses: a connection that is kept, compressed texts, redirects with a cookie.
+//! As much HTTP/1.1 as a player in a browser uses: a connection that is kept, compressed texts,
+//! redirects with a cookie.
 
 use anyhow::{Context as _, bail};
 use flate2::read::GzDecoder;
@@ -37,7 +38,13 @@ struct Head {
 
 impl Connection {
     pub(super) fn new(authority: &str) -> Self {
-        Self { authority: authority.to_owned(), stream: None, cookie: None, received: 0, body: Vec::new() }
+        Self {
+            authority: authority.to_owned(),
+            stream: None,
+            cookie: None,
+            received: 0,
+            body: Vec::new(),
+        }
     }
 
     /// Asks, without waiting for the answer.
@@ -49,13 +56,17 @@ impl Connection {
             std::thread::current().id(),
         );
         if self.stream.is_none() {
-            let stream = TcpStream::connect(&self.authority).with_context(|| format!("no connection to {}", self.authority))?;
+            let stream = TcpStream::connect(&self.authority)
+                .with_context(|| format!("no connection to {}", self.authority))?;
             stream.set_read_timeout(Some(TIMEOUT))?;
             stream.set_nodelay(true)?;
             self.stream = Some(BufReader::with_capacity(32 << 10, stream));
         }
         let stream = self.stream.as_mut().context("no connection")?;
-        stream.get_mut().write_all(head.as_bytes()).with_context(|| format!("cannot ask for {path}"))
+        stream
+            .get_mut()
+            .write_all(head.as_bytes())
+            .with_context(|| format!("cannot ask for {path}"))
     }
 
     /// The body of the answer to what was asked last, as it came.
@@ -86,7 +97,10 @@ impl Connection {
                     let next = super::playlist::join(path, &location);
                     self.ask(&next)?;
                 }
-                (status, _) => bail!("the server answers {status}: {}", String::from_utf8_lossy(&self.body).trim()),
+                (status, _) => bail!(
+                    "the server answers {status}: {}",
+                    String::from_utf8_lossy(&self.body).trim()
+                ),
             }
         }
         bail!("redirects without end")
@@ -151,7 +165,8 @@ fn chunks(stream: &mut impl BufRead, body: &mut Vec<u8>) -> anyhow::Result<usize
     loop {
         line.clear();
         framing += stream.by_ref().take(1 << 10).read_line(&mut line)?;
-        let size = usize::from_str_radix(line.trim_end().split(';').next().unwrap_or_default(), 16).context("no chunk")?;
+        let size = usize::from_str_radix(line.trim_end().split(';').next().unwrap_or_default(), 16)
+            .context("no chunk")?;
         if body.len().saturating_add(size) > MAX_BODY {
             bail!("an answer without end");
         }
@@ -171,7 +186,8 @@ mod tests {
     #[test]
     fn chunks_are_put_together() {
         let mut body = Vec::new();
-        let framing = chunks(&mut &b"4\r\nmoof\r\n3;x=1\r\nabc\r\n0\r\n\r\n"[..], &mut body).unwrap();
+        let framing =
+            chunks(&mut &b"4\r\nmoof\r\n3;x=1\r\nabc\r\n0\r\n\r\n"[..], &mut body).unwrap();
         assert_eq!((&body[..], framing), (&b"moofabc"[..], 19));
         assert!(chunks(&mut &b"zz\r\n"[..], &mut body).is_err());
     }

@@ -1,8 +1,9 @@
 //! Many viewers of one camera by low-latency HLS.
 //!
-//! Each behaves as hls.js does: a blocking request for the playlist that will hold the next part, compressed and as a delta update
-//! where the server offers them, and meanwhile requests for the parts listed, over two connections that it keeps. Nothing is
-//! decoded; whether a player would have stood still is reckoned from durations and times.
+//! Each behaves as hls.js does: a blocking request for the playlist that will hold the next part,
+//! compressed and as a delta update where the server offers them, and meanwhile requests for the
+//! parts listed, over two connections that it keeps. Nothing is decoded; whether a player would
+//! have stood still is reckoned from durations and times.
 
 mod connection;
 mod playlist;
@@ -81,7 +82,8 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let empty = Reading::take(arguments.server_pid)?;
     let viewers = join(&shared, arguments)?;
     thread::sleep(SETTLE);
-    let (before, bytes, start) = (Reading::take(arguments.server_pid)?, shared.bytes.load(Relaxed), Instant::now());
+    let (before, bytes, start) =
+        (Reading::take(arguments.server_pid)?, shared.bytes.load(Relaxed), Instant::now());
     shared.measuring.store(true, Relaxed);
     thread::sleep(Duration::from_secs(arguments.seconds));
     shared.measuring.store(false, Relaxed);
@@ -97,7 +99,9 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         faults: seen.iter().filter_map(|s| s.fault.clone()).take(FAULTS).collect(),
         seconds,
         first_part_ms: Spread::of(seen.iter().filter_map(|s| s.first_part).map(millis).collect()),
-        parts_each_second: Spread::of(seen.iter().map(|s| s.answers.len() as f64 / seconds).collect()),
+        parts_each_second: Spread::of(
+            seen.iter().map(|s| s.answers.len() as f64 / seconds).collect(),
+        ),
         part_ms: Spread::of(seen.iter().flat_map(|s| &s.answers).copied().map(millis).collect()),
         missed_parts: seen.iter().map(|s| s.missed).sum(),
         stalls: seen.iter().map(|s| s.stalls).sum(),
@@ -107,7 +111,12 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
         delivered,
     };
     report.print(arguments.json)?;
-    anyhow::ensure!(playing == arguments.viewers, "{} of {} viewers play", playing, arguments.viewers);
+    anyhow::ensure!(
+        playing == arguments.viewers,
+        "{} of {} viewers play",
+        playing,
+        arguments.viewers
+    );
     Ok(())
 }
 
@@ -118,7 +127,8 @@ fn join(shared: &Arc<Shared>, arguments: &Arguments) -> anyhow::Result<Vec<JoinH
         thread::sleep((begun + gap * number).saturating_duration_since(Instant::now()));
         let shared = shared.clone();
         let thread = thread::Builder::new().stack_size(STACK).name("viewer".to_owned());
-        viewers.push(thread.spawn(move || Viewer::new(&shared).watch()).context("no more threads")?);
+        viewers
+            .push(thread.spawn(move || Viewer::new(&shared).watch()).context("no more threads")?);
     }
     Ok(viewers)
 }

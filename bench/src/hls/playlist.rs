@@ -31,7 +31,11 @@ impl Playlist {
             let (tag, value) = line.split_once(':').unwrap_or((line, ""));
             match tag {
                 "#EXT-X-MEDIA-SEQUENCE" => sequence += value.parse::<u64>().unwrap_or(0),
-                "#EXT-X-SKIP" => sequence += attribute(value, "SKIPPED-SEGMENTS").and_then(|n| n.parse().ok()).unwrap_or(0),
+                "#EXT-X-SKIP" => {
+                    sequence += attribute(value, "SKIPPED-SEGMENTS")
+                        .and_then(|n| n.parse().ok())
+                        .unwrap_or(0)
+                }
                 "#EXTINF" => (sequence, open) = (sequence + 1, 0),
                 "#EXT-X-MAP" => list.init = attribute(value, "URI").map(str::to_owned),
                 "#EXT-X-SERVER-CONTROL" => {
@@ -58,11 +62,14 @@ impl Playlist {
     pub(super) fn behind(&self, last: &str) -> (&[Part], bool) {
         match self.parts.iter().rposition(|part| part.uri == last) {
             Some(at) => (&self.parts[at + 1..], false),
-            None => (self.parts.get(self.parts.len().saturating_sub(1)..).unwrap_or_default(), true),
+            None => {
+                (self.parts.get(self.parts.len().saturating_sub(1)..).unwrap_or_default(), true)
+            }
         }
     }
 
-    /// Where a player begins: the newest part that needs none before it, at least the hold-back before the end.
+    /// Where a player begins: the newest part that needs none before it, at least the hold-back
+    /// before the end.
     pub(super) fn beginning(&self) -> &[Part] {
         let mut held = Duration::ZERO;
         for (at, part) in self.parts.iter().enumerate().rev() {
@@ -127,12 +134,17 @@ mod tests {
     #[test]
     fn the_next_part_is_asked_for() {
         let list = Playlist::parse(TEXT);
-        assert_eq!((list.next, list.init.as_deref(), list.blocks, list.skips), ((42, 2), Some("init,1.mp4"), true, true));
+        assert_eq!(
+            (list.next, list.init.as_deref(), list.blocks, list.skips),
+            ((42, 2), Some("init,1.mp4"), true, true)
+        );
         let uris = |parts: &[Part]| parts.iter().map(|p| p.uri.clone()).collect::<Vec<_>>();
         assert_eq!(uris(list.behind("p2").0), ["p3", "p4"]);
         assert_eq!((uris(list.behind("p0").0), list.behind("p0").1), (vec!["p4".to_owned()], true));
         assert_eq!(uris(list.beginning()), ["p1", "p2", "p3", "p4"], "p3 is too near to the end");
-        let delta = Playlist::parse(&TEXT.replace("#EXTINF:1.0,\ns40.m4s\n", "#EXT-X-SKIP:SKIPPED-SEGMENTS=1\n"));
+        let delta = Playlist::parse(
+            &TEXT.replace("#EXTINF:1.0,\ns40.m4s\n", "#EXT-X-SKIP:SKIPPED-SEGMENTS=1\n"),
+        );
         assert_eq!(delta.next, (42, 2));
     }
 

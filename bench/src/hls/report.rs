@@ -68,10 +68,25 @@ impl Report {
         row("parts missed", self.missed_parts.to_string())?;
         row("stalls", format!("{} at {} viewers", self.stalls, self.viewers_that_stalled))?;
         let d = &self.delivered;
-        row("delivered", format!("{:.2} Gbit in {:.1} s ({:.0} Mbit/s)", d.gbit, self.seconds, d.mbit_per_second))?;
+        row(
+            "delivered",
+            format!(
+                "{:.2} Gbit in {:.1} s ({:.0} Mbit/s)",
+                d.gbit, self.seconds, d.mbit_per_second
+            ),
+        )?;
         if let Some(server) = &self.server {
-            row("server CPU-seconds a Gbit", format!("{:.3} ({:.2} s)", server.cpu_seconds_per_gbit, server.cpu_seconds))?;
-            row("server memory a viewer", format!("{:.0} KiB (resident {:.1} MiB)", server.rss_kib_per_viewer, server.rss_mib))?;
+            row(
+                "server CPU-seconds a Gbit",
+                format!("{:.3} ({:.2} s)", server.cpu_seconds_per_gbit, server.cpu_seconds),
+            )?;
+            row(
+                "server memory a viewer",
+                format!(
+                    "{:.0} KiB (resident {:.1} MiB)",
+                    server.rss_kib_per_viewer, server.rss_mib
+                ),
+            )?;
         }
         row("processors", shares(&self.processors))
     }

@@ -1,4 +1,5 @@
-//! One viewer: asks for playlists and parts as hls.js does in its low-latency mode, and plays them on paper.
+//! One viewer: asks for playlists and parts as hls.js does in its low-latency mode, and plays them
+//! on paper.
 
 use super::{
     Shared,
@@ -78,7 +79,8 @@ impl<'a> Viewer<'a> {
         let index = self.shared.path.clone();
         self.lists.ask(&index)?;
         let variants = self.lists.text(&index)?;
-        self.media = playlist::join(&index, playlist::variant(&variants).context("no variant is listed")?);
+        self.media =
+            playlist::join(&index, playlist::variant(&variants).context("no variant is listed")?);
         self.lists.ask(&self.media)?;
         let list = Playlist::parse(&self.lists.text(&self.media.clone())?);
         if !list.blocks {

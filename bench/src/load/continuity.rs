@@ -1,10 +1,11 @@
-//! Which frames arrived whole, told from what RTP does not encrypt: sequence number, timestamp and marker bit.
+//! Which frames arrived whole, told from what RTP does not encrypt: sequence number, timestamp and
+//! marker bit.
 
 /// Ticks of an RTP timestamp of video in a second.
 const CLOCK: u32 = 90_000;
 
-/// Packets that one may be late by, or a lost one repaired in: a quarter of a second. The same for all viewers, so that what they
-/// count up to a moment is the same part of the stream.
+/// Packets that one may be late by, or a lost one repaired in: a quarter of a second. The same for
+/// all viewers, so that what they count up to a moment is the same part of the stream.
 pub(super) const WINDOW: usize = 64;
 
 /// Counts of one viewer.
@@ -12,9 +13,11 @@ pub(super) const WINDOW: usize = 64;
 pub(super) struct Frames {
     /// Frames of which every packet arrived.
     pub(super) complete: u64,
-    /// Frames that miss a packet. A hole before a frame counts as a hole in it, unless an earlier frame can have filled it.
+    /// Frames that miss a packet. A hole before a frame counts as a hole in it, unless an earlier
+    /// frame can have filled it.
     pub(super) broken: u64,
-    /// Frames that the timestamps leave room for and of which nothing arrived: lost, not sent to this viewer, or never made.
+    /// Frames that the timestamps leave room for and of which nothing arrived: lost, not sent to
+    /// this viewer, or never made.
     pub(super) absent: u64,
     /// Packets that never arrived.
     pub(super) lost: u64,
@@ -49,11 +52,21 @@ pub(super) struct Continuity {
 }
 
 impl Continuity {
-    /// A lost packet may be repaired within `window` packets; the stream has about `fps` frames a second.
+    /// A lost packet may be repaired within `window` packets; the stream has about `fps` frames a
+    /// second.
     pub(super) fn new(window: usize, fps: u16) -> Self {
         let interval = CLOCK / u32::from(fps.max(1));
         let seen = vec![None; window.max(2)];
-        Self { frames: Frames::default(), interval, span: None, seen, timestamp: None, open: false, broken: false, hole: 0 }
+        Self {
+            frames: Frames::default(),
+            interval,
+            span: None,
+            seen,
+            timestamp: None,
+            open: false,
+            broken: false,
+            hole: 0,
+        }
     }
 
     /// Takes a packet; false if it had been here before or comes too late.
@@ -112,7 +125,8 @@ impl Continuity {
             self.end();
             self.hole = self.hole.saturating_sub(1);
         }
-        let steps = self.timestamp.map_or(1, |before| steps(timestamp.wrapping_sub(before), self.interval));
+        let steps =
+            self.timestamp.map_or(1, |before| steps(timestamp.wrapping_sub(before), self.interval));
         self.frames.absent += u64::from(steps.saturating_sub(1));
         (self.timestamp, self.open) = (Some(timestamp), true);
     }
@@ -131,7 +145,8 @@ fn steps(ticks: u32, interval: u32) -> u32 {
     if ticks.cast_signed() < 0 { 1 } else { (ticks + interval / 2) / interval.max(1) }
 }
 
-/// The full sequence number that `sequence` stands for, next to `newest` (RFC 3550 §A.1, without its probation).
+/// The full sequence number that `sequence` stands for, next to `newest` (RFC 3550 §A.1, without
+/// its probation).
 pub(super) fn extend(sequence: u16, newest: Option<u64>) -> u64 {
     // Begin in the second round, so that there is room for what was sent before the first.
     let Some(newest) = newest else { return (1 << 16) + u64::from(sequence) };

@@ -1,7 +1,8 @@
 //! All viewers of one client, on one thread.
 //!
-//! Those who are joining are served at once. Those who play are looked at once a millisecond, so that this client takes few
-//! wakes whatever their number; when a packet arrived is told by the kernel, so no figure suffers from that.
+//! Those who are joining are served at once. Those who play are looked at once a millisecond, so
+//! that this client takes few wakes whatever their number; when a packet arrived is told by the
+//! kernel, so no figure suffers from that.
 
 use super::{
     h264::Checked,
@@ -83,7 +84,10 @@ impl Crowd {
     pub(super) fn new(url: Url, fps: u16, gro: bool, feedback: Duration) -> anyhow::Result<Self> {
         let common = Rc::new(Common::new(url.local_address()?, fps, gro, feedback)?);
         let making = Making { url, fps, gro };
-        let (prompt, playing) = (Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?, Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?);
+        let (prompt, playing) = (
+            Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
+            Epoll::new(EpollCreateFlags::EPOLL_CLOEXEC)?,
+        );
         let signalling = Signalling::new()?;
         prompt.add(signalling.ready(), EpollEvent::new(EpollFlags::EPOLLIN, SIGNALLING))?;
         Ok(Self {
@@ -117,13 +121,20 @@ impl Crowd {
         self.next_id += 1;
         self.prompt.add(viewer.socket(), EpollEvent::new(EpollFlags::EPOLLIN, id))?;
         self.signalling.offer(id, url.clone(), viewer.offer().to_owned());
-        self.places.insert(id, Place { id, viewer, session: None, stays, prompt: true, failed: None });
+        self.places
+            .insert(id, Place { id, viewer, session: None, stays, prompt: true, failed: None });
         Ok(())
     }
 
-    /// Grows to `viewers` at `rate` a second, the first `sampled` of all doing everything, and waits until everyone plays.
-    /// The first `staying` never leave.
-    pub(super) fn grow(&mut self, viewers: usize, sampled: usize, staying: usize, rate: u32) -> anyhow::Result<()> {
+    /// Grows to `viewers` at `rate` a second, the first `sampled` of all doing everything, and
+    /// waits until everyone plays. The first `staying` never leave.
+    pub(super) fn grow(
+        &mut self,
+        viewers: usize,
+        sampled: usize,
+        staying: usize,
+        rate: u32,
+    ) -> anyhow::Result<()> {
         let (start, have) = (Instant::now(), self.len());
         for n in have..viewers {
             let due = start + Duration::from_secs(1) * u32::try_from(n - have)? / rate.max(1);
@@ -137,7 +148,11 @@ impl Crowd {
             }
             if Instant::now() > deadline {
                 let missing = self.len() - self.playing();
-                bail!("{missing} of {} viewers see no picture {} s after joining", self.len(), JOIN_WITHIN.as_secs());
+                bail!(
+                    "{missing} of {} viewers see no picture {} s after joining",
+                    self.len(),
+                    JOIN_WITHIN.as_secs()
+                );
             }
             self.run_until(Instant::now() + TICK)?;
         }
@@ -146,12 +161,20 @@ impl Crowd {
 
     /// Viewers that have a picture and no fault.
     pub(super) fn playing(&self) -> usize {
-        self.places.values().filter(|p| p.failed.is_none() && p.viewer.watch().has_begun_playing()).count()
+        self.places
+            .values()
+            .filter(|p| p.failed.is_none() && p.viewer.watch().has_begun_playing())
+            .count()
     }
 
     /// Lets one of those leave that may, and do not join just now. False if there is none.
     pub(super) fn let_one_leave(&mut self) -> bool {
-        let may = |p: &&Place| !p.stays && (!p.prompt || p.failed.is_some() || p.viewer.watch().begun().elapsed() > JOIN_WITHIN);
+        let may = |p: &&Place| {
+            !p.stays
+                && (!p.prompt
+                    || p.failed.is_some()
+                    || p.viewer.watch().begun().elapsed() > JOIN_WITHIN)
+        };
         let may: Vec<u64> = self.places.values().filter(may).map(|p| p.id).collect();
         let Some(id) = fastrand::choice(may) else { return false };
         self.leave(id);
@@ -195,14 +218,22 @@ impl Crowd {
     fn serve(&mut self, prompt: bool, wait: Duration) -> anyhow::Result<bool> {
         let mut events = [EpollEvent::empty(); 64];
         let epoll = if prompt { &self.prompt } else { &self.playing };
-        let timeout = if wait.is_zero() { EpollTimeout::ZERO } else { EpollTimeout::try_from(wait.max(POLL))? };
+        let timeout = if wait.is_zero() {
+            EpollTimeout::ZERO
+        } else {
+            EpollTimeout::try_from(wait.max(POLL))?
+        };
         let n = match epoll.wait(&mut events, timeout) {
             Err(nix::errno::Errno::EINTR) => 0,
             result => result?,
         };
         for event in &events[..n] {
             match event.data() {
-                SIGNALLING => self.signalling.answers().into_iter().for_each(|(id, answer)| self.answer(id, answer)),
+                SIGNALLING => self
+                    .signalling
+                    .answers()
+                    .into_iter()
+                    .for_each(|(id, answer)| self.answer(id, answer)),
                 id => self.receive(id)?,
             }
         }
@@ -220,7 +251,8 @@ impl Crowd {
             place.prompt = false;
             // One that has failed is not looked at again.
             if place.failed.is_none() {
-                self.playing.add(place.viewer.socket(), EpollEvent::new(EpollFlags::EPOLLIN, id))?;
+                self.playing
+                    .add(place.viewer.socket(), EpollEvent::new(EpollFlags::EPOLLIN, id))?;
             }
         }
         Ok(())
@@ -241,14 +273,17 @@ impl Crowd {
     }
 
     fn tick(&mut self, now: Instant) -> anyhow::Result<()> {
-        for place in self.places.values_mut().filter(|p| p.failed.is_none() && p.viewer.deadline() <= now) {
+        for place in
+            self.places.values_mut().filter(|p| p.failed.is_none() && p.viewer.deadline() <= now)
+        {
             let result = place.viewer.handle_timeout(now);
             place.note(result.map(drop));
         }
         Ok(())
     }
 
-    /// The longest that nobody was looked at: this process had something else to do, or no processor.
+    /// The longest that nobody was looked at: this process had something else to do, or no
+    /// processor.
     pub(super) fn longest_pause(&self) -> Duration {
         self.longest_pause
     }
@@ -264,13 +299,19 @@ impl Crowd {
 
     /// Everyone who stays, by name.
     pub(super) fn staying(&self) -> HashMap<u64, Totals> {
-        self.places.values().filter(|p| p.stays).map(|p| (p.id, p.viewer.watch().totals())).collect()
+        self.places
+            .values()
+            .filter(|p| p.stays)
+            .map(|p| (p.id, p.viewer.watch().totals()))
+            .collect()
     }
 
     /// Packets and bytes that have arrived since the beginning, also at viewers that have left.
     pub(super) fn delivered(&self) -> (u64, u64) {
         let totals = self.places.values().map(|p| p.viewer.watch().totals());
-        totals.fold((self.gone.packets, self.gone.bytes), |(packets, bytes), t| (packets + t.packets, bytes + t.bytes))
+        totals.fold((self.gone.packets, self.gone.bytes), |(packets, bytes), t| {
+            (packets + t.packets, bytes + t.bytes)
+        })
     }
 
     /// Figures of those who are here, as far as they have them.
@@ -281,12 +322,16 @@ impl Crowd {
     /// Those who have joined since `then` and are here, as if they had left.
     pub(super) fn joined_since(&self, then: Instant) -> Gone {
         let mut all = Gone::default();
-        self.places.values().filter(|p| p.viewer.watch().begun() >= then && !p.prompt).for_each(|p| all.remember(p));
+        self.places
+            .values()
+            .filter(|p| p.viewer.watch().begun() >= then && !p.prompt)
+            .for_each(|p| all.remember(p));
         all
     }
 
     pub(super) fn checked(&self) -> (usize, Checked) {
-        let checked: Vec<Checked> = self.places.values().filter_map(|p| p.viewer.checked()).collect();
+        let checked: Vec<Checked> =
+            self.places.values().filter_map(|p| p.viewer.checked()).collect();
         (checked.len(), checked.into_iter().fold(Checked::default(), Checked::plus))
     }
 

@@ -89,7 +89,8 @@ impl Checker {
 
     fn take_next(&mut self) -> Option<(u64, Payload)> {
         let first = *self.waiting.first_key_value()?.0;
-        (Some(first) == self.next || self.waiting.len() > WINDOW).then(|| self.waiting.pop_first())?
+        (Some(first) == self.next || self.waiting.len() > WINDOW)
+            .then(|| self.waiting.pop_first())?
     }
 
     /// Packets are missing before one with `timestamp`, which may have been of its unit, too.
@@ -105,7 +106,9 @@ impl Checker {
             // It had no last packet.
             self.end(false);
         }
-        let unit = self.unit.get_or_insert_with(|| Unit { timestamp: payload.timestamp, ..Unit::default() });
+        let unit = self
+            .unit
+            .get_or_insert_with(|| Unit { timestamp: payload.timestamp, ..Unit::default() });
         unit.nonsense |= unit.payload(&payload.bytes).is_none();
         if payload.marker {
             self.end(false);
@@ -115,14 +118,16 @@ impl Checker {
     fn end(&mut self, lost: bool) {
         let Some(unit) = self.unit.take() else { return };
         let first = self.counts.whole + self.counts.nonsense + self.counts.lost == 0;
-        let key = unit.has(KEY_SLICE) && unit.has(SEQUENCE_PARAMETERS) && unit.has(PICTURE_PARAMETERS);
+        let key =
+            unit.has(KEY_SLICE) && unit.has(SEQUENCE_PARAMETERS) && unit.has(PICTURE_PARAMETERS);
         self.counts.begun_without_keyframe += u64::from(first && !key);
         match (lost || unit.lost, unit.is_whole()) {
             (true, _) => self.counts.lost += 1,
             (false, true) => self.counts.whole += 1,
             (false, false) => self.counts.nonsense += 1,
         }
-        self.counts.keyframes += u64::from(!lost && !unit.lost && unit.is_whole() && unit.has(KEY_SLICE));
+        self.counts.keyframes +=
+            u64::from(!lost && !unit.lost && unit.is_whole() && unit.has(KEY_SLICE));
     }
 }
 
@@ -202,8 +207,11 @@ mod tests {
     fn stream(units: &[Vec<Vec<u8>>]) -> Vec<Payload> {
         let unit = |(n, packets): (usize, &Vec<Vec<u8>>)| {
             let last = packets.len() - 1;
-            let packet =
-                move |(i, bytes): (usize, &Vec<u8>)| Payload { timestamp: n as u32, marker: i == last, bytes: bytes.clone() };
+            let packet = move |(i, bytes): (usize, &Vec<u8>)| Payload {
+                timestamp: n as u32,
+                marker: i == last,
+                bytes: bytes.clone(),
+            };
             packets.iter().enumerate().map(packet).collect::<Vec<_>>()
         };
         units.iter().enumerate().flat_map(unit).collect()
@@ -234,13 +242,21 @@ mod tests {
         let mut units = vec![key(); 2];
         units.extend(vec![other(); WINDOW + 8]);
         let lost = check(&units, |n| (n != 5).then_some(n));
-        assert_eq!((lost.whole, lost.keyframes, lost.lost, lost.nonsense), (WINDOW as u64 + 9, 1, 1, 0));
+        assert_eq!(
+            (lost.whole, lost.keyframes, lost.lost, lost.nonsense),
+            (WINDOW as u64 + 9, 1, 1, 0)
+        );
     }
 
     #[test]
     fn nonsense_is_seen() {
-        let mut cases =
-            vec![vec![vec![]], vec![vec![0x60, 1]], vec![vec![0x7c, 0x85]], vec![vec![0x41, 0x1a]], vec![vec![0x67, 1]]];
+        let mut cases = vec![
+            vec![vec![]],
+            vec![vec![0x60, 1]],
+            vec![vec![0x7c, 0x85]],
+            vec![vec![0x41, 0x1a]],
+            vec![vec![0x67, 1]],
+        ];
         let mut without_end = key();
         without_end.pop();
         let mut without_start = key();
@@ -256,7 +272,11 @@ mod tests {
     #[test]
     fn the_first_is_a_keyframe() {
         assert_eq!(check(&[other(), key()], Some).begun_without_keyframe, 1);
-        assert_eq!(check(&[key()[1..].to_vec()], Some).begun_without_keyframe, 1, "no parameter sets");
+        assert_eq!(
+            check(&[key()[1..].to_vec()], Some).begun_without_keyframe,
+            1,
+            "no parameter sets"
+        );
         assert_eq!(check(&[key(), other()], Some).begun_without_keyframe, 0);
     }
 }

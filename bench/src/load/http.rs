@@ -35,7 +35,9 @@ impl Url {
     /// What a `Location` header points to.
     fn join(&self, location: &str) -> Option<Self> {
         match location.strip_prefix('/') {
-            Some(path) => Some(Self { authority: self.authority.clone(), path: format!("/{path}") }),
+            Some(path) => {
+                Some(Self { authority: self.authority.clone(), path: format!("/{path}") })
+            }
             None => location.parse().ok(),
         }
     }
@@ -46,7 +48,8 @@ impl Url {
     }
 
     fn connect(&self) -> anyhow::Result<TcpStream> {
-        let stream = TcpStream::connect(&self.authority).with_context(|| format!("cannot connect to {}", self.authority))?;
+        let stream = TcpStream::connect(&self.authority)
+            .with_context(|| format!("cannot connect to {}", self.authority))?;
         stream.set_read_timeout(Some(TIMEOUT))?;
         stream.set_nodelay(true)?;
         Ok(stream)
@@ -54,7 +57,8 @@ impl Url {
 
     /// Posts an SDP offer. Returns the answer and the session's address.
     pub(super) fn post_offer(&self, offer: &str) -> anyhow::Result<(String, Option<Self>)> {
-        let (status, head, body) = self.request("POST", "Content-Type: application/sdp\r\n", offer)?;
+        let (status, head, body) =
+            self.request("POST", "Content-Type: application/sdp\r\n", offer)?;
         if status != 201 {
             bail!("the server answers {status}: {}", body.trim());
         }
@@ -75,7 +79,12 @@ impl Url {
         self.request("DELETE", "", "").map(drop)
     }
 
-    fn request(&self, method: &str, headers: &str, body: &str) -> anyhow::Result<(u16, String, String)> {
+    fn request(
+        &self,
+        method: &str,
+        headers: &str,
+        body: &str,
+    ) -> anyhow::Result<(u16, String, String)> {
         let (authority, path, length) = (&self.authority, &self.path, body.len());
         let mut stream = self.connect()?;
         let head = format!(
@@ -83,9 +92,17 @@ impl Url {
         );
         stream.write_all((head + body).as_bytes())?;
         let mut answer = String::new();
-        stream.take(MAX_ANSWER).read_to_string(&mut answer).context("the server's answer cannot be read")?;
-        let (head, body) = answer.split_once("\r\n\r\n").context("the server's answer is no HTTP")?;
-        let status = head.split(' ').nth(1).and_then(|s| s.parse().ok()).context("the server's answer has no status")?;
+        stream
+            .take(MAX_ANSWER)
+            .read_to_string(&mut answer)
+            .context("the server's answer cannot be read")?;
+        let (head, body) =
+            answer.split_once("\r\n\r\n").context("the server's answer is no HTTP")?;
+        let status = head
+            .split(' ')
+            .nth(1)
+            .and_then(|s| s.parse().ok())
+            .context("the server's answer has no status")?;
         Ok((status, head.to_owned(), body.to_owned()))
     }
 }

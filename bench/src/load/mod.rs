@@ -1,8 +1,8 @@
 //! Many WHEP viewers of one camera in one process.
 //!
-//! Every viewer is real to the server: ICE with consent, DTLS, SRTP with keys of its own, receiver reports and transport-wide
-//! feedback. A sample also decrypts everything, asks for what is lost, and looks at every access unit. What all of them cost the
-//! server is read from `/proc`.
+//! Every viewer is real to the server: ICE with consent, DTLS, SRTP with keys of its own, receiver
+//! reports and transport-wide feedback. A sample also decrypts everything, asks for what is lost,
+//! and looks at every access unit. What all of them cost the server is read from `/proc`.
 
 mod continuity;
 mod crowd;
@@ -48,16 +48,19 @@ pub(crate) struct Client {
     /// Frames a second of the camera, to see frames that were never sent
     #[arg(long, default_value_t = 30)]
     fps: u16,
-    /// Milliseconds between transport-wide feedback messages, if the server agrees to them; Chromium sends them every 50 to 100
+    /// Milliseconds between transport-wide feedback messages, if the server agrees to them;
+    /// Chromium sends them every 50 to 100
     #[arg(long, default_value_t = 50)]
     feedback: u64,
     /// Process of the server, to read what it uses
     #[arg(long)]
     server_pid: Option<u32>,
-    /// The server's metrics (http://HOST:PORT/metrics), to read from them how long frames wait in it
+    /// The server's metrics (http://HOST:PORT/metrics), to read from them how long frames wait in
+    /// it
     #[arg(long)]
     metrics: Option<http::Url>,
-    /// Let the kernel hand over packets in bunches. Browsers do not; it makes sending to this machine's own viewers cheaper
+    /// Let the kernel hand over packets in bunches. Browsers do not; it makes sending to this
+    /// machine's own viewers cheaper
     #[arg(long)]
     gro: bool,
     /// Print JSON only
@@ -110,11 +113,18 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     }
     let mut crowd = client.crowd()?;
     let empty = Reading::take(client.server_pid)?;
-    let joined = crowd.grow(arguments.viewers, client.sample, arguments.staying(), client.join_rate);
+    let joined =
+        crowd.grow(arguments.viewers, client.sample, arguments.staying(), client.join_rate);
     let result = joined.and_then(|()| {
         crowd.run_until(Instant::now() + SETTLE)?;
         let seconds = Duration::from_secs(arguments.seconds);
-        measure(&mut crowd, client, &empty, seconds, (arguments.churn > 0.0).then_some(arguments.churn))
+        measure(
+            &mut crowd,
+            client,
+            &empty,
+            seconds,
+            (arguments.churn > 0.0).then_some(arguments.churn),
+        )
     });
     crowd.shrink(0);
     let report = result?;
@@ -126,7 +136,13 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
 }
 
 /// Lets the crowd watch for some time. With `churn` percent of it a second leaving and joining.
-fn measure(crowd: &mut Crowd, client: &Client, empty: &Reading, time: Duration, churn: Option<f64>) -> anyhow::Result<Report> {
+fn measure(
+    crowd: &mut Crowd,
+    client: &Client,
+    empty: &Reading,
+    time: Duration,
+    churn: Option<f64>,
+) -> anyhow::Result<Report> {
     let figures = |crowd: &Crowd, figure: fn(&dyn Viewer) -> Option<Duration>| {
         // The engine of the sample waits longer than a browser before it tries again.
         let plain = crowd.each(|v| v.checked().is_none().then(|| figure(v)).flatten());
@@ -136,16 +152,21 @@ fn measure(crowd: &mut Crowd, client: &Client, empty: &Reading, time: Duration, 
     let first_frame_ms = figures(crowd, |v| v.watch().first_frame_time());
     crowd.begin_measuring();
     let (viewers, before, (packets, bytes)) = (crowd.len(), crowd.staying(), crowd.delivered());
-    let (told, reading, start) = (client.told()?, Reading::take(client.server_pid)?, Instant::now());
+    let (told, reading, start) =
+        (client.told()?, Reading::take(client.server_pid)?, Instant::now());
     let churn = match churn {
         Some(percent) => Some(come_and_go(crowd, client, &reading, start, time, percent)?),
         None => crowd.run_until(start + time).map(|()| None)?,
     };
-    let (seconds, after, end) = (start.elapsed().as_secs_f64(), crowd.staying(), Reading::take(client.server_pid)?);
+    let (seconds, after, end) =
+        (start.elapsed().as_secs_f64(), crowd.staying(), Reading::take(client.server_pid)?);
     let told = told.zip(client.told()?);
     let (packets, bytes) = (crowd.delivered().0 - packets, crowd.delivered().1 - bytes);
     let delivered = report::Delivered::between(&before, &after, packets, bytes, seconds);
-    let rates = after.iter().map(|(id, a)| (a.frames.complete - before[id].frames.complete) as f64 / seconds).collect();
+    let rates = after
+        .iter()
+        .map(|(id, a)| (a.frames.complete - before[id].frames.complete) as f64 / seconds)
+        .collect();
     let (sampled, access_units) = crowd.checked();
     let delays = crowd.each(|v| v.watch().delays().to_vec()).concat();
     Ok(Report {
@@ -156,7 +177,11 @@ fn measure(crowd: &mut Crowd, client: &Client, empty: &Reading, time: Duration, 
         join_ms,
         first_frame_ms,
         frames_each_second: Spread::of(rates),
-        sample: Sample { viewers: sampled, access_units, capture_to_received_ms: Spread::of(delays) },
+        sample: Sample {
+            viewers: sampled,
+            access_units,
+            capture_to_received_ms: Spread::of(delays),
+        },
         longest_client_pause_ms: millis(crowd.longest_pause()),
         ingest_to_send_ms: told.as_ref().map(|(before, after)| after.ingest_to_send_since(before)),
         left_out: told.map(|(before, after)| after.left_out_since(&before)),
@@ -188,7 +213,10 @@ fn come_and_go(
         }
         if Instant::now() >= sight {
             sight = Instant::now() + SIGHT_EVERY;
-            server.extend(Sight::of(&Reading::take(client.server_pid)?, start.elapsed().as_secs_f64()));
+            server.extend(Sight::of(
+                &Reading::take(client.server_pid)?,
+                start.elapsed().as_secs_f64(),
+            ));
         }
     }
     crowd.run_until(start + time)?;

@@ -1,5 +1,6 @@
-//! A viewer cheap enough to have a thousand of: real ICE with consent, real DTLS, real SRTCP reports, and pictures that are
-//! received and counted by their clear RTP headers but not decrypted. It never asks for a lost packet again.
+//! A viewer cheap enough to have a thousand of: real ICE with consent, real DTLS, real SRTCP
+//! reports, and pictures that are received and counted by their clear RTP headers but not
+//! decrypted. It never asks for a lost packet again.
 
 use super::{
     continuity::{Continuity, Packet, WINDOW, extend},
@@ -29,7 +30,8 @@ use str0m::{
 const REPORT_EVERY: Duration = Duration::from_secs(1);
 /// More than any DTLS record.
 const DTLS_BUFFER: usize = 4096;
-/// What is lost of the DTLS handshake is sent again after this, then after twice as long and so on, as Chromium does.
+/// What is lost of the DTLS handshake is sent again after this, then after twice as long and so on,
+/// as Chromium does.
 const DTLS_AGAIN: Duration = Duration::from_millis(50);
 const DTLS_RETRIES: usize = 7;
 /// Between two connectivity checks of one viewer.
@@ -51,11 +53,19 @@ pub(super) struct Common {
 }
 
 impl Common {
-    pub(super) fn new(local: IpAddr, fps: u16, gro: bool, feedback: Duration) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        local: IpAddr,
+        fps: u16,
+        gro: bool,
+        feedback: Duration,
+    ) -> anyhow::Result<Self> {
         let crypto = CryptoProvider::get_default().context("no cryptography")?;
         let certificate = crypto.dtls_provider.generate_certificate().context("no certificate")?;
         // ICE has shown that the server is where it says.
-        let dtls = dimpl::Config::builder().use_server_cookie(false).flight_start_rto(DTLS_AGAIN).flight_retries(DTLS_RETRIES);
+        let dtls = dimpl::Config::builder()
+            .use_server_cookie(false)
+            .flight_start_rto(DTLS_AGAIN)
+            .flight_retries(DTLS_RETRIES);
         let dtls = Arc::new(dtls.build()?);
         Ok(Self { crypto, certificate, dtls, local, fps, gro, feedback })
     }
@@ -104,7 +114,9 @@ impl Plain {
         let offer = Offer {
             ufrag: &ice.local_credentials().ufrag,
             password: &ice.local_credentials().pass,
-            fingerprint: &show_fingerprint(&crypto.sha256_provider.sha256(&certificate.certificate)),
+            fingerprint: &show_fingerprint(
+                &crypto.sha256_provider.sha256(&certificate.certificate),
+            ),
         };
         let offer = offer.text();
         ice.add_local_candidate(Candidate::host(socket.local(), "udp")?);
@@ -140,7 +152,10 @@ impl Plain {
     fn stun(&mut self, now: Instant, arrival: &Arrival<'_>) {
         let Ok(message) = StunMessage::parse(arrival.bytes) else { return };
         let (source, destination) = (arrival.source, self.socket.local());
-        if self.ice.handle_packet(now, StunPacket { proto: Protocol::Udp, source, destination, message }) {
+        if self
+            .ice
+            .handle_packet(now, StunPacket { proto: Protocol::Udp, source, destination, message })
+        {
             self.ice.handle_timeout(now);
             self.drive_ice();
         }
@@ -160,7 +175,8 @@ impl Plain {
     fn dtls_packet(&mut self, now: Instant, arrival: &Arrival<'_>) {
         // A server that begins the handshake may do so before we know its path.
         self.remote.get_or_insert(arrival.source);
-        let handled = self.dtls.handle_timeout(now).and_then(|()| self.dtls.handle_packet(arrival.bytes));
+        let handled =
+            self.dtls.handle_timeout(now).and_then(|()| self.dtls.handle_packet(arrival.bytes));
         self.dtls_begun |= handled.is_ok();
         self.dtls_deadline = now;
     }
@@ -182,7 +198,8 @@ impl Plain {
                 Output::Packet(packet) => self.socket.send(packet, remote),
                 Output::PeerCert(der) => verify(self.common.crypto, self.answer.as_ref(), der)?,
                 Output::KeyingMaterial(material, profile) => {
-                    let srtcp = Srtcp::new(self.common.crypto, profile, &material, self.dtls.is_active())?;
+                    let srtcp =
+                        Srtcp::new(self.common.crypto, profile, &material, self.dtls.is_active())?;
                     self.secured = Some(Secured::new(srtcp, now));
                     self.watch.connect(now);
                 }
@@ -212,7 +229,10 @@ impl Plain {
         let (Some(answer), Some(secured)) = (&self.answer, &mut self.secured) else { return };
         let waited = arrival.at.elapsed().unwrap_or_default();
         let at = now.duration_since(self.watch.begun()).saturating_sub(waited);
-        let transport = answer.transport_sequence.and_then(|id| header.extension(id)).and_then(<[u8]>::first_chunk);
+        let transport = answer
+            .transport_sequence
+            .and_then(|id| header.extension(id))
+            .and_then(<[u8]>::first_chunk);
         if let Some(sequence) = transport {
             secured.feedback.packet(u16::from_be_bytes(*sequence), at);
         }
@@ -227,7 +247,8 @@ impl Plain {
 
     fn report(&mut self, now: Instant) -> anyhow::Result<()> {
         let (Some(secured), Some(remote)) = (&mut self.secured, self.remote) else { return Ok(()) };
-        for packet in secured.due(now, now.duration_since(self.watch.begun()), self.common.feedback) {
+        for packet in secured.due(now, now.duration_since(self.watch.begun()), self.common.feedback)
+        {
             let sealed = secured.srtcp.seal(&packet)?;
             self.socket.send(&sealed, remote);
         }
@@ -260,10 +281,16 @@ impl Viewer for Plain {
 
     fn answer(&mut self, answer: &str) -> anyhow::Result<()> {
         let answer = Answer::parse(answer)?;
-        self.ice.set_remote_credentials(IceCreds { ufrag: answer.ufrag.clone(), pass: answer.password.clone() });
+        self.ice.set_remote_credentials(IceCreds {
+            ufrag: answer.ufrag.clone(),
+            pass: answer.password.clone(),
+        });
         // Those of other transports, and names of hosts, are of no use here.
-        let candidates = answer.candidates.iter().filter_map(|c| Candidate::from_sdp_string(c).ok());
-        candidates.filter(|c| c.proto() == Protocol::Udp).for_each(|c| self.ice.add_remote_candidate(c));
+        let candidates =
+            answer.candidates.iter().filter_map(|c| Candidate::from_sdp_string(c).ok());
+        candidates
+            .filter(|c| c.proto() == Protocol::Udp)
+            .for_each(|c| self.ice.add_remote_candidate(c));
         self.dtls.set_active(!answer.server_is_active);
         self.answer = Some(answer);
         self.deadline = Instant::now();

@@ -1,5 +1,5 @@
-//! How many viewers a server holds: steps up, then halving the distance to the first number it does not hold. What was found is
-//! measured again for longer, and less is tried until that is held.
+//! How many viewers a server holds: steps up, then halving the distance to the first number it does
+//! not hold. What was found is measured again for longer, and less is tried until that is held.
 
 use super::{
     Client, SETTLE, measure,
@@ -51,11 +51,19 @@ struct Search {
 
 impl Search {
     /// The next number to try; `None` when it is known well enough.
-    fn next(self, from: usize, to: usize, step_percent: usize, precision_percent: usize) -> Option<usize> {
+    fn next(
+        self,
+        from: usize,
+        to: usize,
+        step_percent: usize,
+        precision_percent: usize,
+    ) -> Option<usize> {
         let next = match self.failed {
             None if self.held == 0 => from,
             None => (self.held * (100 + step_percent)).div_ceil(100).min(to),
-            Some(failed) if failed - self.held <= (self.held * precision_percent / 100).max(1) => return None,
+            Some(failed) if failed - self.held <= (self.held * precision_percent / 100).max(1) => {
+                return None;
+            }
             Some(failed) => (self.held + failed) / 2,
         };
         (next > self.held).then_some(next)
@@ -123,7 +131,14 @@ fn search(arguments: &Arguments) -> anyhow::Result<Outcome> {
     let at_half = (search.held > 1).then(|| steps.take(search.held / 2, *confirm).0).flatten();
     steps.crowd.shrink(0);
     let (reason, at_not_held) = failure.unzip();
-    Ok(Outcome { held: search.held, not_held: search.failed, reason, at_not_held: at_not_held.flatten(), at_most, at_half })
+    Ok(Outcome {
+        held: search.held,
+        not_held: search.failed,
+        reason,
+        at_not_held: at_not_held.flatten(),
+        at_most,
+        at_half,
+    })
 }
 
 /// One number of viewers after the other.
@@ -181,8 +196,13 @@ fn verdict(report: &Report) -> Result<(), String> {
         return Err(format!("{} lost the picture", report.viewers - report.playing));
     }
     if percent < COMPLETE_PERCENT {
-        let (broken, absent, pause) = (delivered.broken_frames, delivered.absent_frames, report.longest_client_pause_ms);
-        let left_out = report.left_out.as_ref().map(|l| format!("; the server left out {}", l.show())).unwrap_or_default();
+        let (broken, absent, pause) =
+            (delivered.broken_frames, delivered.absent_frames, report.longest_client_pause_ms);
+        let left_out = report
+            .left_out
+            .as_ref()
+            .map(|l| format!("; the server left out {}", l.show()))
+            .unwrap_or_default();
         return Err(format!(
             "{percent:.2} % of the frames complete, {broken} broken, {absent} absent (the client paused for {pause:.0} ms){left_out}"
         ));
@@ -202,10 +222,17 @@ fn brief(report: &Report) -> String {
 impl Outcome {
     fn table(&self, out: &mut impl Write) -> std::io::Result<()> {
         let why = self.reason.as_deref().unwrap_or("not tried");
-        let more = self.not_held.map_or("more was not tried".to_owned(), |n| format!("not {n}: {why}"));
+        let more =
+            self.not_held.map_or("more was not tried".to_owned(), |n| format!("not {n}: {why}"));
         writeln!(out, "held: {} viewers; {more}", self.held)?;
-        let reports = [("not held", &self.at_not_held), ("at the most", &self.at_most), ("at half of it", &self.at_half)];
-        for (name, report) in reports.into_iter().filter_map(|(name, report)| Some((name, report.as_ref()?))) {
+        let reports = [
+            ("not held", &self.at_not_held),
+            ("at the most", &self.at_most),
+            ("at half of it", &self.at_half),
+        ];
+        for (name, report) in
+            reports.into_iter().filter_map(|(name, report)| Some((name, report.as_ref()?)))
+        {
             let latency = report.ingest_to_send_ms.as_ref().map_or("not told".into(), quantiles);
             writeln!(out, "{name}: {} viewers", report.viewers)?;
             writeln!(out, "    ingest to send {latency}")?;
@@ -234,7 +261,10 @@ mod tests {
         for limit in [200, 437, 999, 1500, 2900] {
             let (search, tries) = find(limit, 3000);
             assert!(search.held <= limit && limit < search.failed.unwrap(), "{search:?}");
-            assert!(search.failed.unwrap() - search.held <= search.held / 20 + 1 && tries < 15, "{search:?} {tries}");
+            assert!(
+                search.failed.unwrap() - search.held <= search.held / 20 + 1 && tries < 15,
+                "{search:?} {tries}"
+            );
         }
     }
 

@@ -30,7 +30,8 @@ impl Reception {
         self.received += 1;
         let transit = at.as_secs_f64() * CLOCK - f64::from(timestamp);
         // Beyond half the range the timestamp has begun anew.
-        let change = self.transit.map(|before| (transit - before).abs()).filter(|d| *d < f64::from(1 << 31));
+        let change =
+            self.transit.map(|before| (transit - before).abs()).filter(|d| *d < f64::from(1 << 31));
         self.jitter += (change.unwrap_or(self.jitter) - self.jitter) / 16.0;
         self.transit = Some(transit);
     }
@@ -52,10 +53,13 @@ impl Reception {
     pub(super) fn report(&mut self, from: u32, media: u32, now: Duration) -> Option<Vec<u8>> {
         let expected = self.newest - self.first? + 1;
         let lost = expected.saturating_sub(self.received);
-        let (expected_before, received_before) = std::mem::replace(&mut self.reported, (expected, self.received));
+        let (expected_before, received_before) =
+            std::mem::replace(&mut self.reported, (expected, self.received));
         let (recently, arrived) = (expected - expected_before, self.received - received_before);
         let fraction = recently.saturating_sub(arrived) * 256 / recently.max(1);
-        let (middle, since) = self.sender_report.map_or((0, 0), |(middle, at)| (middle, compact(now.saturating_sub(at))));
+        let (middle, since) = self
+            .sender_report
+            .map_or((0, 0), |(middle, at)| (middle, compact(now.saturating_sub(at))));
         let mut out = vec![0x81, 201, 0, 7];
         let loss = (fraction.min(255) as u32) << 24 | (lost.min(0x7f_ffff) as u32);
         // The sequence number with its count of rounds; we begin in the second.
@@ -120,7 +124,8 @@ fn message(
     for (offset, at) in arrived {
         // In quarters of a millisecond.
         let quarters = at.as_micros() as u64 / 250;
-        let delta = (quarters as i64 - before as i64).clamp(i64::from(i16::MIN), i64::from(i16::MAX));
+        let delta =
+            (quarters as i64 - before as i64).clamp(i64::from(i16::MIN), i64::from(i16::MAX));
         before = before.saturating_add_signed(delta);
         match u8::try_from(delta) {
             Ok(small) => (symbols[*offset], ()) = (1, deltas.push(small)),
@@ -165,7 +170,9 @@ mod tests {
         let mut r = Reception::default();
         assert_eq!(r.report(1, 2, ms(0)), None);
         let base = 1 << 16;
-        (0..100).filter(|n| n % 4 != 3 || *n == 99).for_each(|n| r.packet(base + n, n as u32 * 900, ms(n * 10)));
+        (0..100)
+            .filter(|n| n % 4 != 3 || *n == 99)
+            .for_each(|n| r.packet(base + n, n as u32 * 900, ms(n * 10)));
         let mut sr = vec![0x80, 200, 0, 6];
         sr.extend((1..=24_u8).map(|n| n + 100));
         r.compound(&[vec![0x80, 203, 0, 0], sr].concat(), ms(1000));

@@ -1,5 +1,5 @@
-//! A viewer that does all that a browser does short of decoding: str0m as the client, every packet decrypted, losses asked for
-//! again, every access unit put together and looked at.
+//! A viewer that does all that a browser does short of decoding: str0m as the client, every packet
+//! decrypted, losses asked for again, every access unit put together and looked at.
 
 use super::{
     continuity::{Continuity, Packet, WINDOW},
@@ -58,12 +58,18 @@ impl Sampled {
     }
 
     fn packet(&mut self, packet: RtpPacket, now: Instant, at: SystemTime) {
-        let (sequence, timestamp, marker) = (*packet.seq_no, packet.header.timestamp, packet.header.marker);
-        self.watch.packet(Packet { sequence, timestamp, marker }, packet.payload.len() + OVERHEAD, now);
+        let (sequence, timestamp, marker) =
+            (*packet.seq_no, packet.header.timestamp, packet.header.marker);
+        self.watch.packet(
+            Packet { sequence, timestamp, marker },
+            packet.payload.len() + OVERHEAD,
+            now,
+        );
         if let Some(captured) = packet.header.ext_vals.abs_capture_time.filter(|_| marker) {
             self.watch.delay(captured.capture_time, at);
         }
-        self.checker.packet(sequence, Payload { timestamp, marker, bytes: packet.payload.to_vec() });
+        self.checker
+            .packet(sequence, Payload { timestamp, marker, bytes: packet.payload.to_vec() });
     }
 }
 
@@ -87,7 +93,10 @@ impl Viewer for Sampled {
     fn answer(&mut self, answer: &str) -> anyhow::Result<()> {
         let answer = SdpAnswer::from_sdp_string(answer).context("the server's answer is no SDP")?;
         let pending = self.pending.take().context("a second answer")?;
-        self.rtc.sdp_api().accept_answer(pending, answer).context("the server's answer does not fit the offer")?;
+        self.rtc
+            .sdp_api()
+            .accept_answer(pending, answer)
+            .context("the server's answer does not fit the offer")?;
         self.deadline = Instant::now();
         self.handle_timeout(self.deadline).map(drop)
     }
@@ -98,7 +107,12 @@ impl Viewer for Sampled {
         let Self { rtc, socket, .. } = self;
         socket.receive(buffers, |arrival| {
             let Ok(contents) = arrival.bytes.try_into() else { return Ok(()) };
-            let receive = Receive { proto: Protocol::Udp, source: arrival.source, destination: socket.local(), contents };
+            let receive = Receive {
+                proto: Protocol::Udp,
+                source: arrival.source,
+                destination: socket.local(),
+                contents,
+            };
             rtc.handle_input(Input::Receive(now, receive))?;
             let mut out = Collected::default();
             out.collect(rtc, socket)?;
@@ -138,7 +152,11 @@ fn config() -> RtcConfig {
     extensions.set(2, Extension::PlayoutDelay);
     extensions.set(3, Extension::TransportSequenceNumber);
     extensions.set(4, Extension::RtpMid);
-    RtcConfig::new().clear_codecs().enable_h264(true).set_extension_map(extensions).set_rtp_mode(true)
+    RtcConfig::new()
+        .clear_codecs()
+        .enable_h264(true)
+        .set_extension_map(extensions)
+        .set_rtp_mode(true)
 }
 
 /// What came out of one input.

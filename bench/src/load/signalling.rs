@@ -1,4 +1,5 @@
-//! Posting offers and ending sessions on threads of their own, so that a slow answer makes no viewer lose packets.
+//! Posting offers and ending sessions on threads of their own, so that a slow answer makes no
+//! viewer lose packets.
 
 use super::http::Url;
 use nix::sys::eventfd::{EfdFlags, EventFd};

@@ -3,8 +3,8 @@
 use anyhow::{Context as _, bail};
 use std::mem::take;
 use str0m::crypto::{
-    AeadAes128GcmCipher, AeadAes256GcmCipher, Aes128CmSha1_80Cipher, CryptoProvider, Sha1HmacProvider, SrtpProvider,
-    dtls::SrtpProfile,
+    AeadAes128GcmCipher, AeadAes256GcmCipher, Aes128CmSha1_80Cipher, CryptoProvider,
+    Sha1HmacProvider, SrtpProvider, dtls::SrtpProfile,
 };
 
 /// The packet's fixed header, which is not encrypted.
@@ -43,7 +43,12 @@ struct Keys {
 
 impl Srtcp {
     /// From what DTLS exported (RFC 5764 §4.2); `client` if this side began the handshake.
-    pub(super) fn new(crypto: &CryptoProvider, profile: SrtpProfile, material: &[u8], client: bool) -> anyhow::Result<Self> {
+    pub(super) fn new(
+        crypto: &CryptoProvider,
+        profile: SrtpProfile,
+        material: &[u8],
+        client: bool,
+    ) -> anyhow::Result<Self> {
         let (key, salt) = match profile {
             SrtpProfile::AEAD_AES_256_GCM => (32, 12),
             SrtpProfile::AEAD_AES_128_GCM => (16, 12),
@@ -54,7 +59,9 @@ impl Srtcp {
             bail!("DTLS exports {} bytes for {profile}", material.len());
         }
         let (keys, salts) = material.split_at(2 * key);
-        let side = |n: usize| Keys::new(crypto, profile, &keys[n * key..][..key], &salts[n * salt..][..salt]);
+        let side = |n: usize| {
+            Keys::new(crypto, profile, &keys[n * key..][..key], &salts[n * salt..][..salt])
+        };
         let (ours, theirs) = if client { (side(0)?, side(1)?) } else { (side(1)?, side(0)?) };
         Ok(Self { ours, theirs, index: 0 })
     }
@@ -73,7 +80,12 @@ impl Srtcp {
 }
 
 impl Keys {
-    fn new(crypto: &CryptoProvider, profile: SrtpProfile, master: &[u8], master_salt: &[u8]) -> anyhow::Result<Self> {
+    fn new(
+        crypto: &CryptoProvider,
+        profile: SrtpProfile,
+        master: &[u8],
+        master_salt: &[u8],
+    ) -> anyhow::Result<Self> {
         let srtp = crypto.srtp_provider;
         let expand = |label, out: &mut [u8]| derive(srtp, master, master_salt, label, out);
         let (mut short, mut long, mut salt) = ([0; 16], [0; 32], [0; 14]);
@@ -81,19 +93,28 @@ impl Keys {
         expand(LABEL_KEY, &mut short);
         expand(LABEL_KEY, &mut long);
         let cipher = match profile {
-            SrtpProfile::AEAD_AES_256_GCM => Cipher::Gcm256(srtp.aead_aes_256_gcm().create_cipher(long, true)),
-            SrtpProfile::AEAD_AES_128_GCM => Cipher::Gcm128(srtp.aead_aes_128_gcm().create_cipher(short, true)),
+            SrtpProfile::AEAD_AES_256_GCM => {
+                Cipher::Gcm256(srtp.aead_aes_256_gcm().create_cipher(long, true))
+            }
+            SrtpProfile::AEAD_AES_128_GCM => {
+                Cipher::Gcm128(srtp.aead_aes_128_gcm().create_cipher(short, true))
+            }
             _ => {
                 let mut hmac = [0; 20];
                 expand(LABEL_HMAC, &mut hmac);
-                Cipher::Counter(srtp.aes_128_cm_sha1_80().create_cipher(short, true), hmac, crypto.sha1_hmac_provider)
+                Cipher::Counter(
+                    srtp.aes_128_cm_sha1_80().create_cipher(short, true),
+                    hmac,
+                    crypto.sha1_hmac_provider,
+                )
             }
         };
         Ok(Self { cipher, salt })
     }
 
     fn seal(&mut self, plain: &[u8], word: u32) -> anyhow::Result<Vec<u8>> {
-        let (head, body) = plain.split_at_checked(HEAD).context("an RTCP packet of less than 8 bytes")?;
+        let (head, body) =
+            plain.split_at_checked(HEAD).context("an RTCP packet of less than 8 bytes")?;
         let (iv, iv_counter) = self.ivs(head, word);
         let aad = [head, &word.to_be_bytes()].concat();
         let mut out = [head, &vec![0; body.len() + SLACK.max(GCM_TAG)]].concat();
@@ -116,8 +137,11 @@ impl Keys {
 
     fn open(&mut self, packet: &[u8]) -> anyhow::Result<Vec<u8>> {
         let tail = if matches!(self.cipher, Cipher::Counter(..)) { HMAC_TAG } else { 0 };
-        let most =
-            packet.len().checked_sub(INDEX + tail).filter(|at| *at >= HEAD + GCM_TAG - tail).context("a short SRTCP packet")?;
+        let most = packet
+            .len()
+            .checked_sub(INDEX + tail)
+            .filter(|at| *at >= HEAD + GCM_TAG - tail)
+            .context("a short SRTCP packet")?;
         let (head, body) = packet[..most].split_at(HEAD);
         let word = packet[most..].first_chunk().map_or(0, |word| u32::from_be_bytes(*word));
         let (iv, iv_counter) = self.ivs(head, word);
@@ -176,8 +200,11 @@ fn derive(srtp: &dyn SrtpProvider, master: &[u8], salt: &[u8], label: u8, out: &
 mod tests {
     use super::*;
 
-    const PROFILES: [(SrtpProfile, usize); 3] =
-        [(SrtpProfile::AEAD_AES_256_GCM, 88), (SrtpProfile::AEAD_AES_128_GCM, 56), (SrtpProfile::AES128_CM_SHA1_80, 60)];
+    const PROFILES: [(SrtpProfile, usize); 3] = [
+        (SrtpProfile::AEAD_AES_256_GCM, 88),
+        (SrtpProfile::AEAD_AES_128_GCM, 56),
+        (SrtpProfile::AES128_CM_SHA1_80, 60),
+    ];
 
     fn crypto() -> CryptoProvider {
         str0m::crypto::from_feature_flags()
@@ -190,7 +217,8 @@ mod tests {
     /// RFC 3711 §B.3, with the labels of SRTP.
     #[test]
     fn keys_are_derived_as_in_the_rfc() {
-        let (master, salt) = (bytes("E1F97A0D3E018BE0D64FA32C06DE4139"), bytes("0EC675AD498AFEEBB6960B3AABE6"));
+        let (master, salt) =
+            (bytes("E1F97A0D3E018BE0D64FA32C06DE4139"), bytes("0EC675AD498AFEEBB6960B3AABE6"));
         let expand = |label, len| {
             let mut out = vec![0; len];
             derive(crypto().srtp_provider, &master, &salt, label, &mut out);

@@ -27,7 +27,8 @@ pub(super) trait Viewer {
     /// When it wants time to pass, as told by what it last took.
     fn deadline(&self) -> Instant;
 
-    /// What became of its frames when they were decrypted and put together; `None` if that is not done.
+    /// What became of its frames when they were decrypted and put together; `None` if that is not
+    /// done.
     fn checked(&self) -> Option<Checked> {
         None
     }

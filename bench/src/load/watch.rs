@@ -12,7 +12,8 @@ pub(super) struct Totals {
     pub(super) frames: Frames,
     /// Media packets, each counted once.
     pub(super) packets: u64,
-    /// Bytes of the UDP payloads of these packets; repeats, repairs and the conversation around them are not in it.
+    /// Bytes of the UDP payloads of these packets; repeats, repairs and the conversation around
+    /// them are not in it.
     pub(super) bytes: u64,
 }
 
@@ -31,7 +32,15 @@ pub(super) struct Watch {
 impl Watch {
     pub(super) fn new(continuity: Continuity) -> Self {
         let begun = Instant::now();
-        Self { begun, connected: None, first_frame: None, continuity, packets: 0, bytes: 0, delays: Vec::new() }
+        Self {
+            begun,
+            connected: None,
+            first_frame: None,
+            continuity,
+            packets: 0,
+            bytes: 0,
+            delays: Vec::new(),
+        }
     }
 
     /// Media may flow from now on.
@@ -52,7 +61,8 @@ impl Watch {
 
     /// A frame captured then has arrived whole now.
     pub(super) fn delay(&mut self, captured: SystemTime, arrived: SystemTime) {
-        let delay = arrived.duration_since(captured).ok().filter(|_| self.delays.len() < MAX_DELAYS);
+        let delay =
+            arrived.duration_since(captured).ok().filter(|_| self.delays.len() < MAX_DELAYS);
         self.delays.extend(delay.map(super::millis));
     }
 

@@ -25,7 +25,11 @@ pub struct StreamOptions {
 
 impl Default for StreamOptions {
     fn default() -> Self {
-        Self { limits: Limits::default(), stall_after: Duration::from_secs(5), keyframe_interval: Duration::from_millis(200) }
+        Self {
+            limits: Limits::default(),
+            stall_after: Duration::from_secs(5),
+            keyframe_interval: Duration::from_millis(200),
+        }
     }
 }
 
@@ -44,8 +48,8 @@ pub struct StreamStats {
     pub publishers: u64,
     /// Units that readers lost because they were slow, all readers together.
     pub skipped: u64,
-    /// Units that reached no reader: of a track that is not in the catalogue, or video that nobody could decode because
-    /// it came before its publisher's first keyframe.
+    /// Units that reached no reader: of a track that is not in the catalogue, or video that nobody
+    /// could decode because it came before its publisher's first keyframe.
     pub discarded: u64,
     /// Published time of the newest frame: of video if the stream has any, else of sound.
     pub newest_at: Option<Mono>,
@@ -127,17 +131,25 @@ impl Core {
     /// Begins a publisher's turn.
     ///
     /// # Errors
-    /// [`PublishError::Busy`] while another publisher's frames arrive, [`PublishError::Held`] while nobody may publish,
-    /// [`PublishError::Ended`] if the stream is gone.
-    pub(crate) fn begin(&mut self, now: Mono, by: Arc<str>, catalog: Arc<Catalog>) -> Result<Turn, PublishError> {
+    /// [`PublishError::Busy`] while another publisher's frames arrive, [`PublishError::Held`] while
+    /// nobody may publish, [`PublishError::Ended`] if the stream is gone.
+    pub(crate) fn begin(
+        &mut self,
+        now: Mono,
+        by: Arc<str>,
+        catalog: Arc<Catalog>,
+    ) -> Result<Turn, PublishError> {
         self.check_open()?;
-        if let Some(current) = self.publisher.as_ref().filter(|p| now.since(p.heard) < self.options.stall_after) {
+        if let Some(current) =
+            self.publisher.as_ref().filter(|p| now.since(p.heard) < self.options.stall_after)
+        {
             return Err(PublishError::Busy { by: current.by.clone() });
         }
         self.turns += 1;
         self.stand_in = None;
         self.stats.publishers += 1;
-        self.publisher = Some(Current { turn: self.turns, by, catalog, heard: now, awaits_key: true });
+        self.publisher =
+            Some(Current { turn: self.turns, by, catalog, heard: now, awaits_key: true });
         self.rebase.restart();
         self.ring.close_gop();
         self.set_status(Status::new(State::Connecting, "waiting for the first frame", now));
@@ -156,7 +168,12 @@ impl Core {
     ///
     /// # Errors
     /// [`PublishError::Replaced`] if it is no longer this publisher's turn.
-    pub(crate) fn push(&mut self, now: Mono, turn: Turn, mut unit: AccessUnit) -> Result<bool, PublishError> {
+    pub(crate) fn push(
+        &mut self,
+        now: Mono,
+        turn: Turn,
+        mut unit: AccessUnit,
+    ) -> Result<bool, PublishError> {
         if self.stand_in.as_ref().is_some_and(|stand_in| stand_in.turn == turn) {
             return self.push_stand_in(now, unit).map(|()| false);
         }
@@ -168,7 +185,8 @@ impl Core {
             return Ok(false);
         };
         let video = track.codec.kind() == MediaKind::Video;
-        // Sound alone does not make a camera live: a frozen picture must be noticed although its microphone works.
+        // Sound alone does not make a camera live: a frozen picture must be noticed although its
+        // microphone works.
         let frame = video || catalog.video().is_none();
         if frame {
             current.heard = now;
@@ -194,7 +212,9 @@ impl Core {
 
     fn current(&mut self, turn: Turn) -> Result<&mut Current, PublishError> {
         let ended = self.ended.clone().map(PublishError::Ended);
-        let gone = ended.or_else(|| self.held.clone().map(PublishError::Held)).unwrap_or(PublishError::Replaced);
+        let gone = ended
+            .or_else(|| self.held.clone().map(PublishError::Held))
+            .unwrap_or(PublishError::Replaced);
         self.publisher.as_mut().filter(|p| p.turn == turn).ok_or(gone)
     }
 
@@ -223,7 +243,11 @@ impl Core {
     ///
     /// # Errors
     /// [`PublishError::Replaced`] if it is no longer this publisher's turn.
-    pub(crate) fn set_catalog(&mut self, turn: Turn, catalog: Arc<Catalog>) -> Result<(), PublishError> {
+    pub(crate) fn set_catalog(
+        &mut self,
+        turn: Turn,
+        catalog: Arc<Catalog>,
+    ) -> Result<(), PublishError> {
         match self.stand_in.as_mut().filter(|stand_in| stand_in.turn == turn) {
             Some(stand_in) => stand_in.catalog = catalog,
             None => self.current(turn)?.catalog = catalog,
@@ -231,7 +255,8 @@ impl Core {
         Ok(())
     }
 
-    /// Ends a publisher's turn; readers stay. Does nothing if the turn is over. Without a time it ended with its last frame.
+    /// Ends a publisher's turn; readers stay. Does nothing if the turn is over. Without a time it
+    /// ended with its last frame.
     pub(crate) fn end(&mut self, now: Option<Mono>, turn: Turn, reason: Arc<str>) -> bool {
         if self.stand_in.take_if(|stand_in| stand_in.turn == turn).is_some() {
             self.ring.close_gop();
@@ -239,13 +264,15 @@ impl Core {
         }
         let Some(gone) = self.publisher.take_if(|p| p.turn == turn) else { return false };
         let at = now.unwrap_or(gone.heard).max(self.status.since);
-        // Whoever comes from now on waits for the next publisher instead of seeing the last of this one.
+        // Whoever comes from now on waits for the next publisher instead of seeing the last of this
+        // one.
         self.ring.close_gop();
         self.set_status(Status::new(State::Offline, reason, at));
         true
     }
 
-    /// Ends the current publisher's turn from outside; readers stay. Does nothing while nobody publishes.
+    /// Ends the current publisher's turn from outside; readers stay. Does nothing while nobody
+    /// publishes.
     pub(crate) fn dismiss(&mut self, now: Mono, reason: Arc<str>) -> bool {
         let turn = self.publisher.as_ref().map(|p| p.turn);
         turn.is_some_and(|turn| self.end(Some(now), turn, reason))
@@ -292,12 +319,14 @@ impl Core {
         if silent < self.options.stall_after || self.status.state == State::Stalled {
             return false;
         }
-        let reason = format!("connected to {}, but no frame for {:.0} s", current.by, silent.as_secs_f64());
+        let reason =
+            format!("connected to {}, but no frame for {:.0} s", current.by, silent.as_secs_f64());
         self.set_status(Status::new(State::Stalled, reason, now));
         true
     }
 
-    /// Sets the state in words. Ignored while frames arrive: then the stream is live, whatever a supervisor thinks.
+    /// Sets the state in words. Ignored while frames arrive: then the stream is live, whatever a
+    /// supervisor thinks.
     pub(crate) fn report(&mut self, status: Status) -> bool {
         if self.publisher.is_some() {
             return false;

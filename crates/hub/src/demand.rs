@@ -6,14 +6,15 @@ use std::time::Duration;
 /// Wishes of all readers together.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Demand {
-    /// Readers attached now. A source that runs on demand starts with the first and stops, after a linger, with the last.
+    /// Readers attached now. A source that runs on demand starts with the first and stops, after a
+    /// linger, with the last.
     pub readers: usize,
     /// Counts keyframe requests that passed the throttle; a publisher acts when it rises.
     pub keyframes: u64,
 }
 
-/// Lets one keyframe request pass per interval. One that comes too early is kept, and passes when the interval is over
-/// unless a keyframe has come by itself meanwhile.
+/// Lets one keyframe request pass per interval. One that comes too early is kept, and passes when
+/// the interval is over unless a keyframe has come by itself meanwhile.
 #[derive(Debug)]
 pub(crate) struct KeyframeThrottle {
     interval: Duration,

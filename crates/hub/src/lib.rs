@@ -1,10 +1,11 @@
 //! One live stream to many readers.
 //!
-//! The contract in one sentence: a [`Publisher`] never waits for anybody, and a [`Subscriber`] that is slow loses only
-//! its own frames, is told how many, and is never disconnected, neither for being slow nor because its publisher went away.
+//! The contract in one sentence: a [`Publisher`] never waits for anybody, and a [`Subscriber`] that
+//! is slow loses only its own frames, is told how many, and is never disconnected, neither for
+//! being slow nor because its publisher went away.
 //!
-//! The core ([`ring`], `core`) is pure and takes the time as an argument; the handles in `stream` and `subscriber` add one mutex
-//! and one wake-up. Nothing is spawned here.
+//! The core ([`ring`], `core`) is pure and takes the time as an argument; the handles in `stream`
+//! and `subscriber` add one mutex and one wake-up. Nothing is spawned here.
 #![forbid(unsafe_code)]
 
 mod core;

@@ -4,22 +4,25 @@ use media::{AccessUnit, Catalog, Mono, time::rescale};
 
 /// Unit of the common timeline.
 const NANOS: u32 = 1_000_000_000;
-/// Timestamps that advance this much more than the time that passed have jumped. The other way round is no jump:
-/// a network that stalls and then delivers in a burst does that.
+/// Timestamps that advance this much more than the time that passed have jumped. The other way
+/// round is no jump: a network that stalls and then delivers in a burst does that.
 const MAX_AHEAD: i64 = 2_000_000_000;
 /// Timestamps that run back further than any reordering of B-frames have jumped.
 const MAX_BACK: i64 = 1_000_000_000;
-/// A track whose timestamps would put it further than this from the others counts from an epoch of its own.
+/// A track whose timestamps would put it further than this from the others counts from an epoch of
+/// its own.
 const MAX_APART: i64 = 10_000_000_000;
 
 /// Maps each publisher's timestamps onto the stream's one timeline.
 ///
-/// The timeline follows the source's clock while that runs on, and this machine's clock across gaps. Tracks that count
-/// from the same epoch share one offset, so sound and picture stay together, also after both have jumped; a track with
-/// an epoch of its own is placed where it arrives. A track marks a discontinuity whenever its offset changes.
+/// The timeline follows the source's clock while that runs on, and this machine's clock across
+/// gaps. Tracks that count from the same epoch share one offset, so sound and picture stay
+/// together, also after both have jumped; a track with an epoch of its own is placed where it
+/// arrives. A track marks a discontinuity whenever its offset changes.
 #[derive(Debug, Default)]
 pub(crate) struct Rebase {
-    /// Nanoseconds to add, as last chosen for any track; `None` until the current publisher's first unit.
+    /// Nanoseconds to add, as last chosen for any track; `None` until the current publisher's first
+    /// unit.
     common: Option<i64>,
     newest: Option<Placed>,
     tracks: Vec<Lane>,
@@ -75,14 +78,17 @@ impl Rebase {
 
     fn offset(&mut self, lane: usize, source: i64, now: Mono) -> i64 {
         let track = &self.tracks[lane];
-        if let Some(offset) = track.offset.filter(|own| track.continues(source.saturating_add(*own), now)) {
+        if let Some(offset) =
+            track.offset.filter(|own| track.continues(source.saturating_add(*own), now))
+        {
             return offset;
         }
         let joins = track.offset.is_none() && self.common.is_some();
         // The offset by which this very track has just jumped is no help.
         let others = self.common.filter(|common| track.offset != Some(*common));
         let shared = others.filter(|common| self.fits(source.saturating_add(*common), now));
-        let offset = shared.unwrap_or_else(|| self.newest.map_or(0, |n| n.grown(now)).saturating_sub(source));
+        let offset = shared
+            .unwrap_or_else(|| self.newest.map_or(0, |n| n.grown(now)).saturating_sub(source));
         // A track that joins with an epoch of its own does not speak for the others.
         if !joins {
             self.common = Some(offset);

@@ -6,10 +6,12 @@ use std::{collections::VecDeque, sync::Arc, time::Duration};
 /// How much a ring may hold.
 #[derive(Clone, Copy, Debug)]
 pub struct Limits {
-    /// Bytes of payload and an allowance for each unit's bookkeeping, so that tiny units cannot pile up without bound.
-    /// Never exceeded, except by a single access unit that is larger than this.
+    /// Bytes of payload and an allowance for each unit's bookkeeping, so that tiny units cannot
+    /// pile up without bound. Never exceeded, except by a single access unit that is larger than
+    /// this.
     pub bytes: usize,
-    /// Age of the oldest unit against the newest. The newest group of pictures stays, however old, while it fits in `bytes`.
+    /// Age of the oldest unit against the newest. The newest group of pictures stays, however old,
+    /// while it fits in `bytes`.
     pub span: Duration,
 }
 
@@ -26,7 +28,8 @@ pub enum Start {
     NewestKey,
     /// At the first keyframe that comes from now on.
     NextKey,
-    /// At the oldest keyframe held of the current publisher: for readers that show what has been, too.
+    /// At the oldest keyframe held of the current publisher: for readers that show what has been,
+    /// too.
     OldestKey,
 }
 
@@ -102,7 +105,9 @@ impl Ring {
     }
 
     fn must_drop_oldest(&self) -> bool {
-        let [Some(oldest), Some(newest)] = [self.entries.front(), self.entries.back()] else { return false };
+        let [Some(oldest), Some(newest)] = [self.entries.front(), self.entries.back()] else {
+            return false;
+        };
         if self.entries.len() == 1 {
             return false;
         }
@@ -122,7 +127,9 @@ impl Ring {
     /// A cursor for a new reader.
     pub fn cursor(&self, start: Start) -> Cursor {
         let (next, await_key) = match start {
-            Start::NewestKey => (self.newest_key.unwrap_or_else(|| self.head()), self.newest_key.is_none()),
+            Start::NewestKey => {
+                (self.newest_key.unwrap_or_else(|| self.head()), self.newest_key.is_none())
+            }
             Start::NextKey => (self.head(), true),
             Start::OldestKey => (self.base.max(self.began), true),
         };
@@ -131,8 +138,8 @@ impl Ring {
 
     /// The unit under the cursor, which moves on; `None` if the reader has seen everything.
     ///
-    /// A cursor that fell out of the ring goes on at the newest keyframe, as does one more than `max_lag` behind
-    /// the newest unit if that brings it forward.
+    /// A cursor that fell out of the ring goes on at the newest keyframe, as does one more than
+    /// `max_lag` behind the newest unit if that brings it forward.
     pub fn read(&self, cursor: &mut Cursor, max_lag: Duration) -> Option<Found> {
         self.skip_forward(cursor, max_lag);
         loop {
@@ -144,7 +151,12 @@ impl Ring {
             }
             cursor.await_key = false;
             let skipped = cursor.lost_from.take().map_or(0, |from| position - from);
-            return Some(Found { unit: entry.unit.clone(), catalog: entry.catalog.clone(), skipped, position });
+            return Some(Found {
+                unit: entry.unit.clone(),
+                catalog: entry.catalog.clone(),
+                skipped,
+                position,
+            });
         }
     }
 
@@ -157,7 +169,8 @@ impl Ring {
         if target.is_none() && !fell_out {
             return;
         }
-        // One that waits for its first keyframe loses nothing; one that lost its place before is counted from there.
+        // One that waits for its first keyframe loses nothing; one that lost its place before is
+        // counted from there.
         if !cursor.await_key {
             cursor.lost_from.get_or_insert(cursor.next);
         }
@@ -219,7 +232,8 @@ impl Ring {
         self.close_gop();
     }
 
-    /// Forgets the group of pictures held for new readers: decoding must not start in what an earlier publisher left.
+    /// Forgets the group of pictures held for new readers: decoding must not start in what an
+    /// earlier publisher left.
     pub fn close_gop(&mut self) {
         self.newest_key = None;
         self.began = self.head();

@@ -1,4 +1,5 @@
-//! Thin handles around the core: one mutex and one wake-up a stream. This side publishes and manages.
+//! Thin handles around the core: one mutex and one wake-up a stream. This side publishes and
+//! manages.
 
 use crate::{
     Demand, PublishError, ReaderOptions, Status, StreamOptions, StreamStats, Subscriber,
@@ -17,7 +18,8 @@ use tokio::sync::watch;
 /// A named live stream that outlives its publishers and readers.
 pub struct Stream {
     name: Arc<str>,
-    /// Held for a few hundred nanoseconds at a time and never across an await: readers only clone an `Arc` under it.
+    /// Held for a few hundred nanoseconds at a time and never across an await: readers only clone
+    /// an `Arc` under it.
     core: Mutex<Core>,
     /// Counts changes: units and states. Readers wait on it.
     changed: watch::Sender<u64>,
@@ -46,16 +48,21 @@ impl Stream {
     /// Begins publishing. `by` names the publisher to others and must hold no secret.
     ///
     /// # Errors
-    /// [`PublishError::Busy`] while another publisher's frames arrive; one that has been silent for the stall time is
-    /// replaced. [`PublishError::Held`] while the stream is held.
-    pub fn publish(self: &Arc<Self>, now: Mono, by: impl Into<Arc<str>>, catalog: Catalog) -> Result<Publisher, PublishError> {
+    /// [`PublishError::Busy`] while another publisher's frames arrive; one that has been silent for
+    /// the stall time is replaced. [`PublishError::Held`] while the stream is held.
+    pub fn publish(
+        self: &Arc<Self>,
+        now: Mono,
+        by: impl Into<Arc<str>>,
+        catalog: Catalog,
+    ) -> Result<Publisher, PublishError> {
         let catalog = Arc::new(catalog);
         let turn = self.change(|core| core.begin(now, by.into(), catalog))?;
         Ok(Publisher { stream: self.clone(), turn, demand: self.demand.subscribe() })
     }
 
-    /// Gives readers something to see while the camera has nothing: what is pushed changes neither state nor counters. It ends with the
-    /// camera's next frame, or its next publisher.
+    /// Gives readers something to see while the camera has nothing: what is pushed changes neither
+    /// state nor counters. It ends with the camera's next frame, or its next publisher.
     ///
     /// # Errors
     /// [`PublishError::Busy`] while frames arrive, [`PublishError::Held`] while the stream is held.
@@ -97,13 +104,15 @@ impl Stream {
         self.change(|core| core.end_stream(now, reason.into()));
     }
 
-    /// Ends the current publisher's turn, who learns of it at its next push; readers stay. True if there was one.
+    /// Ends the current publisher's turn, who learns of it at its next push; readers stay. True if
+    /// there was one.
     pub fn dismiss(&self, now: Mono, reason: impl Into<Arc<str>>) -> bool {
         self.change(|core| core.dismiss(now, reason.into()))
     }
 
-    /// Stops the stream: its publisher's turn ends, all it holds is let go, and nobody can publish until it is released.
-    /// Readers stay; those that keep something of what they have read see by [`Stream::holds`] that it belongs to the past.
+    /// Stops the stream: its publisher's turn ends, all it holds is let go, and nobody can publish
+    /// until it is released. Readers stay; those that keep something of what they have read see by
+    /// [`Stream::holds`] that it belongs to the past.
     pub fn hold(&self, now: Mono, reason: impl Into<Arc<str>>) {
         self.change(|core| {
             core.hold(now, reason.into());
@@ -111,7 +120,8 @@ impl Stream {
         });
     }
 
-    /// Ends [`Stream::hold`]; the state stays as it is until somebody publishes or says otherwise. True if it was held.
+    /// Ends [`Stream::hold`]; the state stays as it is until somebody publishes or says otherwise.
+    /// True if it was held.
     pub fn release(&self) -> bool {
         let released = self.with(Core::release);
         if released {
@@ -125,12 +135,14 @@ impl Stream {
         self.with(|core| core.is_held())
     }
 
-    /// How often the stream was held: where this differs, what was read before is of another run. One load of an atomic.
+    /// How often the stream was held: where this differs, what was read before is of another run.
+    /// One load of an atomic.
     pub fn holds(&self) -> u64 {
         self.holds.load(Ordering::Acquire)
     }
 
-    /// True if a new reader sees a picture at once: frames arrive, and a keyframe of the present publisher is held.
+    /// True if a new reader sees a picture at once: frames arrive, and a keyframe of the present
+    /// publisher is held.
     pub fn is_watchable(&self) -> bool {
         self.with(|core| core.is_watchable())
     }
@@ -140,7 +152,8 @@ impl Stream {
         self.with(|core| core.set_stall_after(stall_after));
     }
 
-    /// Notices a publisher that has gone silent; true if the stream has just become stalled. To be called a few times a second.
+    /// Notices a publisher that has gone silent; true if the stream has just become stalled. To be
+    /// called a few times a second.
     pub fn check_stall(&self, now: Mono) -> bool {
         let stalled = self.with(|core| core.check_stall(now));
         if stalled {
@@ -169,12 +182,14 @@ impl Stream {
         self.demand.subscribe()
     }
 
-    /// Wakes at every new unit and every new state. For readers that serve many viewers of a stream with one wake-up.
+    /// Wakes at every new unit and every new state. For readers that serve many viewers of a stream
+    /// with one wake-up.
     pub fn changes(&self) -> watch::Receiver<u64> {
         self.changed.subscribe()
     }
 
-    /// The unit at `position`, if the ring still holds it: for retransmission without a cache per viewer.
+    /// The unit at `position`, if the ring still holds it: for retransmission without a cache per
+    /// viewer.
     pub fn unit_at(&self, position: u64) -> Option<Arc<AccessUnit>> {
         self.with(|core| core.ring.get(position).cloned())
     }
@@ -214,7 +229,8 @@ impl Stream {
         f(&mut self.lock())
     }
 
-    /// A panic while the core was locked is contained: every operation leaves it consistent enough to go on.
+    /// A panic while the core was locked is contained: every operation leaves it consistent enough
+    /// to go on.
     pub(crate) fn lock(&self) -> MutexGuard<'_, Core> {
         self.core.lock().unwrap_or_else(PoisonError::into_inner)
     }

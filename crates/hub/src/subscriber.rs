@@ -72,9 +72,22 @@ pub struct Subscriber {
 }
 
 impl Subscriber {
-    pub(crate) fn new(stream: Arc<Stream>, cursor: Cursor, options: ReaderOptions, counted: bool) -> Self {
+    pub(crate) fn new(
+        stream: Arc<Stream>,
+        cursor: Cursor,
+        options: ReaderOptions,
+        counted: bool,
+    ) -> Self {
         let changed = stream.changes();
-        Self { stream, cursor, options, counted, seen: Seen::default(), stats: ReaderStats::default(), changed }
+        Self {
+            stream,
+            cursor,
+            options,
+            counted,
+            seen: Seen::default(),
+            stats: ReaderStats::default(),
+            changed,
+        }
     }
 
     /// The next event, waiting for it as long as it takes. Cancel safe.
@@ -127,7 +140,8 @@ impl Subscriber {
         Some(Event::Unit(unit, position))
     }
 
-    /// Asks the publisher for a keyframe, throttled over all readers; true if the wish was passed on.
+    /// Asks the publisher for a keyframe, throttled over all readers; true if the wish was passed
+    /// on.
     pub fn request_keyframe(&self, now: Mono) -> bool {
         self.stream.request_keyframe(now)
     }
@@ -137,8 +151,8 @@ impl Subscriber {
         self.stream.with(|core| core.ring.lag(&self.cursor))
     }
 
-    /// Goes to the newest keyframe if one is held, even one read before, else waits for the next. Units that this passes
-    /// over are not counted as skipped: it was asked for.
+    /// Goes to the newest keyframe if one is held, even one read before, else waits for the next.
+    /// Units that this passes over are not counted as skipped: it was asked for.
     pub fn restart(&mut self) {
         self.seen.unit = None;
         self.cursor = self.stream.with(|core| core.ring.cursor(Start::NewestKey));

@@ -1,10 +1,14 @@
-//! AAC: the beginning of its `AudioSpecificConfig` (ISO/IEC 14496-3 §1.6.2.1) and the headers of ADTS (§1.A.2.2).
+//! AAC: the beginning of its `AudioSpecificConfig` (ISO/IEC 14496-3 §1.6.2.1) and the headers of
+//! ADTS (§1.A.2.2).
 
 use crate::{bits::BitReader, time::rescale};
 use bytes::Bytes;
 
 /// Sampling frequencies by index (table 1.18).
-const RATES: [u32; 13] = [96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8000, 7350];
+const RATES: [u32; 13] = [
+    96_000, 88_200, 64_000, 48_000, 44_100, 32_000, 24_000, 22_050, 16_000, 12_000, 11_025, 8000,
+    7350,
+];
 /// Object types (table 1.17).
 const SBR: u32 = 5;
 const LOW_DELAY: u32 = 23;
@@ -16,11 +20,13 @@ const ENHANCED_LOW_DELAY: u32 = 39;
 pub struct AudioSpecificConfig {
     /// Audio object type of the core coder (table 1.17): 2 is low complexity.
     pub object: u8,
-    /// The object type that comes first: 5 or 29 where spectral band replication or parametric stereo is announced.
+    /// The object type that comes first: 5 or 29 where spectral band replication or parametric
+    /// stereo is announced.
     pub announced: u8,
     /// Samples a second of the core coder.
     pub core_rate: u32,
-    /// Samples a second that come out: twice the core's where spectral band replication is announced.
+    /// Samples a second that come out: twice the core's where spectral band replication is
+    /// announced.
     pub rate: u32,
     /// `channelConfiguration` as it stands (table 1.19).
     pub channel_configuration: u8,
@@ -53,7 +59,15 @@ impl AudioSpecificConfig {
         };
         let (object, announced) = (object as u8, announced as u8);
         let channel_configuration = channel_configuration as u8;
-        Some(Self { object, announced, core_rate, rate, channel_configuration, channels, frame_samples })
+        Some(Self {
+            object,
+            announced,
+            core_rate,
+            rate,
+            channel_configuration,
+            channels,
+            frame_samples,
+        })
     }
 
     /// Length of a frame on a clock of `clock_rate` Hz.
@@ -61,8 +75,9 @@ impl AudioSpecificConfig {
         rescale(self.frame_samples.into(), self.core_rate, clock_rate)
     }
 
-    /// The header that makes a raw frame of `len` bytes an ADTS frame; `None` where ADTS cannot say what it is: other
-    /// object types than 1 to 4, odd rates, channels that only a program config element tells, more than 8 KiB.
+    /// The header that makes a raw frame of `len` bytes an ADTS frame; `None` where ADTS cannot say
+    /// what it is: other object types than 1 to 4, odd rates, channels that only a program config
+    /// element tells, more than 8 KiB.
     pub fn adts_header(&self, len: usize) -> Option<[u8; ADTS_LEN]> {
         let profile = self.object.checked_sub(1).filter(|p| *p < 4)?;
         let rate = RATES.iter().position(|r| *r == self.core_rate)? as u8;
@@ -101,7 +116,8 @@ pub struct Adts {
 }
 
 impl Adts {
-    /// Reads the header at the beginning of `bytes`; `None` if there is none, or a reserved value in it.
+    /// Reads the header at the beginning of `bytes`; `None` if there is none, or a reserved value
+    /// in it.
     pub fn parse(bytes: &[u8]) -> Option<Self> {
         let head: &[u8; ADTS_LEN] = bytes.first_chunk()?;
         if head[0] != 0xff || head[1] & 0xf6 != 0xf0 {
@@ -109,7 +125,8 @@ impl Adts {
         }
         let (profile, rate) = (head[2] >> 6, head[2] >> 2 & 15);
         let configuration = (head[2] & 1) << 2 | head[3] >> 6;
-        let len = usize::from(head[3] & 3) << 11 | usize::from(head[4]) << 3 | usize::from(head[5] >> 5);
+        let len =
+            usize::from(head[3] & 3) << 11 | usize::from(head[4]) << 3 | usize::from(head[5] >> 5);
         Some(Self {
             head: ADTS_LEN + if head[1] & 1 == 0 { 2 } else { 0 },
             len,
@@ -159,12 +176,16 @@ mod tests {
     #[test]
     fn known_configurations() {
         let read = |config: &[u8]| {
-            AudioSpecificConfig::parse(config).map(|c| (c.announced, c.object, c.core_rate, c.rate, c.channels, c.frame_samples))
+            AudioSpecificConfig::parse(config)
+                .map(|c| (c.announced, c.object, c.core_rate, c.rate, c.channels, c.frame_samples))
         };
         assert_eq!(read(&[0x12, 0x10]), Some((2, 2, 44_100, 44_100, 2, 1024)));
         assert_eq!(read(&[0x14, 0x08]), Some((2, 2, 16_000, 16_000, 1, 1024)));
         assert_eq!(read(&[0x2b, 0x11, 0x88, 0x00]), Some((5, 2, 24_000, 48_000, 2, 1024)));
-        assert_eq!(AudioSpecificConfig::parse(&[0x2b, 0x11, 0x88, 0x00]).map(|c| c.frame_ticks(48_000)), Some(2048));
+        assert_eq!(
+            AudioSpecificConfig::parse(&[0x2b, 0x11, 0x88, 0x00]).map(|c| c.frame_ticks(48_000)),
+            Some(2048)
+        );
         assert_eq!(AudioSpecificConfig::parse(&[0x12]), None);
     }
 
@@ -174,8 +195,16 @@ mod tests {
         assert_eq!(config.adts_header(93), Some([0xff, 0xf1, 0x50, 0x80, 0x0c, 0x9f, 0xfc]));
         assert_eq!(config.adts_header(1 << 13), None, "its length has 13 bits");
         let read = Adts::parse(&config.adts_header(93).unwrap()).unwrap();
-        assert_eq!((read.head, read.len, read.rate, read.channels, &read.config()[..]), (7, 100, 44_100, 2, &[0x12, 0x10][..]));
-        assert_eq!(AudioSpecificConfig::parse(&[0x2b, 0x11, 0x88, 0x00]).unwrap().adts_header(1).unwrap()[2] >> 2, 0b01_0110);
+        assert_eq!(
+            (read.head, read.len, read.rate, read.channels, &read.config()[..]),
+            (7, 100, 44_100, 2, &[0x12, 0x10][..])
+        );
+        assert_eq!(
+            AudioSpecificConfig::parse(&[0x2b, 0x11, 0x88, 0x00]).unwrap().adts_header(1).unwrap()
+                [2]
+                >> 2,
+            0b01_0110
+        );
     }
 
     proptest! {

@@ -5,8 +5,9 @@ use bytes::Bytes;
 use smallvec::SmallVec;
 use std::sync::OnceLock;
 
-/// The coded bytes of one frame, as its codec divides them: NAL units without start codes for H.264 and H.265, one
-/// element for everything else (an AAC frame without ADTS, an Opus packet, G.711 samples).
+/// The coded bytes of one frame, as its codec divides them: NAL units without start codes for H.264
+/// and H.265, one element for everything else (an AAC frame without ADTS, an Opus packet, G.711
+/// samples).
 pub type Payload = SmallVec<[Bytes; 4]>;
 
 /// One frame of one track. Immutable after publishing and shared by `Arc`.
@@ -18,10 +19,11 @@ pub struct AccessUnit {
     pub dts: i64,
     /// Presentation time in the track's timescale.
     pub pts: i64,
-    /// Decoding can start here: an IDR, CRA or BLA picture whose parameter sets are in the payload or the catalogue.
-    /// Always true for audio.
+    /// Decoding can start here: an IDR, CRA or BLA picture whose parameter sets are in the payload
+    /// or the catalogue. Always true for audio.
     pub key: bool,
-    /// The first frame after a gap: a new publisher, lost input, or a jump of the source's timestamps.
+    /// The first frame after a gap: a new publisher, lost input, or a jump of the source's
+    /// timestamps.
     pub discontinuity: bool,
     /// When this frame passed each stage.
     pub timing: Timing,
@@ -32,9 +34,20 @@ pub struct AccessUnit {
 }
 
 impl AccessUnit {
-    /// A frame that has just come in. The hub sets the published time, and re-bases `dts` and `pts`.
+    /// A frame that has just come in. The hub sets the published time, and re-bases `dts` and
+    /// `pts`.
     pub fn new(track: TrackId, pts: i64, key: bool, timing: Timing, payload: Payload) -> Self {
-        Self { track, dts: pts, pts, key, discontinuity: false, timing, payload, rtp: OnceLock::new(), mp4: OnceLock::new() }
+        Self {
+            track,
+            dts: pts,
+            pts,
+            key,
+            discontinuity: false,
+            timing,
+            payload,
+            rtp: OnceLock::new(),
+            mp4: OnceLock::new(),
+        }
     }
 
     /// Sum of the payload's bytes.
@@ -42,12 +55,14 @@ impl AccessUnit {
         self.payload.iter().map(Bytes::len).sum()
     }
 
-    /// The frame cut for RTP. Computed by `cut` for the first reader who asks and kept for all others.
+    /// The frame cut for RTP. Computed by `cut` for the first reader who asks and kept for all
+    /// others.
     pub fn rtp_fragments(&self, cut: impl FnOnce(&Self) -> RtpFragments) -> &RtpFragments {
         self.rtp.get_or_init(|| cut(self))
     }
 
-    /// The frame as MP4 stores it, made by `form` for the first reader who asks and kept for all others.
+    /// The frame as MP4 stores it, made by `form` for the first reader who asks and kept for all
+    /// others.
     pub(crate) fn mp4_sample(&self, form: impl FnOnce(&Self) -> mp4::Sample) -> &mp4::Sample {
         self.mp4.get_or_init(|| form(self))
     }
@@ -88,7 +103,8 @@ pub struct Captured {
 pub enum CaptureClock {
     /// The sensor or driver stamped it on this machine's own clock.
     Sensor,
-    /// The sender's wall clock through RTCP sender reports (RFC 3550 §6.4.1); as good as both clocks are synchronised.
+    /// The sender's wall clock through RTCP sender reports (RFC 3550 §6.4.1); as good as both
+    /// clocks are synchronised.
     SenderReport,
     /// Only its arrival is known, so everything before it is missing from the latency shown.
     Arrival,

@@ -2,7 +2,8 @@
 
 use bytes::Bytes;
 
-/// Splits an Annex B byte stream into NAL units without start codes. The slices share `stream`'s memory.
+/// Splits an Annex B byte stream into NAL units without start codes. The slices share `stream`'s
+/// memory.
 ///
 /// Bytes before the first start code are dropped, as are empty units and trailing zero bytes.
 pub fn split_annex_b(stream: &Bytes) -> impl Iterator<Item = Bytes> + '_ {
@@ -35,7 +36,8 @@ fn find_start_code(data: &[u8], from: usize) -> Option<usize> {
     None
 }
 
-/// A NAL unit's payload without emulation prevention bytes (H.264 §7.4.1), without its header of `header` bytes.
+/// A NAL unit's payload without emulation prevention bytes (H.264 §7.4.1), without its header of
+/// `header` bytes.
 pub fn rbsp(nal: &[u8], header: usize) -> Vec<u8> {
     let mut out = Vec::with_capacity(nal.len());
     let mut zeros = 0;
@@ -98,7 +100,9 @@ mod tests {
 
     #[test]
     fn splits_three_and_four_byte_start_codes() {
-        let s = Bytes::from_static(&[9, 0, 0, 0, 1, 0x67, 1, 0, 0, 1, 0x68, 2, 0, 0, 0, 1, 0, 0, 1, 0x65]);
+        let s = Bytes::from_static(&[
+            9, 0, 0, 0, 1, 0x67, 1, 0, 0, 1, 0x68, 2, 0, 0, 0, 1, 0, 0, 1, 0x65,
+        ]);
         let units: Vec<_> = split_annex_b(&s).collect();
         assert_eq!(units, [&[0x67, 1][..], &[0x68, 2], &[0x65]]);
     }

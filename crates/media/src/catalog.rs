@@ -17,7 +17,8 @@ pub enum MediaKind {
     Audio,
 }
 
-/// All tracks of a stream at one time. A change of parameters makes a new catalogue, which readers see as an event.
+/// All tracks of a stream at one time. A change of parameters makes a new catalogue, which readers
+/// see as an event.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Catalog {
     /// The tracks; `tracks[i].id` is `i`.
@@ -28,7 +29,8 @@ impl Catalog {
     /// A catalogue of tracks with these codecs and RTP clock rates, numbered in order.
     pub fn new(tracks: impl IntoIterator<Item = (Codec, u32)>) -> Self {
         let tracks = tracks.into_iter().enumerate();
-        let tracks = tracks.map(|(i, (codec, timescale))| Track { id: TrackId(i as u8), timescale, codec });
+        let tracks =
+            tracks.map(|(i, (codec, timescale))| Track { id: TrackId(i as u8), timescale, codec });
         Self { tracks: tracks.collect() }
     }
 
@@ -95,7 +97,8 @@ impl Codec {
         }
     }
 
-    /// The short name used by the API and by people: `h264`, `h265`, `mjpeg`, `aac`, `opus`, `pcmu`, `pcma`.
+    /// The short name used by the API and by people: `h264`, `h265`, `mjpeg`, `aac`, `opus`,
+    /// `pcmu`, `pcma`.
     pub const fn name(&self) -> &'static str {
         match self {
             Self::H264(_) => "h264",
@@ -139,8 +142,8 @@ pub struct VideoParams {
     pub height: u32,
     /// Nominal frames a second, if the stream says; many cameras lie.
     pub fps: Option<f64>,
-    /// How many frames may have to be held back for reordering; above zero means that B-frames are possible.
-    /// `None` where the stream does not say.
+    /// How many frames may have to be held back for reordering; above zero means that B-frames are
+    /// possible. `None` where the stream does not say.
     pub max_reorder: Option<u32>,
 }
 

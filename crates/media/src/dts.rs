@@ -1,15 +1,17 @@
 //! Decode times, derived from presentation times.
 //!
-//! RTP carries presentation times only. Containers want decode times as well: strictly rising, and never behind the
-//! presentation. Where frames are reordered, the n-th decode time is the n-th presentation time in their sorted order, moved
-//! back by as many frames as the decoder holds. That needs no look-ahead, so it costs no delay.
+//! RTP carries presentation times only. Containers want decode times as well: strictly rising, and
+//! never behind the presentation. Where frames are reordered, the n-th decode time is the n-th
+//! presentation time in their sorted order, moved back by as many frames as the decoder holds. That
+//! needs no look-ahead, so it costs no delay.
 
 use std::collections::VecDeque;
 
 /// No decoder holds more frames than this (H.264 §A.3.1, H.265 §A.4.1).
 const MAX_DEPTH: usize = 16;
 
-/// The two times of a frame, in its track's timescale: `dts <= pts`, and `dts` rises strictly from frame to frame.
+/// The two times of a frame, in its track's timescale: `dts <= pts`, and `dts` rises strictly from
+/// frame to frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Times {
     /// When it is to be decoded.
@@ -20,8 +22,8 @@ pub struct Times {
 
 /// Derives the decode times of one track, frame by frame in decode order.
 ///
-/// How many frames are held back is taken from the stream's parameters; where these are silent or wrong, it is learnt from the
-/// first frame that comes out of order.
+/// How many frames are held back is taken from the stream's parameters; where these are silent or
+/// wrong, it is learnt from the first frame that comes out of order.
 #[derive(Clone, Debug)]
 pub struct DecodeTimes {
     depth: usize,
@@ -36,7 +38,8 @@ pub struct DecodeTimes {
 impl DecodeTimes {
     /// For a track that tells to hold `max_reorder` frames and shows one every `step` ticks or so.
     pub fn new(max_reorder: Option<u32>, step: i64) -> Self {
-        let depth = max_reorder.map_or(0, |n| usize::try_from(n).unwrap_or(MAX_DEPTH).min(MAX_DEPTH));
+        let depth =
+            max_reorder.map_or(0, |n| usize::try_from(n).unwrap_or(MAX_DEPTH).min(MAX_DEPTH));
         Self { depth, open: VecDeque::new(), used: None, step: step.max(1) }
     }
 

@@ -80,7 +80,8 @@ impl ParameterSets {
     /// Reads a pair of parameter sets.
     ///
     /// # Errors
-    /// If a set is empty, absurdly long, or the sequence parameter set breaks the syntax of §7.3.2.1.
+    /// If a set is empty, absurdly long, or the sequence parameter set breaks the syntax of
+    /// §7.3.2.1.
     pub fn parse(sps: Bytes, pps: Bytes) -> Result<Self, Error> {
         for set in [&sps, &pps] {
             if set.is_empty() || set.len() > MAX_SET {
@@ -88,17 +89,30 @@ impl ParameterSets {
             }
         }
         let rbsp = bits::rbsp(&sps, 1);
-        let parsed = SeqParameterSet::from_bits(BitReader::new(&rbsp[..])).map_err(|e| Error::Sps(format!("{e:?}")))?;
-        let (width, height) = parsed.pixel_dimensions().map_err(|e| Error::Sps(format!("{e:?}")))?;
+        let parsed = SeqParameterSet::from_bits(BitReader::new(&rbsp[..]))
+            .map_err(|e| Error::Sps(format!("{e:?}")))?;
+        let (width, height) =
+            parsed.pixel_dimensions().map_err(|e| Error::Sps(format!("{e:?}")))?;
         if width == 0 || height == 0 {
             return Err(Error::Sps("nothing is left of the picture after cropping".into()));
         }
-        Ok(Self { sps, pps, video: VideoParams { width, height, fps: fps(&parsed), max_reorder: max_reorder(&parsed) } })
+        Ok(Self {
+            sps,
+            pps,
+            video: VideoParams {
+                width,
+                height,
+                fps: fps(&parsed),
+                max_reorder: max_reorder(&parsed),
+            },
+        })
     }
 
-    /// Chroma format and bit depths, which only the high profiles tell (§7.3.2.1.1); parses the set again.
+    /// Chroma format and bit depths, which only the high profiles tell (§7.3.2.1.1); parses the set
+    /// again.
     pub fn chroma(&self) -> Option<Chroma> {
-        let parsed = SeqParameterSet::from_bits(BitReader::new(&bits::rbsp(&self.sps, 1)[..])).ok()?;
+        let parsed =
+            SeqParameterSet::from_bits(BitReader::new(&bits::rbsp(&self.sps, 1)[..])).ok()?;
         let chroma = parsed.profile_idc.has_chroma_info().then_some(parsed.chroma_info)?;
         let depth = |minus8: u8| minus8.saturating_add(8);
         Some(Chroma {
@@ -112,12 +126,19 @@ impl ParameterSets {
     pub fn colour(&self) -> Colour {
         let parsed = SeqParameterSet::from_bits(BitReader::new(&bits::rbsp(&self.sps, 1)[..])).ok();
         let signal = parsed.and_then(|sps| sps.vui_parameters?.video_signal_type);
-        let matrix = signal.as_ref().and_then(|s| s.colour_description.as_ref()).map(|c| c.matrix_coefficients);
+        let matrix = signal
+            .as_ref()
+            .and_then(|s| s.colour_description.as_ref())
+            .map(|c| c.matrix_coefficients);
         // 2 is the word for not saying.
-        Colour { full_range: signal.is_some_and(|s| s.video_full_range_flag), matrix: matrix.filter(|m| *m != 2) }
+        Colour {
+            full_range: signal.is_some_and(|s| s.video_full_range_flag),
+            matrix: matrix.filter(|m| *m != 2),
+        }
     }
 
-    /// `profile_idc`, constraint flags and `level_idc`: the six hex digits of `profile-level-id` (RFC 6184 §8.1).
+    /// `profile_idc`, constraint flags and `level_idc`: the six hex digits of `profile-level-id`
+    /// (RFC 6184 §8.1).
     pub fn profile_level_id(&self) -> [u8; 3] {
         let at = |i| self.sps.get(i).copied().unwrap_or(0);
         [at(1), at(2), at(3)]
@@ -128,10 +149,12 @@ fn fps(sps: &SeqParameterSet) -> Option<f64> {
     sps.fps().filter(|f| f.is_finite() && *f > 0.0 && *f <= 1000.0)
 }
 
-/// Baseline cannot reorder; other profiles may unless the bitstream restriction says otherwise (§E.2.1).
+/// Baseline cannot reorder; other profiles may unless the bitstream restriction says otherwise
+/// (§E.2.1).
 fn max_reorder(sps: &SeqParameterSet) -> Option<u32> {
     let vui = sps.vui_parameters.as_ref();
-    let told = vui.and_then(|v| v.bitstream_restrictions.as_ref()).map(|r| r.max_num_reorder_frames);
+    let told =
+        vui.and_then(|v| v.bitstream_restrictions.as_ref()).map(|r| r.max_num_reorder_frames);
     told.or((sps.profile().profile_idc() == 66).then_some(0))
 }
 
@@ -153,13 +176,14 @@ mod tests {
 
     /// What x264 writes for 1280x720 at 30 fps with `tune=zerolatency`.
     const SPS: &[u8] = &[
-        0x67, 0x64, 0x00, 0x1f, 0xac, 0xb2, 0x00, 0xa0, 0x0b, 0x74, 0x20, 0x00, 0x00, 0x03, 0x00, 0x20, 0x00, 0x00, 0x07, 0x91,
-        0xe3, 0x06, 0x49,
+        0x67, 0x64, 0x00, 0x1f, 0xac, 0xb2, 0x00, 0xa0, 0x0b, 0x74, 0x20, 0x00, 0x00, 0x03, 0x00,
+        0x20, 0x00, 0x00, 0x07, 0x91, 0xe3, 0x06, 0x49,
     ];
 
     #[test]
     fn reads_x264() {
-        let sets = ParameterSets::parse(Bytes::from_static(SPS), Bytes::from_static(&[0x68, 0xea])).unwrap();
+        let sets = ParameterSets::parse(Bytes::from_static(SPS), Bytes::from_static(&[0x68, 0xea]))
+            .unwrap();
         assert_eq!((sets.video.width, sets.video.height), (1280, 720));
         assert_eq!(sets.profile_level_id(), [0x64, 0x00, 0x1f]);
     }

@@ -45,7 +45,8 @@ pub struct ParameterSets {
 /// What containers repeat of the sequence parameter set.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub struct Description {
-    /// Profile space, tier and profile, compatibility flags, constraint flags and level, bit by bit as they stand (§7.3.3).
+    /// Profile space, tier and profile, compatibility flags, constraint flags and level, bit by bit
+    /// as they stand (§7.3.3).
     pub profile_tier_level: [u8; 12],
     /// Temporal sub-layers, at least one.
     pub sub_layers: u8,
@@ -74,7 +75,8 @@ impl ParameterSets {
     /// Reads the three parameter sets.
     ///
     /// # Errors
-    /// If a set is empty, absurdly long, or the sequence parameter set breaks the syntax of §7.3.2.2.
+    /// If a set is empty, absurdly long, or the sequence parameter set breaks the syntax of
+    /// §7.3.2.2.
     pub fn parse(vps: Bytes, sps: Bytes, pps: Bytes) -> Result<Self, Error> {
         for set in [&vps, &sps, &pps] {
             if set.is_empty() || set.len() > MAX_SET {
@@ -86,7 +88,8 @@ impl ParameterSets {
     }
 }
 
-/// The head of a sequence parameter set (§7.3.2.2.1) down to the sub-layer ordering info; the rest is for decoders.
+/// The head of a sequence parameter set (§7.3.2.2.1) down to the sub-layer ordering info; the rest
+/// is for decoders.
 fn read_sps(rbsp: &[u8]) -> Option<(VideoParams, Description)> {
     let mut r = bits::BitReader::new(rbsp);
     r.skip(4)?; // sps_video_parameter_set_id
@@ -100,7 +103,8 @@ fn read_sps(rbsp: &[u8]) -> Option<(VideoParams, Description)> {
         r.skip(1)?; // separate_colour_plane_flag
     }
     let (width, height) = (r.ue()?, r.ue()?);
-    let (crop_x, crop_y) = if r.bits(1)? == 1 { conformance_window(&mut r, chroma)? } else { (0, 0) };
+    let (crop_x, crop_y) =
+        if r.bits(1)? == 1 { conformance_window(&mut r, chroma)? } else { (0, 0) };
     let mut depth = || r.ue().filter(|minus8| *minus8 <= 8).map(|minus8| minus8 as u8 + 8);
     let (luma_depth, chroma_depth) = (depth()?, depth()?);
     r.ue()?; // log2_max_pic_order_cnt_lsb_minus4
@@ -114,7 +118,14 @@ fn read_sps(rbsp: &[u8]) -> Option<(VideoParams, Description)> {
     let (width, height) = (width.checked_sub(crop_x)?, height.checked_sub(crop_y)?);
     let video = VideoParams { width, height, fps: None, max_reorder: Some(max_reorder) };
     let (sub_layers, chroma_format) = (sub_layers as u8 + 1, chroma as u8 & 3);
-    let description = Description { profile_tier_level, sub_layers, nested, chroma_format, luma_depth, chroma_depth };
+    let description = Description {
+        profile_tier_level,
+        sub_layers,
+        nested,
+        chroma_format,
+        luma_depth,
+        chroma_depth,
+    };
     (width > 0 && height > 0).then_some((video, description))
 }
 
@@ -126,7 +137,10 @@ fn conformance_window(r: &mut bits::BitReader<'_>, chroma: u32) -> Option<(u32, 
         _ => (1, 1),
     };
     let [left, right, top, bottom] = [r.ue()?, r.ue()?, r.ue()?, r.ue()?];
-    Some((left.checked_add(right)?.checked_mul(sub_width)?, top.checked_add(bottom)?.checked_mul(sub_height)?))
+    Some((
+        left.checked_add(right)?.checked_mul(sub_width)?,
+        top.checked_add(bottom)?.checked_mul(sub_height)?,
+    ))
 }
 
 /// §7.3.3 with `profilePresentFlag` set.
@@ -160,8 +174,9 @@ mod tests {
 
     /// What x265 writes for 1280x720.
     const SPS: &[u8] = &[
-        0x42, 0x01, 0x01, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03, 0x00, 0x00, 0x03, 0x00, 0x5d, 0xa0, 0x02,
-        0x80, 0x80, 0x2d, 0x16, 0x59, 0x59, 0xa4, 0x93, 0x2b, 0x80, 0x40, 0x00, 0x00, 0x03, 0x00, 0x40, 0x00, 0x00, 0x07, 0x82,
+        0x42, 0x01, 0x01, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03, 0x00, 0x00,
+        0x03, 0x00, 0x5d, 0xa0, 0x02, 0x80, 0x80, 0x2d, 0x16, 0x59, 0x59, 0xa4, 0x93, 0x2b, 0x80,
+        0x40, 0x00, 0x00, 0x03, 0x00, 0x40, 0x00, 0x00, 0x07, 0x82,
     ];
 
     #[test]

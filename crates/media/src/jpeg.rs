@@ -1,4 +1,5 @@
-//! JPEG files (ITU-T T.81) as cameras send them one after another: where one ends, and how large its picture is.
+//! JPEG files (ITU-T T.81) as cameras send them one after another: where one ends, and how large
+//! its picture is.
 
 /// What comes is no JPEG file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
@@ -12,7 +13,8 @@ const SCAN: u8 = 0xda;
 /// A zero behind 0xff stands for 0xff itself.
 const STUFFED: u8 = 0;
 
-/// Finds the end of a file that is still coming. It looks at every byte once, however often it is asked.
+/// Finds the end of a file that is still coming. It looks at every byte once, however often it is
+/// asked.
 #[derive(Clone, Copy, Default, Debug)]
 pub struct Scanner {
     /// All before this is understood.
@@ -22,8 +24,8 @@ pub struct Scanner {
 }
 
 impl Scanner {
-    /// Length of the file that `bytes` begin with; `None` while its end has not come. `bytes` must be the same as before, perhaps with
-    /// more behind.
+    /// Length of the file that `bytes` begin with; `None` while its end has not come. `bytes` must
+    /// be the same as before, perhaps with more behind.
     ///
     /// # Errors
     /// [`NotJpeg`].
@@ -87,7 +89,9 @@ impl Segment {
         }
         let body = at + 2;
         match bytes.get(at..) {
-            Some([0xff, marker @ (0x01 | 0xd0..=0xd9), ..]) => Ok(Some(Self { marker: *marker, body, end: body })),
+            Some([0xff, marker @ (0x01 | 0xd0..=0xd9), ..]) => {
+                Ok(Some(Self { marker: *marker, body, end: body }))
+            }
             Some([0xff, STUFFED, ..]) => Err(NotJpeg),
             Some([0xff, marker, high, low, ..]) => {
                 let length = usize::from(u16::from_be_bytes([*high, *low]));
@@ -111,8 +115,10 @@ pub fn size(file: &[u8]) -> Option<(u32, u32)> {
             return None;
         }
         if is_frame(segment.marker) {
-            let [high_y, low_y, high_x, low_x] = file.get(segment.body + 3..segment.body + 7)?.try_into().ok()?;
-            let [width, height] = [[high_x, low_x], [high_y, low_y]].map(|n| u32::from(u16::from_be_bytes(n)));
+            let [high_y, low_y, high_x, low_x] =
+                file.get(segment.body + 3..segment.body + 7)?.try_into().ok()?;
+            let [width, height] =
+                [[high_x, low_x], [high_y, low_y]].map(|n| u32::from(u16::from_be_bytes(n)));
             return (width > 0 && height > 0).then_some((width, height));
         }
         at = segment.end;
@@ -129,7 +135,8 @@ mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// A thumbnail within a segment, padding before a marker, a stuffed byte and a restart in the picture.
+    /// A thumbnail within a segment, padding before a marker, a stuffed byte and a restart in the
+    /// picture.
     fn file() -> Vec<u8> {
         let mut file = vec![0xff, START];
         file.extend([0xff, 0xe1, 0, 8, 0xff, START, 1, 2, 0xff, END]);

@@ -5,7 +5,8 @@ pub const CLOCK: u32 = 48_000;
 /// A packet lasts 120 ms at most (§3.2.5).
 const MAX_TICKS: u32 = CLOCK * 120 / 1000;
 
-/// How long a packet lasts, in ticks of [`CLOCK`] (§3.1); `None` if it is empty or breaks the rules.
+/// How long a packet lasts, in ticks of [`CLOCK`] (§3.1); `None` if it is empty or breaks the
+/// rules.
 pub fn ticks(packet: &[u8]) -> Option<u32> {
     let toc = *packet.first()?;
     let frames = match toc & 3 {

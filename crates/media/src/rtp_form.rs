@@ -6,7 +6,8 @@ use smallvec::SmallVec;
 /// The RTP payloads of one access unit, in order; the last carries the marker bit.
 ///
 /// Per reader only the RTP header differs (sequence number, SSRC, payload type, timestamp offset).
-/// A payload is a short header of its own (FU-A, FU, STAP-A, AU header) and a slice of the frame, so nothing of the frame is copied.
+/// A payload is a short header of its own (FU-A, FU, STAP-A, AU header) and a slice of the frame,
+/// so nothing of the frame is copied.
 #[derive(Clone, Default, Debug)]
 pub struct RtpFragments {
     /// The payloads.

@@ -1,6 +1,7 @@
 //! Time without a clock: instants are values that callers pass in.
 //!
-//! [`Mono`] orders everything inside the house; [`Wall`] exists only at its edges (NTP, pictures, people).
+//! [`Mono`] orders everything inside the house; [`Wall`] exists only at its edges (NTP, pictures,
+//! people).
 
 use std::{
     fmt,
@@ -10,8 +11,8 @@ use std::{
 
 /// An instant of this machine's `CLOCK_MONOTONIC`, in nanoseconds.
 ///
-/// Unlike [`std::time::Instant`] it has a value, so it crosses to worker processes on the same machine unharmed
-/// and can be made up by tests.
+/// Unlike [`std::time::Instant`] it has a value, so it crosses to worker processes on the same
+/// machine unharmed and can be made up by tests.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub struct Mono(u64);
 
@@ -56,7 +57,8 @@ impl Sub<Duration> for Mono {
     }
 }
 
-/// UTC, in microseconds since 1970-01-01T00:00:00Z. It may step; nothing inside the house is ordered by it.
+/// UTC, in microseconds since 1970-01-01T00:00:00Z. It may step; nothing inside the house is
+/// ordered by it.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash, Default, Debug)]
 pub struct Wall(i64);
 
@@ -74,14 +76,17 @@ impl Wall {
         self.0
     }
 
-    /// Day and time to the minute: `YYYY-MM-DD` and `hh:mm`, for words that must not change from one look to the next.
+    /// Day and time to the minute: `YYYY-MM-DD` and `hh:mm`, for words that must not change from
+    /// one look to the next.
     pub fn day_and_minute(self) -> (String, String) {
-        let (days, minutes) = (self.0.div_euclid(86_400_000_000), self.0.rem_euclid(86_400_000_000) / 60_000_000);
+        let (days, minutes) =
+            (self.0.div_euclid(86_400_000_000), self.0.rem_euclid(86_400_000_000) / 60_000_000);
         let (y, m, d) = civil(days);
         (format!("{y:04}-{m:02}-{d:02}"), format!("{:02}:{:02}", minutes / 60, minutes % 60))
     }
 
-    /// As an NTP timestamp in 32.32 fixed point (RFC 5905 §6), the form RTCP and `abs-capture-time` carry.
+    /// As an NTP timestamp in 32.32 fixed point (RFC 5905 §6), the form RTCP and `abs-capture-time`
+    /// carry.
     pub const fn to_ntp(self) -> u64 {
         let secs = self.0.div_euclid(1_000_000).wrapping_add(NTP_UNIX).cast_unsigned();
         let frac = ((self.0.rem_euclid(1_000_000) as u64) << 32) / 1_000_000;
@@ -125,14 +130,16 @@ pub fn rescale(ticks: i64, from: u32, to: u32) -> i64 {
     i64::try_from(scaled).unwrap_or(if scaled < 0 { i64::MIN } else { i64::MAX })
 }
 
-/// Turns 32-bit RTP timestamps, which roll over every 13 h at 90 kHz, into 64-bit ones that do not (RFC 3550 §5.1).
+/// Turns 32-bit RTP timestamps, which roll over every 13 h at 90 kHz, into 64-bit ones that do not
+/// (RFC 3550 §5.1).
 #[derive(Clone, Copy, Default, Debug)]
 pub struct RtpUnroll {
     last: Option<i64>,
 }
 
 impl RtpUnroll {
-    /// The timestamp nearest to the last one that has these low 32 bits. The first is returned as it is.
+    /// The timestamp nearest to the last one that has these low 32 bits. The first is returned as
+    /// it is.
     pub fn unroll(&mut self, rtp: u32) -> i64 {
         let next = match self.last {
             None => i64::from(rtp),
@@ -149,13 +156,20 @@ impl fmt::Display for Wall {
         let (days, rest) = (self.0.div_euclid(86_400_000_000), self.0.rem_euclid(86_400_000_000));
         let (y, m, d) = civil(days);
         let (secs, ms) = (rest / 1_000_000, rest / 1000 % 1000);
-        write!(f, "{y:04}-{m:02}-{d:02}T{:02}:{:02}:{:02}.{ms:03}Z", secs / 3600, secs / 60 % 60, secs % 60)
+        write!(
+            f,
+            "{y:04}-{m:02}-{d:02}T{:02}:{:02}:{:02}.{ms:03}Z",
+            secs / 3600,
+            secs / 60 % 60,
+            secs % 60
+        )
     }
 }
 
 /// Year, month, day of a day number counted from 1970-01-01, in the proleptic Gregorian calendar.
 ///
-/// Years are counted from March so that the leap day is a year's last; 719 468 days lie between 0000-03-01 and 1970.
+/// Years are counted from March so that the leap day is a year's last; 719 468 days lie between
+/// 0000-03-01 and 1970.
 fn civil(days: i64) -> (i64, i64, i64) {
     let days = days + 719_468;
     let (era, doe) = (days.div_euclid(146_097), days.rem_euclid(146_097));
@@ -178,7 +192,10 @@ mod tests {
         assert_eq!(Wall(951_827_696_789_000).to_string(), "2000-02-29T12:34:56.789Z");
         assert_eq!(Wall(-1_000).to_string(), "1969-12-31T23:59:59.999Z");
         assert_eq!(Wall(-1_000).day_and_minute(), ("1969-12-31".to_owned(), "23:59".to_owned()));
-        assert_eq!(Wall(951_827_696_789_000).day_and_minute(), ("2000-02-29".to_owned(), "12:34".to_owned()));
+        assert_eq!(
+            Wall(951_827_696_789_000).day_and_minute(),
+            ("2000-02-29".to_owned(), "12:34".to_owned())
+        );
     }
 
     #[test]

@@ -1,8 +1,9 @@
-//! Multipart answers that never end (`multipart/x-mixed-replace`), as cameras and scripts send their JPEG files.
+//! Multipart answers that never end (`multipart/x-mixed-replace`), as cameras and scripts send
+//! their JPEG files.
 //!
-//! The boundary that the answer's head names is not used: half of all senders quote it, or add or forget its dashes. A part begins
-//! with any line of two dashes. It ends with its length where it tells one, else with its JPEG file, so that no picture waits for
-//! the part behind it.
+//! The boundary that the answer's head names is not used: half of all senders quote it, or add or
+//! forget its dashes. A part begins with any line of two dashes. It ends with its length where it
+//! tells one, else with its JPEG file, so that no picture waits for the part behind it.
 
 use bytes::{Buf, Bytes, BytesMut};
 use media::jpeg::Scanner;
@@ -62,7 +63,9 @@ impl Reader {
                     self.handle_line(&line);
                 }
                 State::File { length, scanner } => {
-                    let Some(end) = end_of_file(&self.buffer, *length, scanner)? else { return Ok(None) };
+                    let Some(end) = end_of_file(&self.buffer, *length, scanner)? else {
+                        return Ok(None);
+                    };
                     let file = self.buffer.split_to(end).freeze();
                     self.state = State::Between;
                     return match file.starts_with(&[0xff, 0xd8]) {
@@ -95,7 +98,9 @@ impl Reader {
 
     fn handle_line(&mut self, line: &[u8]) {
         match &mut self.state {
-            State::Between if line.starts_with(b"--") => self.state = State::Head { read: 0, length: None },
+            State::Between if line.starts_with(b"--") => {
+                self.state = State::Head { read: 0, length: None }
+            }
             State::Head { length, .. } if line.is_empty() => {
                 self.state = State::File { length: *length, scanner: Scanner::default() };
             }
@@ -105,7 +110,11 @@ impl Reader {
     }
 }
 
-fn end_of_file(bytes: &[u8], length: Option<usize>, scanner: &mut Scanner) -> Result<Option<usize>, Fault> {
+fn end_of_file(
+    bytes: &[u8],
+    length: Option<usize>,
+    scanner: &mut Scanner,
+) -> Result<Option<usize>, Fault> {
     let end = match length {
         Some(length) if length > MAX_FILE => return Err(Fault::TooLarge),
         Some(length) => (bytes.len() >= length).then_some(length),
@@ -117,7 +126,8 @@ fn end_of_file(bytes: &[u8], length: Option<usize>, scanner: &mut Scanner) -> Re
 /// The value of a `Content-Length` line; zero means that the sender did not know.
 fn content_length(line: &[u8]) -> Option<usize> {
     let (name, value) = std::str::from_utf8(line).ok()?.split_once(':')?;
-    let length = name.trim().eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())??;
+    let length =
+        name.trim().eq_ignore_ascii_case("content-length").then(|| value.trim().parse().ok())??;
     (length > 0).then_some(length)
 }
 
@@ -141,9 +151,17 @@ mod tests {
 
     /// As Flask scripts, ffmpeg and cameras write it.
     fn answers() -> [Vec<u8>; 3] {
-        let flask = [b"--frame\r\nContent-Type: image/jpeg\r\n\r\n".as_slice(), &FILE, b"\r\n"].concat();
-        let ffmpeg = [b"--ffmpeg\r\nContent-type: image/jpeg\r\nContent-length: 14\r\n\r\n".as_slice(), &FILE, b"\r\n"].concat();
-        let camera = [b"\r\n\r\n----cam\nContent-Length:14\nX-Timestamp: 5.0\n\n".as_slice(), &FILE, b"\n"].concat();
+        let flask =
+            [b"--frame\r\nContent-Type: image/jpeg\r\n\r\n".as_slice(), &FILE, b"\r\n"].concat();
+        let ffmpeg = [
+            b"--ffmpeg\r\nContent-type: image/jpeg\r\nContent-length: 14\r\n\r\n".as_slice(),
+            &FILE,
+            b"\r\n",
+        ]
+        .concat();
+        let camera =
+            [b"\r\n\r\n----cam\nContent-Length:14\nX-Timestamp: 5.0\n\n".as_slice(), &FILE, b"\n"]
+                .concat();
         [flask, ffmpeg, camera]
     }
 
@@ -152,7 +170,12 @@ mod tests {
         for answer in answers() {
             let three = answer.repeat(3);
             for piece in [1, 2, 7, 1000] {
-                assert_eq!(read(&three, piece), Ok(vec![Bytes::from_static(&FILE); 3]), "{}", answer.escape_ascii());
+                assert_eq!(
+                    read(&three, piece),
+                    Ok(vec![Bytes::from_static(&FILE); 3]),
+                    "{}",
+                    answer.escape_ascii()
+                );
             }
         }
     }
@@ -171,7 +194,10 @@ mod tests {
         assert_eq!(read(b"--x\r\nContent-Length: 6\r\n\r\n<html>", 100), Err(Fault::NotJpeg));
         assert_eq!(read(b"--x\r\nContent-Length: 99999999999\r\n\r\n", 100), Err(Fault::TooLarge));
         assert_eq!(read(&b"x".repeat(MAX_HEAD), 100), Err(Fault::NoPart));
-        assert_eq!(read(&[b"--x\r\n".as_slice(), &b"a: b\r\n".repeat(MAX_HEAD)].concat(), 100), Err(Fault::NoPart));
+        assert_eq!(
+            read(&[b"--x\r\n".as_slice(), &b"a: b\r\n".repeat(MAX_HEAD)].concat(), 100),
+            Err(Fault::NoPart)
+        );
     }
 
     proptest! {

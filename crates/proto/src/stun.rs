@@ -1,4 +1,5 @@
-//! Whose packet is it? The only thing read before a connection checks the packet itself (RFC 8489 §5, §14.3).
+//! Whose packet is it? The only thing read before a connection checks the packet itself (RFC 8489
+//! §5, §14.3).
 
 /// USERNAME.
 const USERNAME: u16 = 0x0006;

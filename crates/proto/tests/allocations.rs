@@ -36,7 +36,10 @@ fn srtp_allocates_nothing_for_a_packet() {
             sender.protect_rtcp(&mut out, 0).unwrap();
             assert_eq!(receiver.unprotect_rtcp(&mut out).unwrap().len(), 100);
         };
-        assert!(measure(|| pass(0)).count_total > 0, "a source's first packet makes the place to remember it");
+        assert!(
+            measure(|| pass(0)).count_total > 0,
+            "a source's first packet makes the place to remember it"
+        );
         assert_eq!(measure(|| (1..PACKETS).for_each(&mut pass)).count_total, 0, "{profile:?}");
     }
 }
@@ -46,7 +49,11 @@ fn srtp_allocates_nothing_for_a_packet() {
 fn a_packet_is_written_and_protected_without_allocating() {
     let (sender, _) = peers(Profile::AeadAes128Gcm);
     let mut ids = ExtensionIds::default();
-    assert!(ids.learn(1, CAPTURE_TIME) && ids.learn(2, PLAYOUT_DELAY) && ids.learn(3, TRANSPORT_SEQUENCE));
+    assert!(
+        ids.learn(1, CAPTURE_TIME)
+            && ids.learn(2, PLAYOUT_DELAY)
+            && ids.learn(3, TRANSPORT_SEQUENCE)
+    );
     let mut out = Vec::with_capacity(3000);
     let mut pass = |index: u64| {
         let extensions = Extensions {
@@ -54,13 +61,21 @@ fn a_packet_is_written_and_protected_without_allocating() {
             playout_delay: Some((Duration::ZERO, Duration::ZERO)),
             transport_sequence: Some(index as u16),
         };
-        let header = Header { payload_type: 96, marker: false, sequence: index as u16, timestamp: 0, ssrc: 1 };
+        let header = Header {
+            payload_type: 96,
+            marker: false,
+            sequence: index as u16,
+            timestamp: 0,
+            ssrc: 1,
+        };
         out.clear();
-        let before = write_packet(&mut out, header, &ids, &extensions, &[&[0x7c, 0x85], &[7; 1100]]);
+        let before =
+            write_packet(&mut out, header, &ids, &extensions, &[&[0x7c, 0x85], &[7; 1100]]);
         sender.protect_rtp(&mut out, 0, before, index).unwrap();
         let start = out.len();
         let header = Header { ssrc: 2, payload_type: 97, ..header };
-        let before = write_repair(&mut out, header, 5, &ids, &extensions, &[&[0x7c, 0x85], &[7; 1100]]);
+        let before =
+            write_repair(&mut out, header, 5, &ids, &extensions, &[&[0x7c, 0x85], &[7; 1100]]);
         sender.protect_rtp(&mut out, start, before, index).unwrap();
         assert_eq!(out.len() - start, start + 2);
     };

@@ -1,7 +1,11 @@
-//! Packets as ffmpeg really sends them, recorded by `data/record.py`, become the frames that went into ffmpeg.
+//! Packets as ffmpeg really sends them, recorded by `data/record.py`, become the frames that went
+//! into ffmpeg.
 
 use bytes::Bytes;
-use media::{AccessUnit, CaptureClock, ClockPair, Codec, Mono, TrackId, Wall, bits::split_annex_b, h264, h265, time::rescale};
+use media::{
+    AccessUnit, CaptureClock, ClockPair, Codec, Mono, TrackId, Wall, bits::split_annex_b, h264,
+    h265, time::rescale,
+};
 use proto::{
     rtp::{
         receive::{Received, Stats, TrackReceiver, Transport},
@@ -49,11 +53,15 @@ impl Recording {
         out
     }
 
-    /// Our clocks when the first report came. They are ahead of the sender's: ffmpeg reading a file sends each frame some
-    /// 30 ms before it is due by its own reports, which would be a time of capture in the future.
+    /// Our clocks when the first report came. They are ahead of the sender's: ffmpeg reading a file
+    /// sends each frame some 30 ms before it is due by its own reports, which would be a time of
+    /// capture in the future.
     fn clocks(&self) -> ClockPair {
         let packets = self.packets();
-        let report = packets.iter().filter(|p| p.is_rtcp).find_map(|p| Some((p.at, rtcp::sender_reports(&p.bytes).next()?)));
+        let report = packets
+            .iter()
+            .filter(|p| p.is_rtcp)
+            .find_map(|p| Some((p.at, rtcp::sender_reports(&p.bytes).next()?)));
         let (mono, report) = report.expect("ffmpeg sends reports");
         ClockPair { mono, wall: Wall::from_micros(report.wall().as_micros() + AHEAD_MICROS) }
     }
@@ -62,8 +70,12 @@ impl Recording {
         let media = sdp::parse_announce(self.sdp).expect("ffmpeg's SDP");
         let format = media[0].format.as_ref().expect("a known codec");
         let mut receiver = TrackReceiver::new(TrackId(0), format, transport);
-        let mut played =
-            Played { described: format.codec.clone(), units: Vec::new(), codecs: Vec::new(), stats: Stats::default() };
+        let mut played = Played {
+            described: format.codec.clone(),
+            units: Vec::new(),
+            codecs: Vec::new(),
+            stats: Stats::default(),
+        };
         for packet in self.packets() {
             match packet.is_rtcp {
                 true => receiver.handle_rtcp(packet.at, &self.clocks(), &packet.bytes),
@@ -91,7 +103,17 @@ struct Played {
 impl Played {
     fn assert_clean(&self) {
         let s = self.stats;
-        let bad = [s.lost, s.reordered, s.late, s.duplicates, s.malformed, s.foreign, s.restarts, s.jumps, s.frames_dropped];
+        let bad = [
+            s.lost,
+            s.reordered,
+            s.late,
+            s.duplicates,
+            s.malformed,
+            s.foreign,
+            s.restarts,
+            s.jumps,
+            s.frames_dropped,
+        ];
         assert_eq!(bad, [0; 9], "{s:?}");
         assert_eq!(s.frames, self.units.len() as u64);
         assert!(self.codecs.is_empty(), "the description told everything");
@@ -127,7 +149,11 @@ fn without_sets(units: impl IntoIterator<Item = Bytes>, is_set: fn(&[u8]) -> boo
 fn assert_same(got: Vec<Bytes>, expected: Vec<Bytes>) {
     let shape = |units: &[Bytes]| units.iter().map(|u| (u[0], u.len())).collect::<Vec<_>>();
     assert_eq!(shape(&got), shape(&expected));
-    assert!(got == expected, "first difference in unit {:?}", got.iter().zip(&expected).position(|(a, b)| a != b));
+    assert!(
+        got == expected,
+        "first difference in unit {:?}",
+        got.iter().zip(&expected).position(|(a, b)| a != b)
+    );
 }
 
 fn h264_set(unit: &[u8]) -> bool {
@@ -144,14 +170,21 @@ fn h264_in_two_slices_a_frame() {
         let played = recording!("h264").play(transport);
         played.assert_clean();
         played.assert_capture_times();
-        assert_eq!((played.units.len(), played.described.video_params().map(|p| (p.width, p.height))), (30, Some((320, 180))));
+        assert_eq!(
+            (played.units.len(), played.described.video_params().map(|p| (p.width, p.height))),
+            (30, Some((320, 180)))
+        );
         assert!(played.steps(90_000).iter().all(|ms| *ms == 40), "{:?}", played.steps(90_000));
         let keys: Vec<_> = (0..30).filter(|i| played.units[*i].key).collect();
         assert_eq!(keys, [0, 12, 24]);
         for key in keys {
-            assert!(h264::find_sets(&played.units[key].payload).is_some(), "a keyframe brings its parameter sets");
+            assert!(
+                h264::find_sets(&played.units[key].payload).is_some(),
+                "a keyframe brings its parameter sets"
+            );
         }
-        let expected = coded(include_bytes!("data/h264.coded"), |u| h264::nal_type(u) == h264::nal::AUD);
+        let expected =
+            coded(include_bytes!("data/h264.coded"), |u| h264::nal_type(u) == h264::nal::AUD);
         let got = played.units.into_iter().flat_map(|u| u.payload);
         assert_same(without_sets(got, h264_set), without_sets(expected, h264_set));
     }
@@ -161,13 +194,18 @@ fn h264_in_two_slices_a_frame() {
 fn h265_with_delimiters() {
     let played = recording!("h265").play(Transport::Unordered);
     played.assert_clean();
-    assert_eq!((played.units.len(), played.described.video_params().map(|p| (p.width, p.height))), (30, Some((320, 180))));
+    assert_eq!(
+        (played.units.len(), played.described.video_params().map(|p| (p.width, p.height))),
+        (30, Some((320, 180)))
+    );
     assert_eq!((0..30).filter(|i| played.units[*i].key).collect::<Vec<_>>(), [0, 12, 24]);
     for key in [0, 12, 24] {
         assert!(h265::find_sets(&played.units[key].payload).is_some());
     }
     let stream = include_bytes!("data/h265.coded");
-    assert!(split_annex_b(&Bytes::from_static(stream)).any(|u| h265::nal_type(&u) == h265::nal::AUD));
+    assert!(
+        split_annex_b(&Bytes::from_static(stream)).any(|u| h265::nal_type(&u) == h265::nal::AUD)
+    );
     let expected = coded(stream, |u| h265::nal_type(u) == h265::nal::AUD);
     let got = played.units.into_iter().flat_map(|u| u.payload);
     assert_same(without_sets(got, h265_set), without_sets(expected, h265_set));
@@ -175,7 +213,9 @@ fn h265_with_delimiters() {
 
 #[test]
 fn sound() {
-    for (recording, rate, step) in [(recording!("aac"), 48_000, 1024), (recording!("opus"), 48_000, 960)] {
+    for (recording, rate, step) in
+        [(recording!("aac"), 48_000, 1024), (recording!("opus"), 48_000, 960)]
+    {
         let played = recording.play(Transport::Unordered);
         played.assert_clean();
         // Of AAC, ffmpeg keeps the last few frames to itself.

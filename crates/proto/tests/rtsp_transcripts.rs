@@ -1,4 +1,5 @@
-//! What ffmpeg 5.1 and GStreamer 1.22 sent to this server (`tests/data/rtsp`), replayed in pieces of any size.
+//! What ffmpeg 5.1 and GStreamer 1.22 sent to this server (`tests/data/rtsp`), replayed in pieces
+//! of any size.
 
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
@@ -21,7 +22,8 @@ struct Outcome {
 }
 
 fn transcript(name: &str) -> Vec<u8> {
-    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/rtsp/{name}.bin"))).unwrap()
+    std::fs::read(Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/data/rtsp/{name}.bin")))
+        .unwrap()
 }
 
 /// The name of the session that the server gave when the transcript was made.
@@ -43,7 +45,9 @@ fn host(question: &Question, asked: &mut Vec<&'static str>) -> Answer {
             let ports = matches!(lower, Lower::Udp { .. }).then_some((6000, 6001));
             ("setup", Answer::Setup { track: track.unwrap(), ssrc: None, ports })
         }
-        Ask::Play => ("play", Answer::Playing(vec![StreamInfo { track: 0, sequence: 1, timestamp: None }])),
+        Ask::Play => {
+            ("play", Answer::Playing(vec![StreamInfo { track: 0, sequence: 1, timestamp: None }]))
+        }
         Ask::Record => ("record", Answer::Recording),
     };
     asked.push(what);
@@ -62,7 +66,9 @@ fn replay(transcript: &[u8], cuts: &[usize]) -> Outcome {
         server.handle_input(now, piece);
         while let Some(event) = server.poll_event() {
             match event {
-                Event::Question(question) => server.answer(now, host(&question, &mut outcome.asked)),
+                Event::Question(question) => {
+                    server.answer(now, host(&question, &mut outcome.asked))
+                }
                 Event::Data { rtcp: true, .. } => outcome.rtcp += 1,
                 Event::Data { rtcp: false, .. } => outcome.rtp += 1,
                 Event::Paused => outcome.asked.push("pause"),
@@ -98,11 +104,21 @@ fn players() {
 #[test]
 fn publishers() {
     let outcome = granted("ffmpeg-publish-tcp", &["announce", "setup", "setup", "record"]);
-    assert!(outcome.rtp > 20 && outcome.rtcp > 0 && outcome.ended, "{} {}", outcome.rtp, outcome.rtcp);
+    assert!(
+        outcome.rtp > 20 && outcome.rtcp > 0 && outcome.ended,
+        "{} {}",
+        outcome.rtp,
+        outcome.rtcp
+    );
     let outcome = granted("ffmpeg-publish-udp", &["announce", "setup", "setup", "record"]);
     assert!(outcome.ended);
     let outcome = granted("gstreamer-publish-tcp", &["announce", "setup", "record", "pause"]);
-    assert!(outcome.rtp > 20 && outcome.rtcp > 0 && outcome.ended, "{} {}", outcome.rtp, outcome.rtcp);
+    assert!(
+        outcome.rtp > 20 && outcome.rtcp > 0 && outcome.ended,
+        "{} {}",
+        outcome.rtp,
+        outcome.rtcp
+    );
     granted("gstreamer-publish-udp", &["announce", "setup", "record", "pause"]);
 }
 

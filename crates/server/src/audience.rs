@@ -1,8 +1,9 @@
-//! Who watches, by every protocol: a seat for each viewer, what each was sent, and how many there may be.
+//! Who watches, by every protocol: a seat for each viewer, what each was sent, and how many there
+//! may be.
 //!
-//! Whoever serves viewers takes a [`Seat`] for each before it sends anything, counts on it while it sends, and drops it
-//! when the viewer is gone. Counting touches atomics of that one viewer and no lock. Everything else (lists, sums of a
-//! camera, bitrates) is worked out when somebody asks.
+//! Whoever serves viewers takes a [`Seat`] for each before it sends anything, counts on it while it
+//! sends, and drops it when the viewer is gone. Counting touches atomics of that one viewer and no
+//! lock. Everything else (lists, sums of a camera, bitrates) is worked out when somebody asks.
 
 mod counts;
 mod guest;
@@ -23,7 +24,8 @@ use std::{
 
 /// How often the bytes sent are noted for bitrates.
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
-/// A viewer without a connection who has asked for nothing this long is gone. Players of HLS ask every few seconds.
+/// A viewer without a connection who has asked for nothing this long is gone. Players of HLS ask
+/// every few seconds.
 const SILENT: Duration = Duration::from_secs(20);
 
 /// Ends what a viewer of this number is sent. Called from anywhere, must not wait.
@@ -109,12 +111,19 @@ impl Audience {
         Ok(Seat { shared: self.shared.clone(), guest })
     }
 
-    /// The seat of a viewer who has no connection but asks again and again: found by `key`, which only this viewer knows,
-    /// or new. It is gone when nothing was asked for a while. A change of the rendition moves it.
+    /// The seat of a viewer who has no connection but asks again and again: found by `key`, which
+    /// only this viewer knows, or new. It is gone when nothing was asked for a while. A change of
+    /// the rendition moves it.
     ///
     /// # Errors
     /// [`Refused`] as for [`Audience::join`], or because the viewer was sent away.
-    pub(crate) fn lease(&self, protocol: Protocol, stream: &str, key: &str, now: ClockPair) -> Result<Arc<Seat>, Refused> {
+    pub(crate) fn lease(
+        &self,
+        protocol: Protocol,
+        stream: &str,
+        key: &str,
+        now: ClockPair,
+    ) -> Result<Arc<Seat>, Refused> {
         let shown = Shown::new(stream);
         let key = format!("{}/{}/{key}", protocol.as_str(), shown.camera);
         let mut inner = self.shared.lock();
@@ -180,14 +189,16 @@ impl Audience {
         totals
     }
 
-    /// Notes bytes for bitrates, and lets viewers go who have asked for nothing. To be called a few times a second.
+    /// Notes bytes for bitrates, and lets viewers go who have asked for nothing. To be called a few
+    /// times a second.
     pub(crate) fn tick(&self, now: Mono) {
         let mut inner = self.shared.lock();
         if now.since(inner.sampled) < SAMPLE_EVERY {
             return;
         }
         inner.sampled = now;
-        let gone: Vec<_> = inner.leases.extract_if(|_, lease| now.since(lease.touched) >= SILENT).collect();
+        let gone: Vec<_> =
+            inner.leases.extract_if(|_, lease| now.since(lease.touched) >= SILENT).collect();
         let guests: Vec<_> = inner.guests.values().cloned().collect();
         drop(inner);
         // Whoever drops a seat takes the lock, so it must be free.
@@ -197,7 +208,13 @@ impl Audience {
 }
 
 impl Inner {
-    fn admit(&mut self, protocol: Protocol, stream: &str, end: Option<Ender>, now: ClockPair) -> Result<Arc<Guest>, Refused> {
+    fn admit(
+        &mut self,
+        protocol: Protocol,
+        stream: &str,
+        end: Option<Ender>,
+        now: ClockPair,
+    ) -> Result<Arc<Guest>, Refused> {
         let shown = Shown::new(stream);
         let of_camera = self.guests.values().filter(|g| g.camera == shown.camera).count();
         if let Err(refused) = self.limits.check(&shown.camera, self.guests.len(), of_camera) {
@@ -244,7 +261,8 @@ impl Inner {
 }
 
 impl Seat {
-    /// The viewer is sent another rendition from now on; `None` is the camera's own picture. The reason is for people.
+    /// The viewer is sent another rendition from now on; `None` is the camera's own picture. The
+    /// reason is for people.
     pub(crate) fn move_to(&self, rendition: Option<Arc<str>>, reason: &'static str) {
         self.shared.lock().move_to(&self.guest, rendition, reason);
     }

@@ -1,7 +1,8 @@
-//! The cameras by name: where endpoints find the stream to play or to publish to, and where everybody leaves word.
+//! The cameras by name: where endpoints find the stream to play or to publish to, and where
+//! everybody leaves word.
 //!
-//! A rendition of a camera is an entry of its own named `CAMERA/RENDITION`: it is played, published to and kept running
-//! like a camera, and shown within its camera.
+//! A rendition of a camera is an entry of its own named `CAMERA/RENDITION`: it is played, published
+//! to and kept running like a camera, and shown within its camera.
 
 mod camera;
 mod events;
@@ -85,9 +86,15 @@ impl CameraError {
         Self::NotLive { name: stream.name().clone(), reason: in_words(stream) }
     }
 
-    /// `stream` cannot be watched though it was told to start `waited` ago; `hint` is what to do about it.
+    /// `stream` cannot be watched though it was told to start `waited` ago; `hint` is what to do
+    /// about it.
     pub(crate) fn not_started(stream: &Stream, waited: Duration, hint: &'static str) -> Self {
-        Self::NotStarted { name: stream.name().clone(), waited: waited.as_secs_f64(), reason: in_words(stream), hint }
+        Self::NotStarted {
+            name: stream.name().clone(),
+            waited: waited.as_secs_f64(),
+            reason: in_words(stream),
+            hint,
+        }
     }
 
     /// `protocol` cannot carry what `stream` consists of.
@@ -165,13 +172,24 @@ struct Shared {
 impl Cameras {
     /// No cameras yet.
     pub(crate) fn new() -> Self {
-        let shared =
-            Shared { hub: Hub::default(), cameras: RwLock::default(), changed: watch::Sender::new(0), events: Events::default() };
+        let shared = Shared {
+            hub: Hub::default(),
+            cameras: RwLock::default(),
+            changed: watch::Sender::new(0),
+            events: Events::default(),
+        };
         Self { shared: Arc::new(shared) }
     }
 
-    /// Adds a camera or a rendition, which is offline until somebody publishes; one that is there already is changed, and keeps its readers.
-    pub(crate) fn add(&self, name: &Arc<str>, origin: Origin, options: StreamOptions, now: Mono) -> Arc<Camera> {
+    /// Adds a camera or a rendition, which is offline until somebody publishes; one that is there
+    /// already is changed, and keeps its readers.
+    pub(crate) fn add(
+        &self,
+        name: &Arc<str>,
+        origin: Origin,
+        options: StreamOptions,
+        now: Mono,
+    ) -> Arc<Camera> {
         let stream = self.shared.hub.get_or_create(name, options, now);
         stream.set_stall_after(options.stall_after);
         let make = || Arc::new(Camera::new(stream, origin.clone()));
@@ -199,7 +217,8 @@ impl Cameras {
     /// The stream to publish to.
     ///
     /// # Errors
-    /// [`CameraError::NotFound`], or [`CameraError::NotPublishable`] if the camera has a source of its own.
+    /// [`CameraError::NotFound`], or [`CameraError::NotPublishable`] if the camera has a source of
+    /// its own.
     pub(crate) fn publish(&self, name: &str) -> Result<Arc<Stream>, CameraError> {
         let camera = self.get(name)?;
         match camera.origin().publishable {
@@ -208,13 +227,15 @@ impl Cameras {
         }
     }
 
-    /// True if nothing will come of waiting for a picture of `stream`: nobody publishes, and nobody will because of that.
+    /// True if nothing will come of waiting for a picture of `stream`: nobody publishes, and nobody
+    /// will because of that.
     pub(crate) fn is_idle(&self, stream: &Stream) -> bool {
         if stream.is_held() {
             return true;
         }
         let camera = self.get(stream.name());
-        stream.status().state == State::Offline && !camera.is_ok_and(|camera| camera.origin().on_demand)
+        stream.status().state == State::Offline
+            && !camera.is_ok_and(|camera| camera.origin().on_demand)
     }
 
     /// A camera or a rendition by its name.
@@ -235,14 +256,16 @@ impl Cameras {
         self.list().iter().flat_map(|camera| self.renditions(camera.name())).collect()
     }
 
-    /// What can be shown of a camera: its own picture first, then its renditions in the order of their names; nothing if
-    /// there is no such camera. Cheap enough to be asked for by every viewer once a second: a read lock held for a few
-    /// look-ups in a tree, and an `Arc` for each.
+    /// What can be shown of a camera: its own picture first, then its renditions in the order of
+    /// their names; nothing if there is no such camera. Cheap enough to be asked for by every
+    /// viewer once a second: a read lock held for a few look-ups in a tree, and an `Arc` for each.
     pub(crate) fn renditions(&self, camera: &str) -> Vec<Arc<Camera>> {
         let (first, end) = (format!("{camera}/"), format!("{camera}{AFTER_SLASH}"));
         let cameras = self.read();
         let Some(own) = cameras.get(camera) else { return Vec::new() };
-        let renditions = cameras.range::<str, _>((Bound::Included(&*first), Bound::Excluded(&*end))).map(|(_, entry)| entry);
+        let renditions = cameras
+            .range::<str, _>((Bound::Included(&*first), Bound::Excluded(&*end)))
+            .map(|(_, entry)| entry);
         [own].into_iter().chain(renditions).cloned().collect()
     }
 
@@ -256,7 +279,8 @@ impl Cameras {
         &self.shared.events
     }
 
-    /// Notices what has happened since the last call: silence, new states, frame rates. To be called a few times a second.
+    /// Notices what has happened since the last call: silence, new states, frame rates. To be
+    /// called a few times a second.
     pub(crate) fn tick(&self, now: ClockPair) {
         let mut changed = false;
         for camera in self.with_renditions() {
@@ -285,12 +309,23 @@ impl Cameras {
         if let (camera, Some(rendition)) = parts(name)
             && let [own, renditions @ ..] = self.renditions(camera).as_slice()
         {
-            let has = renditions.iter().filter_map(|entry| entry.rendition()).map(str::to_owned).collect();
-            return CameraError::NoRendition { camera: own.name().clone(), name: rendition.chars().take(64).collect(), has };
+            let has = renditions
+                .iter()
+                .filter_map(|entry| entry.rendition())
+                .map(str::to_owned)
+                .collect();
+            return CameraError::NoRendition {
+                camera: own.name().clone(),
+                name: rendition.chars().take(64).collect(),
+                has,
+            };
         }
         let similar = |known: &Arc<str>| strsim::damerau_levenshtein(known, name) <= 2;
         let name: String = name.chars().take(64).collect();
-        CameraError::NotFound { similar: self.read().keys().find(|known| similar(known)).cloned(), name }
+        CameraError::NotFound {
+            similar: self.read().keys().find(|known| similar(known)).cloned(),
+            name,
+        }
     }
 
     fn read(&self) -> std::sync::RwLockReadGuard<'_, BTreeMap<Arc<str>, Arc<Camera>>> {

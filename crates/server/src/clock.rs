@@ -7,7 +7,8 @@ use std::time::{Duration, Instant};
 /// Reads the machine's clocks. `Copy`, so that it can be handed to every task.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Clock {
-    /// Both faces of the monotonic clock, read together at start-up: tokio and the handshakes of WebRTC want [`Instant`]s.
+    /// Both faces of the monotonic clock, read together at start-up: tokio and the handshakes of
+    /// WebRTC want [`Instant`]s.
     anchor: (Instant, Mono),
 }
 
@@ -43,5 +44,6 @@ impl Clock {
 
 /// Nanoseconds of a clock that every Linux has; 0 on a machine without it.
 fn read(id: ClockId) -> u64 {
-    clock_gettime(id).map_or(0, |t| t.tv_sec().cast_unsigned() * 1_000_000_000 + t.tv_nsec().cast_unsigned())
+    clock_gettime(id)
+        .map_or(0, |t| t.tv_sec().cast_unsigned() * 1_000_000_000 + t.tv_nsec().cast_unsigned())
 }

@@ -12,8 +12,8 @@ pub(crate) struct Connection {
 }
 
 impl Connection {
-    /// From the next write on it carries live pictures: the kernel is to hold only a moment of them, because what waits
-    /// there can no longer be skipped.
+    /// From the next write on it carries live pictures: the kernel is to hold only a moment of
+    /// them, because what waits there can no longer be skipped.
     pub(crate) fn carry_live(&self) {
         self.live.store(true, Relaxed);
     }

@@ -1,4 +1,5 @@
-//! The one table from errors inside to answers outside: `{"error":{"code","message","hint"}}` with the right status.
+//! The one table from errors inside to answers outside: `{"error":{"code","message","hint"}}` with
+//! the right status.
 
 use crate::{
     audience::{NoViewer, Refused},
@@ -71,7 +72,9 @@ impl From<CameraError> for ApiError {
         let status = match error {
             CameraError::NotFound { .. } | CameraError::NoRendition { .. } => StatusCode::NOT_FOUND,
             CameraError::NotPublishable { .. } => StatusCode::FORBIDDEN,
-            CameraError::NotLive { .. } | CameraError::NotStarted { .. } => StatusCode::SERVICE_UNAVAILABLE,
+            CameraError::NotLive { .. } | CameraError::NotStarted { .. } => {
+                StatusCode::SERVICE_UNAVAILABLE
+            }
             CameraError::NotCarried { .. } => StatusCode::NOT_ACCEPTABLE,
         };
         let answer = Self::new(status, error.code(), error.to_string(), error.hint());
@@ -96,7 +99,9 @@ impl From<Refused> for ApiError {
     fn from(refused: Refused) -> Self {
         let error = |status| Self::new(status, refused.code(), refused.to_string(), refused.hint());
         match refused {
-            Refused::ServerFull(_) | Refused::CameraFull(..) => error(StatusCode::SERVICE_UNAVAILABLE).retry_later(),
+            Refused::ServerFull(_) | Refused::CameraFull(..) => {
+                error(StatusCode::SERVICE_UNAVAILABLE).retry_later()
+            }
             Refused::Ended => error(StatusCode::GONE),
         }
     }
@@ -104,6 +109,11 @@ impl From<Refused> for ApiError {
 
 impl From<NoViewer> for ApiError {
     fn from(error: NoViewer) -> Self {
-        Self::new(StatusCode::NOT_FOUND, "viewer_not_found", error.to_string(), "GET /api/v1/viewers lists all with their ids")
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "viewer_not_found",
+            error.to_string(),
+            "GET /api/v1/viewers lists all with their ids",
+        )
     }
 }

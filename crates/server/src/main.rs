@@ -27,7 +27,8 @@ mod workers;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    // The server executes itself as its workers. Before anything else: a worker is to have one thread and nothing open.
+    // The server executes itself as its workers. Before anything else: a worker is to have one
+    // thread and nothing open.
     if std::env::args_os().nth(1).is_some_and(|command| command == "worker") {
         return worker::main();
     }

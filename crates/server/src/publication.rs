@@ -1,4 +1,5 @@
-//! What comes in as packets, given to the readers of a stream: the last step of everything that publishes by RTP.
+//! What comes in as packets, given to the readers of a stream: the last step of everything that
+//! publishes by RTP.
 
 use hub::{PublishError, Publisher, Stream};
 use media::{Catalog, Mono};
@@ -35,7 +36,12 @@ impl Publication {
     ///
     /// # Errors
     /// When it is no longer this publisher's turn.
-    pub(crate) fn take(&mut self, now: Mono, track: usize, received: Received) -> Result<(), PublishError> {
+    pub(crate) fn take(
+        &mut self,
+        now: Mono,
+        track: usize,
+        received: Received,
+    ) -> Result<(), PublishError> {
         match received {
             Received::Unit(unit) => self.publisher.push(now, unit),
             Received::Codec(codec) => {

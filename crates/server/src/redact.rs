@@ -6,11 +6,13 @@ use std::borrow::Cow;
 const ENDS: [char; 8] = ['/', '?', '#', '"', '\'', '<', '>', ' '];
 
 /// What introduces a secret in the query of a URL.
-const KEYS: [&str; 8] = ["passphrase=", "password=", "passwd=", "pass=", "pwd=", "token=", "secret=", "auth="];
+const KEYS: [&str; 8] =
+    ["passphrase=", "password=", "passwd=", "pass=", "pwd=", "token=", "secret=", "auth="];
 /// Where such a secret ends.
 const VALUE_ENDS: [char; 8] = ['&', '#', '"', '\'', '<', '>', ' ', '\\'];
 
-/// `line` without the users and passwords of URLs, and without the values of queries that are secrets by their names.
+/// `line` without the users and passwords of URLs, and without the values of queries that are
+/// secrets by their names.
 pub(crate) fn redact(line: &str) -> Cow<'_, str> {
     if !line.contains("://") {
         return line.into();
@@ -65,7 +67,10 @@ mod tests {
             ("mail me@there", "mail me@there"),
             ("a rtsp://u:p@h/x?y=@ b", "a rtsp://***@h/x?y=@ b"),
             ("\"rtsp://u:p@h\" and http://h/@", "\"rtsp://***@h\" and http://h/@"),
-            ("srt://h:1?mode=caller&passphrase=a_b/c&latency=1: bad", "srt://h:1?mode=caller&passphrase=***&latency=1: bad"),
+            (
+                "srt://h:1?mode=caller&passphrase=a_b/c&latency=1: bad",
+                "srt://h:1?mode=caller&passphrase=***&latency=1: bad",
+            ),
             ("\"http://h/?token=x\" and pass=word", "\"http://h/?token=***\" and pass=***"),
             ("password=x without an address", "password=x without an address"),
             ("rtsp://u:p@w@h:1 rtsps://v@[::1]/", "rtsp://***@h:1 rtsps://***@[::1]/"),

@@ -1,7 +1,7 @@
 //! Which cameras were stopped by command, and since when.
 //!
-//! A stop belongs to a name, as what is set in a camera does: it outlives restarts of the server and changes of the config, until a
-//! command starts the camera.
+//! A stop belongs to a name, as what is set in a camera does: it outlives restarts of the server
+//! and changes of the config, until a command starts the camera.
 
 use crate::state::{Kept, StateDir};
 use media::Wall;
@@ -10,7 +10,8 @@ use std::io;
 /// The file in the state directory.
 const FILE: &str = "stopped.json";
 
-/// The cameras and renditions that are stopped by command, and when they were: in microseconds since 1970. A cheap handle.
+/// The cameras and renditions that are stopped by command, and when they were: in microseconds
+/// since 1970. A cheap handle.
 #[derive(Clone)]
 pub(crate) struct Stops {
     since: Kept<i64>,
@@ -27,8 +28,8 @@ impl Stops {
         self.since.of(stream).map(Wall::from_micros)
     }
 
-    /// Does `stop`, and notes that the stream of this name is stopped from `at` on, unless it was already. Both are one step, so that of two
-    /// orders at once the later one is noted.
+    /// Does `stop`, and notes that the stream of this name is stopped from `at` on, unless it was
+    /// already. Both are one step, so that of two orders at once the later one is noted.
     pub(crate) fn stop(&self, stream: &str, at: Wall, stop: impl FnOnce()) {
         self.since.change(|since| {
             stop();
@@ -74,7 +75,10 @@ mod tests {
         stops.stop("yard/small", LATER, || {});
         stops.save().await.unwrap();
         let stops = open();
-        assert_eq!((stops.since("front"), stops.since("yard/small"), stops.since("yard")), (Some(NOON), Some(LATER), None));
+        assert_eq!(
+            (stops.since("front"), stops.since("yard/small"), stops.since("yard")),
+            (Some(NOON), Some(LATER), None)
+        );
         stops.start("front", || {});
         stops.start("back", || {});
         stops.save().await.unwrap();

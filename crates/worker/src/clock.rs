@@ -18,14 +18,19 @@ pub fn mono() -> Mono {
     Mono::from_nanos(read(ClockId::CLOCK_MONOTONIC))
 }
 
-/// Sleeps until the monotonic clock shows `deadline`. Absolute, so that time spent before the call is not slept again.
+/// Sleeps until the monotonic clock shows `deadline`. Absolute, so that time spent before the call
+/// is not slept again.
 pub fn sleep_until(deadline: Mono) {
     let nanos = i64::try_from(deadline.as_nanos()).unwrap_or(i64::MAX);
     let deadline = TimeSpec::new(nanos / 1_000_000_000, nanos % 1_000_000_000);
-    while let Err(Errno::EINTR) = clock_nanosleep(ClockId::CLOCK_MONOTONIC, ClockNanosleepFlags::TIMER_ABSTIME, &deadline) {}
+    while let Err(Errno::EINTR) =
+        clock_nanosleep(ClockId::CLOCK_MONOTONIC, ClockNanosleepFlags::TIMER_ABSTIME, &deadline)
+    {
+    }
 }
 
 /// Nanoseconds of a clock that every Linux has; 0 on a machine without it.
 fn read(id: ClockId) -> u64 {
-    clock_gettime(id).map_or(0, |t| t.tv_sec().cast_unsigned() * 1_000_000_000 + t.tv_nsec().cast_unsigned())
+    clock_gettime(id)
+        .map_or(0, |t| t.tv_sec().cast_unsigned() * 1_000_000_000 + t.tv_nsec().cast_unsigned())
 }

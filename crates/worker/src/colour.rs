@@ -27,9 +27,15 @@ impl Matrix {
             true => ([0.101_58, 0.196_08], [[0.989_85, -0.110_65], [-0.072_46, 0.983_40]]),
             false => ([0.0, 0.0], [[1.0, 0.0], [0.0, 1.0]]),
         };
-        let (y, c, black) = if colour.full_range { (1.0, 1.0, 0) } else { (255.0 / 219.0, 255.0 / 224.0, 16) };
+        let (y, c, black) =
+            if colour.full_range { (1.0, 1.0, 0) } else { (255.0 / 219.0, 255.0 / 224.0, 16) };
         let fixed = |v: f64| (v * f64::from(1 << BITS)).round() as i32;
-        Self { black, luma: fixed(y), to_luma: to_luma.map(|v| fixed(v * c)), chroma: chroma.map(|r| r.map(|v| fixed(v * c))) }
+        Self {
+            black,
+            luma: fixed(y),
+            to_luma: to_luma.map(|v| fixed(v * c)),
+            chroma: chroma.map(|r| r.map(|v| fixed(v * c))),
+        }
     }
 
     fn changes_nothing(&self) -> bool {
@@ -46,7 +52,9 @@ pub(crate) fn convert(picture: &mut I420, colour: Colour) {
     let [(luma, w, _), (blue, half, _), (red, ..)] = picture.planes_mut();
     let (w, half) = (w.max(2), half.max(1));
     let mut added = vec![0i32; w];
-    let rows = luma.chunks_exact_mut(w * 2).zip(blue.chunks_exact_mut(half).zip(red.chunks_exact_mut(half)));
+    let rows = luma
+        .chunks_exact_mut(w * 2)
+        .zip(blue.chunks_exact_mut(half).zip(red.chunks_exact_mut(half)));
     for (luma, (blue, red)) in rows {
         chroma_row(&matrix, blue, red, &mut added);
         luma.chunks_exact_mut(w).for_each(|row| luma_row(&matrix, row, &added));
@@ -112,11 +120,16 @@ mod tests {
     #[test]
     fn red_green_and_blue_of_bt_709_stay_red_green_and_blue() {
         // Limited range BT.709: the values of ITU-T H.273 for full red, green, blue.
-        for (video, wanted) in
-            [([63, 102, 240], [255.0, 0.0, 0.0]), ([173, 42, 26], [0.0, 255.0, 0.0]), ([32, 240, 118], [0.0, 0.0, 255.0])]
-        {
+        for (video, wanted) in [
+            ([63, 102, 240], [255.0, 0.0, 0.0]),
+            ([173, 42, 26], [0.0, 255.0, 0.0]),
+            ([32, 240, 118], [0.0, 0.0, 255.0]),
+        ] {
             let got = rgb(one(video[0], video[1], video[2], HD));
-            assert!(got.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 5.0), "{got:?} for {wanted:?}");
+            assert!(
+                got.iter().zip(wanted).all(|(a, b)| (a - b).abs() < 5.0),
+                "{got:?} for {wanted:?}"
+            );
         }
     }
 

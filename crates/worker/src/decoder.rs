@@ -61,13 +61,23 @@ impl Decoder {
     /// # Errors
     /// If the codec library cannot be initialised.
     pub fn new() -> Result<Self, Error> {
-        let inner = openh264::decoder::Decoder::with_api_config(OpenH264API::from_source(), DecoderConfig::new())?;
+        let inner = openh264::decoder::Decoder::with_api_config(
+            OpenH264API::from_source(),
+            DecoderConfig::new(),
+        )?;
         let waiting = Waiting::default();
-        Ok(Self { inner, colour: Colour::default(), sets: None, stream: Vec::new(), waiting, lost: true })
+        Ok(Self {
+            inner,
+            colour: Colour::default(),
+            sets: None,
+            stream: Vec::new(),
+            waiting,
+            lost: true,
+        })
     }
 
-    /// Decodes the next frame into `into`; true if a picture came out. Until the first keyframe, and after an error until the
-    /// next one, frames are passed over.
+    /// Decodes the next frame into `into`; true if a picture came out. Until the first keyframe,
+    /// and after an error until the next one, frames are passed over.
     ///
     /// # Errors
     /// What the codec library says of a frame that it cannot decode.
@@ -84,9 +94,12 @@ impl Decoder {
             self.stream.extend_from_slice(&[0, 0, 0, 1]);
             self.stream.extend_from_slice(unit);
         }
-        // Frames in the order of their showing can be had at once; asking for those of others would mix them up.
+        // Frames in the order of their showing can be had at once; asking for those of others would
+        // mix them up.
         let flush = if self.waiting.reorders { Flush::NoFlush } else { Flush::Flush };
-        let shown = self.inner.decode_with_options(&self.stream, DecodeOptions::new().flush_after_decode(flush))?;
+        let shown = self
+            .inner
+            .decode_with_options(&self.stream, DecodeOptions::new().flush_after_decode(flush))?;
         self.lost = false;
         let Some(shown) = shown else { return Ok(false) };
         let (captured, received) = self.waiting.pop().unwrap_or((coded.captured, coded.received));
@@ -105,7 +118,10 @@ impl Decoder {
         self.sets = Some(sps.clone());
         if let Ok(sets) = ParameterSets::parse(sps.clone(), pps.clone()) {
             self.colour = sets.colour();
-            self.waiting = Waiting { reorders: sets.video.max_reorder.is_some_and(|n| n > 0), ..Waiting::default() };
+            self.waiting = Waiting {
+                reorders: sets.video.max_reorder.is_some_and(|n| n > 0),
+                ..Waiting::default()
+            };
         }
     }
 }
@@ -136,7 +152,8 @@ impl Waiting {
 fn copy(shown: &DecodedYUV<'_>, old: Option<I420>) -> I420 {
     let (w, h) = shown.dimensions();
     let (w, h) = (w & !1, h & !1);
-    let mut picture = old.filter(|p| (p.width(), p.height()) == (w, h)).unwrap_or_else(|| I420::new(w, h));
+    let mut picture =
+        old.filter(|p| (p.width(), p.height()) == (w, h)).unwrap_or_else(|| I420::new(w, h));
     let (y, u, v) = shown.strides();
     let sources = [(shown.y(), y), (shown.u(), u), (shown.v(), v)];
     for ((to, w, h), (from, stride)) in picture.planes_mut().into_iter().zip(sources) {
@@ -158,12 +175,28 @@ mod tests {
 
     fn frames(count: u64) -> Vec<Coded> {
         let mut encoder = Encoder::new(Options { fps: 30, gop: 10, bitrate: 1_000_000 }).unwrap();
-        let mut picture = Picture::new(&picture::Options { name: "t".into(), width: 640, height: 360, fps: 30, noise: 0 });
+        let mut picture = Picture::new(&picture::Options {
+            name: "t".into(),
+            width: 640,
+            height: 360,
+            fps: 30,
+            noise: 0,
+        });
         let mut one = |i: u64| {
             let mono = Mono::from_nanos(i * 33_333_333);
             let now = ClockPair { mono, wall: Wall::from_micros(i as i64 * 33_333) };
-            let coded = encoder.encode(picture.draw(now), Duration::from_nanos(mono.as_nanos())).unwrap().unwrap();
-            Coded { pts: i as i64 * 3000, key: coded.key, show: true, captured: mono, received: mono, payload: coded.payload }
+            let coded = encoder
+                .encode(picture.draw(now), Duration::from_nanos(mono.as_nanos()))
+                .unwrap()
+                .unwrap();
+            Coded {
+                pts: i as i64 * 3000,
+                key: coded.key,
+                show: true,
+                captured: mono,
+                received: mono,
+                payload: coded.payload,
+            }
         };
         (0..count).map(&mut one).collect()
     }
@@ -190,7 +223,8 @@ mod tests {
         let mut frames = frames(35);
         assert!(!decoder.decode(&frames[3], &mut decoded).unwrap());
         assert!(decoder.decode(&frames[10], &mut decoded).unwrap());
-        frames[11].payload = [bytes::Bytes::from_static(&[0x41, 0xff, 0xff, 0xff, 0xff])].into_iter().collect();
+        frames[11].payload =
+            [bytes::Bytes::from_static(&[0x41, 0xff, 0xff, 0xff, 0xff])].into_iter().collect();
         let damaged = decoder.decode(&frames[11], &mut decoded);
         if damaged.is_err() {
             assert!(!decoder.decode(&frames[12], &mut decoded).unwrap());
@@ -203,7 +237,14 @@ mod tests {
     fn times_of_reordered_frames_come_out_in_the_order_of_showing() {
         let mut waiting = Waiting::default();
         let at = |pts: i64| Mono::from_nanos(pts as u64);
-        let coded = |pts, key| Coded { pts, key, show: true, captured: at(pts), received: at(pts), payload: Default::default() };
+        let coded = |pts, key| Coded {
+            pts,
+            key,
+            show: true,
+            captured: at(pts),
+            received: at(pts),
+            payload: Default::default(),
+        };
         waiting.push(&coded(0, true));
         assert_eq!(waiting.pop(), Some((at(0), at(0))));
         [90, 30, 60].into_iter().for_each(|pts| waiting.push(&coded(pts, false)));

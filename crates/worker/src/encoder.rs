@@ -1,7 +1,8 @@
 //! H.264 from raw pictures: openh264 behind the few words the worker needs.
 //!
-//! Constrained Baseline, so there are no B-frames and decoders hold nothing back; one slice a frame, because viewers are served
-//! by runs of equal packets that end with a NAL unit; parameter sets in every keyframe.
+//! Constrained Baseline, so there are no B-frames and decoders hold nothing back; one slice a
+//! frame, because viewers are served by runs of equal packets that end with a NAL unit; parameter
+//! sets in every keyframe.
 
 use crate::picture::I420;
 use bytes::{Bytes, BytesMut};
@@ -12,12 +13,15 @@ use media::{
 use openh264::{
     OpenH264API, Timestamp,
     encoder::{
-        BitRate, Complexity, EncodedBitStream, EncoderConfig, FrameRate, IntraFramePeriod, Profile, QpRange, RateControlMode,
-        UsageType, VuiConfig,
+        BitRate, Complexity, EncodedBitStream, EncoderConfig, FrameRate, IntraFramePeriod, Profile,
+        QpRange, RateControlMode, UsageType, VuiConfig,
     },
     formats::YUVSlices,
 };
-use openh264_sys2::{ENCODER_OPTION_BITRATE, ENCODER_OPTION_TRACE_LEVEL, SBitrateInfo, SPATIAL_LAYER_ALL, WELS_LOG_QUIET};
+use openh264_sys2::{
+    ENCODER_OPTION_BITRATE, ENCODER_OPTION_TRACE_LEVEL, SBitrateInfo, SPATIAL_LAYER_ALL,
+    WELS_LOG_QUIET,
+};
 use std::time::Duration;
 
 /// How to encode.
@@ -31,7 +35,8 @@ pub struct Options {
     pub bitrate: u32,
 }
 
-/// Bounds of the quantiser: below 12 nobody sees a difference, above 42 clocks and faces are mud and frames are dropped instead.
+/// Bounds of the quantiser: below 12 nobody sees a difference, above 42 clocks and faces are mud
+/// and frames are dropped instead.
 const QUANTISER: QpRange = QpRange::new(12, 42);
 
 /// Columns and rows of the smallest unit of coding.
@@ -61,7 +66,8 @@ pub struct Coded {
 pub struct Error(#[from] openh264::Error);
 
 impl Encoder {
-    /// An encoder of pictures in the colours of the test picture (BT.709, limited range) that adapts to the size of the first picture.
+    /// An encoder of pictures in the colours of the test picture (BT.709, limited range) that
+    /// adapts to the size of the first picture.
     ///
     /// # Errors
     /// If the codec library cannot be initialised.
@@ -74,7 +80,8 @@ impl Encoder {
     /// # Errors
     /// As of [`Encoder::new`].
     pub fn in_colours(options: Options, colour: Colour) -> Result<Self, Error> {
-        let standard = if colour.matrix == Some(1) { VuiConfig::bt709() } else { VuiConfig::bt601() };
+        let standard =
+            if colour.matrix == Some(1) { VuiConfig::bt709() } else { VuiConfig::bt601() };
         let config = EncoderConfig::new()
             .profile(Profile::Baseline)
             .usage_type(UsageType::CameraVideoRealTime)
@@ -90,7 +97,8 @@ impl Encoder {
             .adaptive_quantization(false)
             .qp(QUANTISER)
             .vui(standard.full_range(colour.full_range));
-        let inner = openh264::encoder::Encoder::with_api_config(OpenH264API::from_source(), config)?;
+        let inner =
+            openh264::encoder::Encoder::with_api_config(OpenH264API::from_source(), config)?;
         let mut encoder = Self { inner, begun: false, later: None };
         encoder.silence()?;
         Ok(encoder)
@@ -105,29 +113,44 @@ impl Encoder {
     ///
     /// # Errors
     /// If the codec library refuses the value.
-    #[expect(unsafe_code, reason = "the safe wrapper has no way to change the bitrate of a running encoder")]
+    #[expect(
+        unsafe_code,
+        reason = "the safe wrapper has no way to change the bitrate of a running encoder"
+    )]
     pub fn set_bitrate(&mut self, bps: u32) -> Result<(), Error> {
         if !self.begun {
             self.later = Some(bps);
             return Ok(());
         }
-        let mut info = SBitrateInfo { iLayer: SPATIAL_LAYER_ALL, iBitrate: i32::try_from(bps).unwrap_or(i32::MAX) };
-        // SAFETY: `ENCODER_OPTION_BITRATE` reads one `SBitrateInfo` through the pointer during the call and keeps nothing of it;
-        // the encoder behind `inner` lives as long as `self`.
-        let code = unsafe { self.inner.raw_api().set_option(ENCODER_OPTION_BITRATE, (&raw mut info).cast()) };
+        let mut info = SBitrateInfo {
+            iLayer: SPATIAL_LAYER_ALL,
+            iBitrate: i32::try_from(bps).unwrap_or(i32::MAX),
+        };
+        // SAFETY: `ENCODER_OPTION_BITRATE` reads one `SBitrateInfo` through the pointer during the
+        // call and keeps nothing of it; the encoder behind `inner` lives as long as `self`.
+        let code = unsafe {
+            self.inner.raw_api().set_option(ENCODER_OPTION_BITRATE, (&raw mut info).cast())
+        };
         accepted(code, "bitrate")
     }
 
     /// Keeps the codec library from writing to stderr, where a worker's last words are looked for.
-    #[expect(unsafe_code, reason = "the safe wrapper does this only after the library has had its say")]
+    #[expect(
+        unsafe_code,
+        reason = "the safe wrapper does this only after the library has had its say"
+    )]
     fn silence(&mut self) -> Result<(), Error> {
         let mut level = WELS_LOG_QUIET;
-        // SAFETY: `ENCODER_OPTION_TRACE_LEVEL` reads one `int` through the pointer during the call, and is allowed before initialisation.
-        let code = unsafe { self.inner.raw_api().set_option(ENCODER_OPTION_TRACE_LEVEL, (&raw mut level).cast()) };
+        // SAFETY: `ENCODER_OPTION_TRACE_LEVEL` reads one `int` through the pointer during the call,
+        // and is allowed before initialisation.
+        let code = unsafe {
+            self.inner.raw_api().set_option(ENCODER_OPTION_TRACE_LEVEL, (&raw mut level).cast())
+        };
         accepted(code, "log level")
     }
 
-    /// Encodes the next picture, `at` after the stream's beginning. `None` if the encoder left it out.
+    /// Encodes the next picture, `at` after the stream's beginning. `None` if the encoder left it
+    /// out.
     ///
     /// # Errors
     /// If the picture is smaller than a macroblock or of odd size, or the codec library fails.
@@ -148,7 +171,11 @@ impl Encoder {
 }
 
 fn accepted(code: i32, what: &str) -> Result<(), Error> {
-    if code == 0 { Ok(()) } else { Err(Error(openh264::Error::msg(&format!("{what} refused with code {code}")))) }
+    if code == 0 {
+        Ok(())
+    } else {
+        Err(Error(openh264::Error::msg(&format!("{what} refused with code {code}"))))
+    }
 }
 
 /// Copies the units out of the encoder's memory into one buffer.
@@ -164,7 +191,8 @@ fn collect(coded: &EncodedBitStream<'_>) -> Option<Coded> {
     }
     let mut buffer = buffer.freeze();
     let mut from = 0;
-    let payload = ends.into_iter().map(|end| buffer.split_to(end - std::mem::replace(&mut from, end)));
+    let payload =
+        ends.into_iter().map(|end| buffer.split_to(end - std::mem::replace(&mut from, end)));
     let payload: Payload = payload.filter(|unit: &Bytes| !unit.is_empty()).collect();
     (!payload.is_empty()).then(|| Coded { key: h264::is_key(&payload), payload })
 }

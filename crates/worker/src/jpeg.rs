@@ -1,7 +1,8 @@
 //! JPEG from planes: `jpeg-encoder` behind the few words the worker needs.
 //!
-//! The planes go in as they are, so there is no way over RGB. The crate is Rust all the way. libjpeg-turbo is several times as
-//! fast (3 ms for 1920x1080, measured apart, where this takes 13 ms on a busy machine), but builds with CMake only.
+//! The planes go in as they are, so there is no way over RGB. The crate is Rust all the way.
+//! libjpeg-turbo is several times as fast (3 ms for 1920x1080, measured apart, where this takes 13
+//! ms on a busy machine), but builds with CMake only.
 
 use crate::picture::I420;
 use bytes::Bytes;
@@ -12,7 +13,8 @@ use jpeg_encoder::{Encoder, EncodingError, ImageBuffer, JpegColorType, SamplingF
 #[error("JPEG encoder: {0}")]
 pub struct Error(#[from] EncodingError);
 
-/// A baseline JPEG file (4:2:0, full range BT.601) of a picture in these colours; quality from 1 to 100.
+/// A baseline JPEG file (4:2:0, full range BT.601) of a picture in these colours; quality from 1 to
+/// 100.
 ///
 /// # Errors
 /// If the picture is empty, or larger than JPEG allows.
@@ -39,7 +41,8 @@ impl ImageBuffer for Planes<'_> {
         u16::try_from(self.0.height()).unwrap_or(0)
     }
 
-    /// The encoder wants chroma of full size and takes means of four: four equal ones are what they were.
+    /// The encoder wants chroma of full size and takes means of four: four equal ones are what they
+    /// were.
     fn fill_buffers(&self, y: u16, buffers: &mut [Vec<u8>; 4]) {
         let (w, y) = (self.0.width(), usize::from(y));
         let [luma, blue, red] = self.0.planes();
@@ -62,8 +65,15 @@ mod tests {
     #[test]
     fn a_file_of_the_right_size_that_grows_with_quality() {
         let picture = |noise| {
-            let options = crate::picture::Options { name: "x".into(), width: 322, height: 182, fps: 30, noise };
-            let now = media::ClockPair { mono: media::Mono::default(), wall: media::Wall::default() };
+            let options = crate::picture::Options {
+                name: "x".into(),
+                width: 322,
+                height: 182,
+                fps: 30,
+                noise,
+            };
+            let now =
+                media::ClockPair { mono: media::Mono::default(), wall: media::Wall::default() };
             crate::picture::Picture::new(&options).draw(now).clone()
         };
         let [poor, good] = [20, 90].map(|q| encode(&picture(30), q).unwrap());

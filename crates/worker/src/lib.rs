@@ -1,7 +1,9 @@
 //! The process where pixels live.
 //!
-//! The server re-executes its own binary as `neverblink worker`, and [`main`] takes over. A worker draws or captures, encodes, and
-//! sends access units over a socket; or it decodes a camera's stream and sends JPEGs; raw pictures never reach the server, and whatever goes wrong with them stays here.
+//! The server re-executes its own binary as `neverblink worker`, and [`main`] takes over. A worker
+//! draws or captures, encodes, and sends access units over a socket; or it decodes a camera's
+//! stream and sends JPEGs; raw pictures never reach the server, and whatever goes wrong with them
+//! stays here.
 
 mod capture;
 pub mod clock;

@@ -79,7 +79,12 @@ impl Link {
                 Ok(written) => self.outgoing.advance(written),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(()),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) if matches!(e.kind(), io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset) => {
+                Err(e)
+                    if matches!(
+                        e.kind(),
+                        io::ErrorKind::BrokenPipe | io::ErrorKind::ConnectionReset
+                    ) =>
+                {
                     return Err(Closed::ByServer);
                 }
                 Err(e) => return Err(e.into()),
@@ -100,13 +105,16 @@ impl Link {
                 Ok(n) => self.incoming.buffer().extend_from_slice(&piece[..n]),
                 Err(e) if e.kind() == io::ErrorKind::WouldBlock => return Ok(None),
                 Err(e) if e.kind() == io::ErrorKind::Interrupted => {}
-                Err(e) if e.kind() == io::ErrorKind::ConnectionReset => return Err(Closed::ByServer),
+                Err(e) if e.kind() == io::ErrorKind::ConnectionReset => {
+                    return Err(Closed::ByServer);
+                }
                 Err(e) => return Err(e.into()),
             }
         }
     }
 
-    /// Waits until `deadline`, or until the server has said something, or takes more of what is left to send.
+    /// Waits until `deadline`, or until the server has said something, or takes more of what is
+    /// left to send.
     pub(crate) fn wait(&mut self, deadline: Mono) -> Result<(), Closed> {
         self.wait_beside(deadline, [None; 2]).map(drop)
     }
@@ -118,11 +126,13 @@ impl Link {
         others: [Option<(BorrowedFd<'_>, PollFlags)>; 2],
     ) -> Result<[bool; 2], Closed> {
         let left = deadline.since(crate::clock::mono());
-        let wanted = if self.is_busy() { PollFlags::POLLIN | PollFlags::POLLOUT } else { PollFlags::POLLIN };
+        let wanted =
+            if self.is_busy() { PollFlags::POLLIN | PollFlags::POLLOUT } else { PollFlags::POLLIN };
         let socket = self.socket.as_fd();
         // The socket again for one that is not there, asked for nothing.
         let [first, second] = others.map(|other| other.unwrap_or((socket, PollFlags::empty())));
-        let mut polled = [(socket, wanted), first, second].map(|(fd, wanted)| PollFd::new(fd, wanted));
+        let mut polled =
+            [(socket, wanted), first, second].map(|(fd, wanted)| PollFd::new(fd, wanted));
         match ppoll(&mut polled, Some(TimeSpec::from_duration(left)), None) {
             Ok(_) | Err(Errno::EINTR) => {}
             Err(e) => return Err(io::Error::from(e).into()),
@@ -177,7 +187,10 @@ mod tests {
         assert!(link.receive().unwrap().is_none());
         drop(server);
         assert!(matches!(link.receive(), Err(Closed::ByServer)));
-        assert!(matches!(link.send(&ToServer::Heartbeat(Progress::default())), Err(Closed::ByServer)));
+        assert!(matches!(
+            link.send(&ToServer::Heartbeat(Progress::default())),
+            Err(Closed::ByServer)
+        ));
     }
 
     #[test]

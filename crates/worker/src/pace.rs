@@ -5,9 +5,11 @@ use std::time::Duration;
 
 const SECOND: u64 = 1_000_000_000;
 
-/// Frame deadlines at a constant rate that never drift, however late a frame was: deadline `n` is the start plus `n` / fps.
+/// Frame deadlines at a constant rate that never drift, however late a frame was: deadline `n` is
+/// the start plus `n` / fps.
 ///
-/// After a stall, the frames that should have been made meanwhile are left out; they are never made in a bunch.
+/// After a stall, the frames that should have been made meanwhile are left out; they are never made
+/// in a bunch.
 #[derive(Debug)]
 pub struct Pacer {
     start: Mono,
@@ -57,7 +59,8 @@ impl Pacer {
     fn due(&self, now: Mono) -> u64 {
         let passed = now.since(self.start).as_nanos() * u128::from(self.fps) / u128::from(SECOND);
         let due = u64::try_from(passed).unwrap_or(u64::MAX - 1);
-        // The division above may be one too low, as deadlines are rounded down to whole nanoseconds.
+        // The division above may be one too low, as deadlines are rounded down to whole
+        // nanoseconds.
         if self.deadline(due + 1) <= now { due + 1 } else { due }
     }
 

@@ -1,4 +1,5 @@
-//! The job that makes pictures of a stream: decode what the server sends, and make JPEGs of the newest for whoever wants some.
+//! The job that makes pictures of a stream: decode what the server sends, and make JPEGs of the
+//! newest for whoever wants some.
 
 use crate::{
     clock, colour,
@@ -46,7 +47,8 @@ pub(crate) fn run(link: &mut Link) -> Result<(), Fault> {
 enum Heard {
     /// No more than has been done.
     Nothing,
-    /// More, but what is decoded has its turn first: an endless stream must not keep everybody waiting.
+    /// More, but what is decoded has its turn first: an endless stream must not keep everybody
+    /// waiting.
     More,
     /// That this is the end.
     Stop,
@@ -102,7 +104,12 @@ impl Work {
                 Some(ToWorker::Stop) => return Ok(Heard::Stop),
                 Some(ToWorker::Want(wants)) => self.want(wants),
                 Some(ToWorker::Decode(coded)) => self.decode(link, &coded)?,
-                Some(ToWorker::Start(_) | ToWorker::ForceKeyframe | ToWorker::SetBitrate(_) | ToWorker::SetControls { .. }) => {}
+                Some(
+                    ToWorker::Start(_)
+                    | ToWorker::ForceKeyframe
+                    | ToWorker::SetBitrate(_)
+                    | ToWorker::SetControls { .. },
+                ) => {}
             }
         }
         Ok(Heard::More)
@@ -149,7 +156,8 @@ impl Work {
     /// Looks whether the picture stands still in a JPEG that somebody else made of it.
     fn look_at(&mut self, link: &mut Link, file: &[u8]) -> Result<(), Closed> {
         let size = media::jpeg::size(file).unwrap_or_default();
-        let size = ((size.0 as usize).min(raw::MAX_SIDE) & !1, (size.1 as usize).min(raw::MAX_SIDE) & !1);
+        let size =
+            ((size.0 as usize).min(raw::MAX_SIDE) & !1, (size.1 as usize).min(raw::MAX_SIDE) & !1);
         if (self.file.width(), self.file.height()) != size {
             self.file = I420::new(size.0, size.1);
         }
@@ -160,11 +168,13 @@ impl Work {
         Ok(())
     }
 
-    /// Once, and again after each doubling: a camera that sends rubbish does so thirty times a second.
+    /// Once, and again after each doubling: a camera that sends rubbish does so thirty times a
+    /// second.
     fn complain(&mut self, link: &mut Link, why: &dyn std::fmt::Display) -> Result<(), Closed> {
         self.undecodable += 1;
         if self.undecodable.is_power_of_two() {
-            let text = format!("{} frames could not be decoded; the last one: {why}", self.undecodable);
+            let text =
+                format!("{} frames could not be decoded; the last one: {why}", self.undecodable);
             link.send(&ToServer::Log(Level::Warn, text))?;
         }
         Ok(())
@@ -172,10 +182,14 @@ impl Work {
 
     /// Makes the newest picture for everybody who has not got it and is due for one.
     fn deliver(&mut self, link: &mut Link) -> Result<(), Closed> {
-        let Some(newest) = self.newest.as_ref().filter(|_| self.show && !link.is_busy()) else { return Ok(()) };
+        let Some(newest) = self.newest.as_ref().filter(|_| self.show && !link.is_busy()) else {
+            return Ok(());
+        };
         let mut scaled: Option<((usize, usize), I420)> = None;
         for wanted in &mut self.wanted {
-            if std::mem::replace(&mut wanted.seen, self.number) == self.number || !wanted.thin.take(newest.captured) {
+            if std::mem::replace(&mut wanted.seen, self.number) == self.number
+                || !wanted.thin.take(newest.captured)
+            {
                 continue;
             }
             let size = scale::fit(&newest.picture, wanted.want.width.into());
@@ -184,7 +198,13 @@ impl Work {
                 None => ready(newest, size),
             };
             match jpeg::encode(&picture, wanted.want.quality) {
-                Ok(file) => link.send(&ToServer::Picture(describe(wanted.want.id, newest, self.decoded, &picture, file)))?,
+                Ok(file) => link.send(&ToServer::Picture(describe(
+                    wanted.want.id,
+                    newest,
+                    self.decoded,
+                    &picture,
+                    file,
+                )))?,
                 Err(e) => link.send(&ToServer::Log(Level::Error, e.to_string()))?,
             }
             scaled = Some((size, picture));
@@ -197,7 +217,11 @@ impl Work {
 fn ready(newest: &Decoded, size: (usize, usize)) -> I420 {
     let mut picture = scale::shrink(&newest.picture, size);
     // What the stream does not say is guessed by the size that it has itself.
-    let matrix = newest.colour.matrix.or(Some(if newest.picture.height() >= colour::HD_ROWS { 1 } else { 6 }));
+    let matrix = newest.colour.matrix.or(Some(if newest.picture.height() >= colour::HD_ROWS {
+        1
+    } else {
+        6
+    }));
     colour::convert(&mut picture, media::h264::Colour { matrix, ..newest.colour });
     picture
 }
@@ -205,5 +229,14 @@ fn ready(newest: &Decoded, size: (usize, usize)) -> I420 {
 fn describe(want: u16, of: &Decoded, decoded: Mono, picture: &I420, jpeg: bytes::Bytes) -> Picture {
     let narrow = |n: usize| u16::try_from(n).unwrap_or(u16::MAX);
     let (width, height) = (narrow(picture.width()), narrow(picture.height()));
-    Picture { want, width, height, captured: of.captured, received: of.received, decoded, encoded: clock::mono(), jpeg }
+    Picture {
+        want,
+        width,
+        height,
+        captured: of.captured,
+        received: of.received,
+        decoded,
+        encoded: clock::mono(),
+        jpeg,
+    }
 }

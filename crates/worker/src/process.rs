@@ -29,10 +29,12 @@ const LAST_WORDS: Duration = Duration::from_millis(500);
 /// How long the server has to say what is to be done.
 const FIRST_WORD: Duration = Duration::from_secs(10);
 
-/// Entry of the binary when it is executed as `neverblink worker`, before any thread or runtime has started.
+/// Entry of the binary when it is executed as `neverblink worker`, before any thread or runtime has
+/// started.
 ///
-/// The conversation with the server ([`proto::ipc`]) runs over standard input, which is one end of a Unix socket pair: an
-/// inherited descriptor that needs no agreement on its number and leaks into no other child. Standard error is for last words.
+/// The conversation with the server ([`proto::ipc`]) runs over standard input, which is one end of
+/// a Unix socket pair: an inherited descriptor that needs no agreement on its number and leaks into
+/// no other child. Standard error is for last words.
 pub fn main() -> ExitCode {
     close_inherited();
     give_way();
@@ -45,15 +47,18 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Closes what whoever started the server left open for its children: a worker owns the standard streams and nothing else.
+/// Closes what whoever started the server left open for its children: a worker owns the standard
+/// streams and nothing else.
 #[expect(unsafe_code, reason = "no safe wrapper closes descriptors that nobody owns")]
 fn close_inherited() {
-    // SAFETY: this is the first thing the process does. No value of this program owns a descriptor from 3 on yet, so none can be
-    // used after it was closed here. On kernels before 5.9 the call fails and nothing happens.
+    // SAFETY: this is the first thing the process does. No value of this program owns a descriptor
+    // from 3 on yet, so none can be used after it was closed here. On kernels before 5.9 the call
+    // fails and nothing happens.
     unsafe { nix::libc::syscall(nix::libc::SYS_close_range, 3, u32::MAX, 0) };
 }
 
-/// The server may run ahead of ordinary programs; work on pixels, which takes all that it can get, may not.
+/// The server may run ahead of ordinary programs; work on pixels, which takes all that it can get,
+/// may not.
 fn give_way() {
     if getpriority_process(None).is_ok_and(|nice| nice < 0) {
         // Giving way is never refused.
@@ -126,7 +131,8 @@ enum Work {
     Capture(Capture, capture::Opened),
 }
 
-/// The server is trusted, so its job is heard before the doors are closed; what a camera sends is looked at behind them.
+/// The server is trusted, so its job is heard before the doors are closed; what a camera sends is
+/// looked at behind them.
 fn work(link: &mut Link) -> Result<(), Fault> {
     link.send(&ToServer::Hello { pid: std::process::id() })?;
     let Some(job) = first_job(link)? else { return Ok(()) };
@@ -150,7 +156,8 @@ fn work(link: &mut Link) -> Result<(), Fault> {
     Ok(())
 }
 
-/// Gives up all that the work does not need; `requests` is the letter of those that it makes to a device.
+/// Gives up all that the work does not need; `requests` is the letter of those that it makes to a
+/// device.
 fn close_the_doors(link: &mut Link, requests: Option<u8>) -> Result<(), Closed> {
     let missing = sandbox::enter();
     if let Err(orphan) = sandbox::die_with_parent(link.socket()) {

@@ -1,4 +1,5 @@
-//! A camera's pictures as the encoder wants them: planes of Y, U and V, chroma of half the size both ways.
+//! A camera's pictures as the encoder wants them: planes of Y, U and V, chroma of half the size
+//! both ways.
 
 use crate::{picture::I420, tables::with_tables, v4l2::Raw};
 use zune_jpeg::{
@@ -23,11 +24,13 @@ pub(crate) enum Bad {
     Size(usize, usize),
 }
 
-/// Where the samples are in a driver's buffer: where a camera put them, or where an encoder wants them.
+/// Where the samples are in a driver's buffer: where a camera put them, or where an encoder wants
+/// them.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(crate) struct Placed {
     pub(crate) raw: Raw,
-    /// Rows of luma that the driver speaks of, behind which chroma comes; of a camera's picture there may be one less, to be even.
+    /// Rows of luma that the driver speaks of, behind which chroma comes; of a camera's picture
+    /// there may be one less, to be even.
     pub(crate) rows: usize,
     /// Bytes from one row of luma to the next; 0 if a camera does not tell them.
     pub(crate) stride: usize,
@@ -58,13 +61,16 @@ impl Placed {
             Raw::Uyvy => packed::<1>(bytes, stride, w, [y, u, v]),
             Raw::Yu12 => {
                 rows_of(luma, stride, y, w);
-                let (blue, red) = chroma.split_at((stride / 2 * rows.div_ceil(2)).min(chroma.len()));
+                let (blue, red) =
+                    chroma.split_at((stride / 2 * rows.div_ceil(2)).min(chroma.len()));
                 rows_of(blue, stride / 2, u, w / 2);
                 rows_of(red, stride / 2, v, w / 2);
             }
             Raw::Nv12 => {
                 rows_of(luma, stride, y, w);
-                let pairs = chroma.chunks(stride).zip(u.chunks_exact_mut(w / 2).zip(v.chunks_exact_mut(w / 2)));
+                let pairs = chroma
+                    .chunks(stride)
+                    .zip(u.chunks_exact_mut(w / 2).zip(v.chunks_exact_mut(w / 2)));
                 for (from, (u, v)) in pairs {
                     let samples = from.chunks_exact(2).zip(u.iter_mut().zip(v));
                     samples.for_each(|(pair, (u, v))| (*u, *v) = (pair[0], pair[1]));
@@ -94,7 +100,9 @@ fn rows_of(from: &[u8], stride: usize, to: &mut [u8], width: usize) {
 fn packed<const LUMA: usize>(from: &[u8], stride: usize, width: usize, [y, u, v]: [&mut [u8]; 3]) {
     let mut rows = from.chunks(stride);
     let half = width / 2;
-    for ((y, u), v) in y.chunks_exact_mut(width * 2).zip(u.chunks_exact_mut(half)).zip(v.chunks_exact_mut(half)) {
+    for ((y, u), v) in
+        y.chunks_exact_mut(width * 2).zip(u.chunks_exact_mut(half)).zip(v.chunks_exact_mut(half))
+    {
         let (Some(first), Some(second)) = (rows.next(), rows.next()) else { return };
         let (upper, lower) = y.split_at_mut(width);
         for (luma, from) in [(upper, first), (lower, second)] {
@@ -113,7 +121,8 @@ fn mean(a: u8, b: u8) -> u8 {
     u16::midpoint(a.into(), u16::from(b) + 1) as u8
 }
 
-/// Decodes a JPEG file into `picture`, which is of its size, rounded down to even numbers. Its colours are BT.601 in full range (JFIF).
+/// Decodes a JPEG file into `picture`, which is of its size, rounded down to even numbers. Its
+/// colours are BT.601 in full range (JFIF).
 ///
 /// # Errors
 /// If it is damaged or of another size.
@@ -128,7 +137,11 @@ pub(crate) fn decode(file: &[u8], picture: &mut I420) -> Result<(), Bad> {
         return Err(Bad::Size(w, h));
     }
     let grey = decoder.input_colorspace() == Some(ColorSpace::Luma);
-    decoder.set_options(options.jpeg_set_out_colorspace(if grey { ColorSpace::Luma } else { ColorSpace::YCbCr }));
+    decoder.set_options(options.jpeg_set_out_colorspace(if grey {
+        ColorSpace::Luma
+    } else {
+        ColorSpace::YCbCr
+    }));
     let samples = decoder.decode().map_err(wrong)?;
     let depth = if grey { 1 } else { 3 };
     if samples.len() < w * h * depth {
@@ -146,7 +159,9 @@ fn shrink_chroma(samples: &[u8], w: usize, picture: &mut I420) {
     let even = picture.width();
     let [(y, ..), (u, ..), (v, ..)] = picture.planes_mut();
     let pairs = samples.chunks_exact(w * 3 * 2).zip(y.chunks_exact_mut(even * 2));
-    for ((from, y), (u, v)) in pairs.zip(u.chunks_exact_mut(even / 2).zip(v.chunks_exact_mut(even / 2))) {
+    for ((from, y), (u, v)) in
+        pairs.zip(u.chunks_exact_mut(even / 2).zip(v.chunks_exact_mut(even / 2)))
+    {
         let (first, second) = from.split_at(w * 3);
         let (upper, lower) = y.split_at_mut(even);
         for (luma, from) in [(upper, first), (lower, second)] {
@@ -154,8 +169,14 @@ fn shrink_chroma(samples: &[u8], w: usize, picture: &mut I420) {
         }
         let squares = first.chunks_exact(6).zip(second.chunks_exact(6));
         for ((a, b), (u, v)) in squares.zip(u.iter_mut().zip(v)) {
-            let of_four =
-                |i: usize| ((u16::from(a[i]) + u16::from(a[i + 3]) + u16::from(b[i]) + u16::from(b[i + 3]) + 2) / 4) as u8;
+            let of_four = |i: usize| {
+                ((u16::from(a[i])
+                    + u16::from(a[i + 3])
+                    + u16::from(b[i])
+                    + u16::from(b[i + 3])
+                    + 2)
+                    / 4) as u8
+            };
             (*u, *v) = (of_four(1), of_four(2));
         }
     }
@@ -195,13 +216,24 @@ mod tests {
 
     #[test]
     fn a_jpeg_comes_back_as_it_was() {
-        let options = crate::picture::Options { name: "x".into(), width: 320, height: 180, fps: 30, noise: 0 };
+        let options = crate::picture::Options {
+            name: "x".into(),
+            width: 320,
+            height: 180,
+            fps: 30,
+            noise: 0,
+        };
         let now = media::ClockPair { mono: media::Mono::default(), wall: media::Wall::default() };
         let before = crate::picture::Picture::new(&options).draw(now).clone();
         let file = crate::jpeg::encode(&before, 95).unwrap();
         let mut after = I420::new(320, 180);
         decode(&file, &mut after).unwrap();
-        let off: u64 = before.as_bytes().iter().zip(after.as_bytes()).map(|(a, b)| u64::from(a.abs_diff(*b))).sum();
+        let off: u64 = before
+            .as_bytes()
+            .iter()
+            .zip(after.as_bytes())
+            .map(|(a, b)| u64::from(a.abs_diff(*b)))
+            .sum();
         let mean = off as f64 / before.as_bytes().len() as f64;
         assert!(mean < 2.0, "{mean}");
         assert!(matches!(decode(&file, &mut I420::new(640, 360)), Err(Bad::Size(320, 180))));

@@ -35,7 +35,13 @@ struct Sums {
 
 impl Report {
     pub(crate) fn new(now: Mono) -> Self {
-        Self { due: now + HEARTBEAT, beats: 0, progress: Progress::default(), watch: Watch::default(), sums: Sums::default() }
+        Self {
+            due: now + HEARTBEAT,
+            beats: 0,
+            progress: Progress::default(),
+            watch: Watch::default(),
+            sums: Sums::default(),
+        }
     }
 
     /// When there is something to say at the latest.
@@ -88,6 +94,12 @@ impl Sums {
         let micros = |d: Duration| u32::try_from(d.as_micros()).unwrap_or(u32::MAX);
         let mean = |sum: Duration| micros(sum / self.frames.max(1));
         let (draw_us, encode_us) = (mean(self.draw), mean(self.encode));
-        Stats { frames: self.frames, draw_us, encode_us, encode_us_max: micros(self.encode_max), bytes: self.bytes }
+        Stats {
+            frames: self.frames,
+            draw_us,
+            encode_us,
+            encode_us_max: micros(self.encode_max),
+            bytes: self.bytes,
+        }
     }
 }

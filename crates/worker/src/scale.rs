@@ -2,7 +2,8 @@
 
 use crate::picture::I420;
 
-/// The width and height of `picture` at most `width` columns wide, in even numbers; 0 asks for the picture's own.
+/// The width and height of `picture` at most `width` columns wide, in even numbers; 0 asks for the
+/// picture's own.
 pub(crate) fn fit(picture: &I420, width: usize) -> (usize, usize) {
     let (w, h) = (picture.width(), picture.height());
     if width == 0 || width >= w || h == 0 {
@@ -33,7 +34,8 @@ struct Plane<'a> {
     h: usize,
 }
 
-/// Rows first, summed up in one row of sums, which the compiler turns into vector code; then the columns of that row.
+/// Rows first, summed up in one row of sums, which the compiler turns into vector code; then the
+/// columns of that row.
 fn shrink_plane(from: Plane<'_>, to: &mut [u8], to_w: usize, to_h: usize) {
     if from.w == 0 || to_w == 0 || to_h == 0 {
         return;
@@ -44,9 +46,13 @@ fn shrink_plane(from: Plane<'_>, to: &mut [u8], to_w: usize, to_h: usize) {
     for (y, row) in to.chunks_exact_mut(to_w).enumerate() {
         sums.fill(0.0);
         let rows = Span::new(y, from.h, to_h);
-        for (i, source) in from.samples.chunks_exact(from.w).skip(rows.first).take(rows.count).enumerate() {
+        for (i, source) in
+            from.samples.chunks_exact(from.w).skip(rows.first).take(rows.count).enumerate()
+        {
             let weight = rows.weight(i);
-            sums.iter_mut().zip(source).for_each(|(sum, sample)| *sum += weight * f32::from(*sample));
+            sums.iter_mut()
+                .zip(source)
+                .for_each(|(sum, sample)| *sum += weight * f32::from(*sample));
         }
         for (sample, span) in row.iter_mut().zip(&columns) {
             *sample = (span.sum(&sums) / (across * down) + 0.5) as u8;
@@ -69,7 +75,12 @@ impl Span {
         let (first, last) = (begin / to, (end - 1) / to);
         let part = |n: usize| n as f32 / to as f32;
         if first == last {
-            return Self { first, count: 1, first_weight: part(end - begin), last_weight: part(end - begin) };
+            return Self {
+                first,
+                count: 1,
+                first_weight: part(end - begin),
+                last_weight: part(end - begin),
+            };
         }
         let (first_weight, last_weight) = (part((first + 1) * to - begin), part(end - last * to));
         Self { first, count: last - first + 1, first_weight, last_weight }
@@ -103,7 +114,11 @@ mod tests {
     #[test]
     fn a_new_sample_is_the_mean_of_what_it_covers() {
         assert_eq!(plane(&[0, 100, 200, 40, 0, 100, 200, 40], 4, 2, 1), [50, 120]);
-        assert_eq!(plane(&[0, 30, 60], 3, 2, 1), [10, 50], "a sample that two share counts half for each");
+        assert_eq!(
+            plane(&[0, 30, 60], 3, 2, 1),
+            [10, 50],
+            "a sample that two share counts half for each"
+        );
         assert_eq!(plane(&[9; 35], 7, 3, 2), [9; 6]);
     }
 

@@ -1,13 +1,15 @@
 //! Notices a picture that stands still.
 //!
-//! A picture counts as still while every look finds one that is, to the last sample, one of the few seen before. Looks at a coded
-//! stream are at its keyframes. Measured at 1280x720 (x264 at 0.15 to 2 Mbit/s, x265, and the encoder here): one and the same picture,
-//! coded for ever, comes back in a handful of forms that take turns, once the encoder's rate control has settled, which takes 1 to 25 s
-//! from its start. With the least noise of a sensor (±1 step of 256) no two keyframes were ever equal, at no bitrate, while no
-//! measure of distance told the two apart: forms of the still picture differ by up to 23 steps in a sample and 3.2 in the mean of
-//! 8x8, more than noise makes. So an encoder that never settles hides a hung camera, and a live one is not taken for hung. A form
-//! is another form of the same picture only if it is near ([`NEAR`]):
-//! a clock or a light that goes through the same few states again and again in a picture without noise is not still.
+//! A picture counts as still while every look finds one that is, to the last sample, one of the few
+//! seen before. Looks at a coded stream are at its keyframes. Measured at 1280x720 (x264 at 0.15 to
+//! 2 Mbit/s, x265, and the encoder here): one and the same picture, coded for ever, comes back in a
+//! handful of forms that take turns, once the encoder's rate control has settled, which takes 1 to
+//! 25 s from its start. With the least noise of a sensor (±1 step of 256) no two keyframes were
+//! ever equal, at no bitrate, while no measure of distance told the two apart: forms of the still
+//! picture differ by up to 23 steps in a sample and 3.2 in the mean of 8x8, more than noise makes.
+//! So an encoder that never settles hides a hung camera, and a live one is not taken for hung. A
+//! form is another form of the same picture only if it is near ([`NEAR`]): a clock or a light that
+//! goes through the same few states again and again in a picture without noise is not still.
 
 use crate::picture::I420;
 use media::Mono;
@@ -22,7 +24,8 @@ const FORMS: usize = 16;
 const SQUARE: usize = 8;
 /// The most by which the mean of a square differs between two forms of one picture.
 const NEAR: u8 = 5;
-/// So many looks in a row that find something new, however near, are more than an encoder needs to settle (six were seen).
+/// So many looks in a row that find something new, however near, are more than an encoder needs to
+/// settle (six were seen).
 const LIVELY: u32 = 10;
 
 /// Remembers what a picture looked like.
@@ -55,14 +58,19 @@ impl Watch {
             return;
         }
         let moved = self.learn(digest, means(picture)).then_some(now);
-        self.found = Some(Look { since: now, newest: now, moved: moved.or(self.found.and_then(|found| found.moved)) });
+        self.found = Some(Look {
+            since: now,
+            newest: now,
+            moved: moved.or(self.found.and_then(|found| found.moved)),
+        });
     }
 
     /// Remembers another form; true if it tells beyond doubt that something moves.
     fn learn(&mut self, digest: u64, squares: Vec<u8>) -> bool {
         self.lively = self.lively.saturating_add(1);
         let near = |(a, b): (&u8, &u8)| a.abs_diff(*b) <= NEAR;
-        let far = self.squares.len() != squares.len() || !self.squares.iter().zip(&squares).all(near);
+        let far =
+            self.squares.len() != squares.len() || !self.squares.iter().zip(&squares).all(near);
         let first = self.found.is_none();
         if far {
             self.forms.clear();
@@ -78,9 +86,11 @@ impl Watch {
 
 /// Of all samples: a picture that differs in one has another, but for one chance in 2^64.
 fn digest(picture: &I420) -> u64 {
-    let mix = |sum: u64, word: u64| (sum.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
+    let mix =
+        |sum: u64, word: u64| (sum.rotate_left(23) ^ word).wrapping_mul(0x9e37_79b9_7f4a_7c15);
     let (words, rest) = picture.as_bytes().as_chunks::<8>();
-    let sum = words.iter().fold(picture.width() as u64, |sum, word| mix(sum, u64::from_le_bytes(*word)));
+    let sum =
+        words.iter().fold(picture.width() as u64, |sum, word| mix(sum, u64::from_le_bytes(*word)));
     rest.iter().fold(sum, |sum, byte| mix(sum, u64::from(*byte)))
 }
 

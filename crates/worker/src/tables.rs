@@ -1,6 +1,7 @@
 //! Huffman tables for the files of cameras that leave them out.
 //!
-//! Many webcams do: motion JPEG has one set of tables (ITU-T T.81 annex K.3), so they save the bytes. Not every decoder knows.
+//! Many webcams do: motion JPEG has one set of tables (ITU-T T.81 annex K.3), so they save the
+//! bytes. Not every decoder knows.
 
 use std::{borrow::Cow, sync::OnceLock};
 
@@ -13,7 +14,11 @@ pub(crate) fn with_tables(file: &[u8]) -> Cow<'_, [u8]> {
     let segments = || Segments { file, at: 2 };
     let scan = segments().find(|(marker, _)| *marker == SCAN);
     match scan {
-        Some((_, scan)) if segments().take_while(|(marker, _)| *marker != SCAN).all(|(marker, _)| marker != TABLES) => {
+        Some((_, scan))
+            if segments()
+                .take_while(|(marker, _)| *marker != SCAN)
+                .all(|(marker, _)| marker != TABLES) =>
+        {
             let (head, rest) = file.split_at(scan.start);
             Cow::Owned([head, standard(), rest].concat())
         }
@@ -21,7 +26,8 @@ pub(crate) fn with_tables(file: &[u8]) -> Cow<'_, [u8]> {
     }
 }
 
-/// The tables of annex K.3, as the segments of a file. Our own encoder uses them, so they are taken from a file of its.
+/// The tables of annex K.3, as the segments of a file. Our own encoder uses them, so they are taken
+/// from a file of its.
 fn standard() -> &'static [u8] {
     static STANDARD: OnceLock<Vec<u8>> = OnceLock::new();
     STANDARD.get_or_init(|| {
@@ -42,7 +48,9 @@ impl Iterator for Segments<'_> {
 
     fn next(&mut self) -> Option<Self::Item> {
         let start = self.at;
-        let [0xff, marker, high, low] = *self.file.get(start..)?.first_chunk()? else { return None };
+        let [0xff, marker, high, low] = *self.file.get(start..)?.first_chunk()? else {
+            return None;
+        };
         let end = start + 2 + usize::from(u16::from_be_bytes([high, low]));
         // Behind a scan's head come its samples.
         self.at = if marker == SCAN { usize::MAX } else { end };
@@ -56,15 +64,20 @@ mod tests {
     use proptest::prelude::*;
 
     fn file() -> Vec<u8> {
-        let options = crate::picture::Options { name: "x".into(), width: 64, height: 48, fps: 30, noise: 50 };
+        let options =
+            crate::picture::Options { name: "x".into(), width: 64, height: 48, fps: 30, noise: 50 };
         let now = media::ClockPair { mono: media::Mono::default(), wall: media::Wall::default() };
         crate::jpeg::encode(crate::picture::Picture::new(&options).draw(now), 80).unwrap().to_vec()
     }
 
     fn without_tables(file: &[u8]) -> Vec<u8> {
-        let tables: Vec<_> = Segments { file, at: 2 }.filter(|(m, _)| *m == TABLES).map(|(_, range)| range).collect();
+        let tables: Vec<_> = Segments { file, at: 2 }
+            .filter(|(m, _)| *m == TABLES)
+            .map(|(_, range)| range)
+            .collect();
         assert!(!tables.is_empty());
-        let bytes = file.iter().enumerate().filter(|(i, _)| !tables.iter().any(|range| range.contains(i)));
+        let bytes =
+            file.iter().enumerate().filter(|(i, _)| !tables.iter().any(|range| range.contains(i)));
         bytes.map(|(_, byte)| *byte).collect()
     }
 
@@ -75,7 +88,10 @@ mod tests {
         let stripped = without_tables(&whole);
         let mended = with_tables(&stripped);
         // Four tables with 28 and 178 bytes of content, as annex K.3 has them.
-        assert_eq!((standard().len(), mended.len()), (4 * (2 + 2 + 1 + 16) + 2 * 12 + 2 * 162, whole.len()));
+        assert_eq!(
+            (standard().len(), mended.len()),
+            (4 * (2 + 2 + 1 + 16) + 2 * 12 + 2 * 162, whole.len())
+        );
         let mut picture = crate::picture::I420::new(64, 48);
         crate::raw::decode(&mended, &mut picture).unwrap();
         let mut before = crate::picture::I420::new(64, 48);

@@ -32,7 +32,8 @@ pub(crate) enum Fault {
 pub(crate) fn run(link: &mut Link, job: &TestPicture) -> Result<(), Fault> {
     let TestPicture { fps, gop, bitrate, noise, .. } = *job;
     let (width, height) = (job.width.into(), job.height.into());
-    let picture = Picture::new(&picture::Options { name: job.name.clone(), width, height, fps, noise });
+    let picture =
+        Picture::new(&picture::Options { name: job.name.clone(), width, height, fps, noise });
     draw(link, picture, encoder::Options { fps, gop, bitrate })
 }
 
@@ -52,13 +53,16 @@ fn draw(link: &mut Link, picture: impl Draw, options: encoder::Options) -> Resul
                 ToWorker::Stop => return Ok(()),
                 ToWorker::ForceKeyframe => work.encoder.force_keyframe(),
                 ToWorker::SetBitrate(bps) => work.encoder.set_bitrate(bps)?,
-                ToWorker::Start(_) | ToWorker::Want(_) | ToWorker::Decode(_) | ToWorker::SetControls { .. } => {}
+                ToWorker::Start(_)
+                | ToWorker::Want(_)
+                | ToWorker::Decode(_)
+                | ToWorker::SetControls { .. } => {}
             }
         }
         let now = clock::now();
         if link.is_busy() {
-            // What cannot be sent is not made: a frame that waits is an old frame, and one that is thrown away after encoding
-            // would be missed by all that follow it.
+            // What cannot be sent is not made: a frame that waits is an old frame, and one that is
+            // thrown away after encoding would be missed by all that follow it.
             work.pacer.skip(now.mono);
             continue;
         }
@@ -83,7 +87,14 @@ impl<P: Draw> Work<P> {
         let fps = options.fps;
         let encoder = Encoder::new(options)?;
         let start = clock::mono();
-        Ok(Self { start, pacer: Pacer::new(start, fps), picture, encoder, report: Report::new(start), sets: None })
+        Ok(Self {
+            start,
+            pacer: Pacer::new(start, fps),
+            picture,
+            encoder,
+            report: Report::new(start),
+            sets: None,
+        })
     }
 
     /// One frame, captured `now`.
@@ -94,10 +105,19 @@ impl<P: Draw> Work<P> {
         let Some(coded) = self.encoder.encode(canvas, age)? else { return Ok(()) };
         let encoded = clock::mono();
         self.announce(link, &coded)?;
-        let pts = rescale(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX), 1_000_000_000, TIMESCALE);
+        let pts =
+            rescale(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX), 1_000_000_000, TIMESCALE);
         self.report.frame(now.mono, drawn, encoded, &coded.payload);
         let Coded { key, payload } = coded;
-        Ok(link.send(&ToServer::Frame(Frame { track: TRACK, pts, key, captured: now.mono, sensed: true, encoded, payload }))?)
+        Ok(link.send(&ToServer::Frame(Frame {
+            track: TRACK,
+            pts,
+            key,
+            captured: now.mono,
+            sensed: true,
+            encoded,
+            payload,
+        }))?)
     }
 
     /// Tells the server what a keyframe's stream consists of, if that has changed.
@@ -109,7 +129,8 @@ impl<P: Draw> Work<P> {
         if self.sets.as_ref().is_some_and(|known| known.sps == sps && known.pps == pps) {
             return Ok(());
         }
-        let sets = h264::ParameterSets::parse(sps.clone(), pps.clone()).map_err(|_| Fault::ParameterSets)?;
+        let sets = h264::ParameterSets::parse(sps.clone(), pps.clone())
+            .map_err(|_| Fault::ParameterSets)?;
         let sets = self.sets.insert(Arc::new(sets)).clone();
         Ok(link.send(&ToServer::Tracks(Catalog::new([(Codec::H264(Some(sets)), TIMESCALE)])))?)
     }

@@ -1,5 +1,9 @@
 //! Worker processes as the server sees them: this binary executes itself as the worker.
-#![allow(clippy::unwrap_used, clippy::print_stdout, reason = "this is a test, although it has a main function")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::print_stdout,
+    reason = "this is a test, although it has a main function"
+)]
 
 use bytes::Buf;
 use nix::{
@@ -9,7 +13,9 @@ use nix::{
     sys::socket::{AddressFamily, SockFlag, SockType, socket},
     unistd::Pid,
 };
-use proto::ipc::{Coded, Frame, Incoming, Job, Outgoing, Picture, TestPicture, ToServer, ToWorker, Want};
+use proto::ipc::{
+    Coded, Frame, Incoming, Job, Outgoing, Picture, TestPicture, ToServer, ToWorker, Want,
+};
 use std::{
     io::{BufRead, BufReader, IsTerminal, Read, Write},
     os::{fd::OwnedFd, unix::net::UnixStream},
@@ -35,7 +41,10 @@ fn main() -> ExitCode {
         ("the_sandbox_holds", the_sandbox_holds),
         ("the_end_of_the_socket_ends_the_worker", the_end_of_the_socket_ends_the_worker),
         ("a_killed_server_takes_its_worker_with_it", a_killed_server_takes_its_worker_with_it),
-        ("nothing_is_inherited_but_the_standard_streams", nothing_is_inherited_but_the_standard_streams),
+        (
+            "nothing_is_inherited_but_the_standard_streams",
+            nothing_is_inherited_but_the_standard_streams,
+        ),
         ("a_fault_is_told_in_words", a_fault_is_told_in_words),
         ("started_by_hand_it_says_so", started_by_hand_it_says_so),
     ];
@@ -131,7 +140,15 @@ impl Drop for Worker {
 }
 
 fn job() -> TestPicture {
-    TestPicture { name: "desk".into(), width: 320, height: 180, fps: 30, gop: 1000, bitrate: 500_000, noise: 0 }
+    TestPicture {
+        name: "desk".into(),
+        width: 320,
+        height: 180,
+        fps: 30,
+        gop: 1000,
+        bitrate: 500_000,
+        noise: 0,
+    }
 }
 
 fn frames_flow_and_wishes_are_heard() {
@@ -151,8 +168,8 @@ fn frames_flow_and_wishes_are_heard() {
     worker.tell(&ToWorker::ForceKeyframe);
     worker.tell(&ToWorker::SetBitrate(200_000));
     assert!((0..30).any(|_| worker.frame().key), "a keyframe on demand");
-    let progress =
-        std::iter::repeat_with(|| worker.hear()).find_map(|m| if let ToServer::Heartbeat(p) = m { Some(p) } else { None });
+    let progress = std::iter::repeat_with(|| worker.hear())
+        .find_map(|m| if let ToServer::Heartbeat(p) = m { Some(p) } else { None });
     assert!(progress.is_some_and(|p| p.frames > 0 && p.newest.is_some()));
     worker.tell(&ToWorker::Stop);
     assert_eq!(worker.exit().code(), Some(0));
@@ -162,7 +179,12 @@ fn pictures_are_made_of_the_newest_frame_for_whoever_wants_some() {
     let mut camera = Worker::start(job());
     let mut worker = Worker::begin(Job::Pictures { name: "desk".into() });
     let want = |id, width, quality, interval_us| Want { id, width, quality, interval_us };
-    worker.tell(&ToWorker::Want(vec![want(1, 0, 80, 0), want(2, 160, 80, 0), want(3, 160, 20, 0), want(4, 0, 50, 60_000_000)]));
+    worker.tell(&ToWorker::Want(vec![
+        want(1, 0, 80, 0),
+        want(2, 160, 80, 0),
+        want(3, 160, 20, 0),
+        want(4, 0, 50, 60_000_000),
+    ]));
     let mut feed = |worker: &mut Worker, show| {
         let Frame { pts, key, captured, encoded: received, payload, .. } = camera.frame();
         worker.tell(&ToWorker::Decode(Coded { pts, key, show, captured, received, payload }));
@@ -174,13 +196,23 @@ fn pictures_are_made_of_the_newest_frame_for_whoever_wants_some() {
     let newest = feed(&mut worker, true);
     let pictures: Vec<_> = (0..4).map(|_| worker.picture()).collect();
     assert!(pictures.iter().all(|p| p.captured == newest), "of the newest only");
-    assert!(pictures.iter().all(|p| p.captured <= p.received && p.received <= p.decoded && p.decoded <= p.encoded));
+    assert!(
+        pictures
+            .iter()
+            .all(|p| p.captured <= p.received && p.received <= p.decoded && p.decoded <= p.encoded)
+    );
     let of = |id| pictures.iter().find(|p| p.want == id).unwrap();
-    assert_eq!([1, 2, 3, 4].map(|id| (of(id).width, of(id).height)), [(320, 180), (160, 90), (160, 90), (320, 180)]);
+    assert_eq!(
+        [1, 2, 3, 4].map(|id| (of(id).width, of(id).height)),
+        [(320, 180), (160, 90), (160, 90), (320, 180)]
+    );
     assert!(of(3).jpeg.len() < of(2).jpeg.len() && of(2).jpeg.starts_with(&[0xff, 0xd8]));
     let next = feed(&mut worker, true);
     let pictures: Vec<_> = (0..3).map(|_| worker.picture()).collect();
-    assert!(pictures.iter().all(|p| p.captured == next && p.want != 4), "one a minute was enough for the fourth");
+    assert!(
+        pictures.iter().all(|p| p.captured == next && p.want != 4),
+        "one a minute was enough for the fourth"
+    );
     // Who comes later gets the picture that is there.
     worker.tell(&ToWorker::Want(vec![want(9, 64, 80, 0)]));
     let held = worker.picture();
@@ -235,13 +267,22 @@ fn probe() -> ExitCode {
     let ended = |r: Result<(), Errno>| r.map_or_else(|e| e.to_string(), |()| "possible".to_owned());
     let of_io = |e: std::io::Error| Errno::from_raw(e.raw_os_error().unwrap_or(0));
     println!("open {}", ended(std::fs::File::open("/etc/passwd").map(drop).map_err(of_io)));
-    println!("create {}", ended(std::fs::File::create("/tmp/neverblink-probe").map(drop).map_err(of_io)));
+    println!(
+        "create {}",
+        ended(std::fs::File::create("/tmp/neverblink-probe").map(drop).map_err(of_io))
+    );
     println!("exec {}", ended(Command::new("/bin/true").status().map(drop).map_err(of_io)));
-    println!("socket {}", ended(socket(AddressFamily::Inet, SockType::Datagram, SockFlag::empty(), None).map(drop)));
+    println!(
+        "socket {}",
+        ended(socket(AddressFamily::Inet, SockType::Datagram, SockFlag::empty(), None).map(drop))
+    );
     // Asks the terminal, or what is there in its place.
     println!("terminal {} {}", std::io::stderr().is_terminal(), std::io::Error::last_os_error());
     println!("signal {}", ended(kill(nix::unistd::getppid(), None)));
-    println!("dump {:?}", nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_CORE).ok().map(|l| l.1));
+    println!(
+        "dump {:?}",
+        nix::sys::resource::getrlimit(nix::sys::resource::Resource::RLIMIT_CORE).ok().map(|l| l.1)
+    );
     ExitCode::SUCCESS
 }
 
@@ -261,12 +302,16 @@ fn the_sandbox_holds() {
         };
         for what in tried {
             let line = text.lines().find(|line| line.starts_with(what)).unwrap();
-            assert!(line.contains("EPERM") || line.contains("os error 1)") || line.contains("EACCES"), "{role}: {line}");
+            assert!(
+                line.contains("EPERM") || line.contains("os error 1)") || line.contains("EACCES"),
+                "{role}: {line}"
+            );
         }
     }
 }
 
-/// Plays a server: starts a worker, and a bystander that keeps the worker's socket open, and then just lives.
+/// Plays a server: starts a worker, and a bystander that keeps the worker's socket open, and then
+/// just lives.
 #[expect(clippy::zombie_processes, reason = "this process is killed before its children end")]
 fn doomed_server() -> ExitCode {
     let (ours, theirs) = UnixStream::pair().unwrap();
@@ -275,7 +320,12 @@ fn doomed_server() -> ExitCode {
     out.push(&ToWorker::Start(Job::TestPicture(job()))).unwrap();
     (&ours).write_all(&out.copy_to_bytes(out.remaining())).unwrap();
     (&ours).read_exact(&mut [0; 1000]).unwrap();
-    let bystander = Command::new("sleep").arg("60").stdin(OwnedFd::from(ours)).stdout(Stdio::null()).spawn().unwrap();
+    let bystander = Command::new("sleep")
+        .arg("60")
+        .stdin(OwnedFd::from(ours))
+        .stdout(Stdio::null())
+        .spawn()
+        .unwrap();
     println!("{} {}", worker.id(), bystander.id());
     std::thread::sleep(Duration::from_secs(60));
     ExitCode::FAILURE
@@ -304,5 +354,7 @@ fn a_killed_server_takes_its_worker_with_it() {
 /// True for a zombie too: whoever adopts it may be slow to bury it.
 fn is_gone(pid: Pid) -> bool {
     let stat = std::fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-    stat.rsplit(')').next().is_none_or(|rest| rest.trim_start().is_empty() || rest.trim_start().starts_with('Z'))
+    stat.rsplit(')')
+        .next()
+        .is_none_or(|rest| rest.trim_start().is_empty() || rest.trim_start().starts_with('Z'))
 }

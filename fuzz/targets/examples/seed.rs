@@ -1,4 +1,5 @@
-//! Writes the first inputs of the corpora, from what real peers say: `cargo run -p neverblink-fuzz-targets --example seed`.
+//! Writes the first inputs of the corpora, from what real peers say: `cargo run -p
+//! neverblink-fuzz-targets --example seed`.
 
 use bytes::Bytes;
 use media::bits::split_annex_b;
@@ -28,7 +29,8 @@ fn main() -> io::Result<()> {
     }
     for name in ["h264", "h265"] {
         let stream = Bytes::from(fs::read(data.join(format!("{name}.coded")))?);
-        for (i, unit) in split_annex_b(&stream).filter(|unit| unit.len() < 200).take(4).enumerate() {
+        for (i, unit) in split_annex_b(&stream).filter(|unit| unit.len() < 200).take(4).enumerate()
+        {
             save("parameters", &format!("{name}-{i}"), &unit)?;
         }
         save("parameters", &format!("{name}-stream"), &stream[..stream.len().min(700)])?;
@@ -50,35 +52,78 @@ fn main() -> io::Result<()> {
 
 /// What browsers send to the WebRTC port, as `target/name`.
 fn webrtc() -> Vec<(&'static str, Vec<u8>)> {
-    let check =
-        [&[0, 1, 0, 20, 0x21, 0x12, 0xa4, 0x42][..], &[7; 12], &[0, 6, 0, 11], b"ours:theirs", &[0, 0x80, 0x29, 0, 0]].concat();
-    let named =
-        [&[0, 1, 0, 28, 0x21, 0x12, 0xa4, 0x42][..], &[7; 12], &[0x80, 0x22, 0, 3], b"x.y\0", &[0, 6, 0, 9], b"abcd:efgh\0\0\0"];
-    let report: &[u8] =
-        &[0x81, 201, 0, 7, 0, 0, 0, 1, 0, 0, 0, 9, 25, 0xff, 0xff, 0xfe, 0, 1, 0, 7, 0, 0, 0, 77, 1, 2, 3, 4, 0, 0, 9, 9];
+    let check = [
+        &[0, 1, 0, 20, 0x21, 0x12, 0xa4, 0x42][..],
+        &[7; 12],
+        &[0, 6, 0, 11],
+        b"ours:theirs",
+        &[0, 0x80, 0x29, 0, 0],
+    ]
+    .concat();
+    let named = [
+        &[0, 1, 0, 28, 0x21, 0x12, 0xa4, 0x42][..],
+        &[7; 12],
+        &[0x80, 0x22, 0, 3],
+        b"x.y\0",
+        &[0, 6, 0, 9],
+        b"abcd:efgh\0\0\0",
+    ];
+    let report: &[u8] = &[
+        0x81, 201, 0, 7, 0, 0, 0, 1, 0, 0, 0, 9, 25, 0xff, 0xff, 0xfe, 0, 1, 0, 7, 0, 0, 0, 77, 1,
+        2, 3, 4, 0, 0, 9, 9,
+    ];
     let names: &[u8] = &[0x81, 202, 0, 2, 0, 0, 0, 1, 1, 1, b'x', 0];
     let clock: &[u8] = &[0x80, 207, 0, 4, 0, 0, 0, 1, 4, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8];
-    let answer: &[u8] = &[0x80, 207, 0, 5, 0, 0, 0, 1, 5, 0, 0, 3, 0, 0, 0, 9, 3, 4, 5, 6, 0, 0, 9, 9];
+    let answer: &[u8] =
+        &[0x80, 207, 0, 5, 0, 0, 0, 1, 5, 0, 0, 3, 0, 0, 0, 9, 3, 4, 5, 6, 0, 0, 9, 9];
     let nack: &[u8] = &[0x81, 205, 0, 3, 0, 0, 0, 1, 0, 0, 0, 9, 0xff, 0xfe, 0x80, 5];
     let pli: &[u8] = &[0x81, 206, 0, 2, 0, 0, 0, 1, 0, 0, 0, 9];
     let fir: &[u8] = &[0x84, 206, 0, 4, 0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9, 200, 0, 0, 0];
-    let remb: &[u8] = &[0x8f, 206, 0, 5, 0, 0, 0, 1, 0, 0, 0, 0, b'R', b'E', b'M', b'B', 1, 0x13, 0x24, 0x9f, 0, 0, 0, 9];
-    let wide: &[u8] = &[0x8f, 205, 0, 5, 0, 0, 0, 1, 0, 0, 0, 9, 0, 1, 0, 2, 0, 0, 1, 0, 0x20, 2, 4, 4];
+    let remb: &[u8] = &[
+        0x8f, 206, 0, 5, 0, 0, 0, 1, 0, 0, 0, 0, b'R', b'E', b'M', b'B', 1, 0x13, 0x24, 0x9f, 0, 0,
+        0, 9,
+    ];
+    let wide: &[u8] =
+        &[0x8f, 205, 0, 5, 0, 0, 0, 1, 0, 0, 0, 9, 0, 1, 0, 2, 0, 0, 1, 0, 0x20, 2, 4, 4];
     let bye: &[u8] = &[0xa1, 203, 0, 2, 0, 0, 0, 1, 0, 0, 0, 4];
     let talk = |head: u8| {
-        let rtp = [&[0, 0, 0, 7][..], b"picture", &[1, 5, 0x3f, 0xf0, 3], b"two", &[1, 5, 0x3f, 0xf0, 1, 9]].concat();
-        [&[head][..], &rtp, &[2, 8], b"feedback", &[3, 0, 3, 2, 4, 1, 0, 77, 5, 0, 20, 6, 20], &[0x80; 20], &[7, 20], &[0x80; 20]]
-            .concat()
+        let rtp = [
+            &[0, 0, 0, 7][..],
+            b"picture",
+            &[1, 5, 0x3f, 0xf0, 3],
+            b"two",
+            &[1, 5, 0x3f, 0xf0, 1, 9],
+        ]
+        .concat();
+        [
+            &[head][..],
+            &rtp,
+            &[2, 8],
+            b"feedback",
+            &[3, 0, 3, 2, 4, 1, 0, 77, 5, 0, 20, 6, 20],
+            &[0x80; 20],
+            &[7, 20],
+            &[0x80; 20],
+        ]
+        .concat()
     };
     let met: &[u8] = &[0x08, 5, 1];
     let hands_shaken: &[u8] = &[1, 1, 1, 4, 1, 1, 1, 1, 4, 1, 1, 4];
     let spoken: &[u8] = &[7, 4, 1, 2, 3, 4, 15, 4, 1, 2, 3, 4];
-    let noise: &[u8] = &[6, 0, 15, 22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 1, 1, 14, 0, 1, 0x80, 6, 0, 1, 21];
+    let noise: &[u8] =
+        &[6, 0, 15, 22, 254, 253, 0, 0, 0, 0, 0, 0, 0, 9, 0, 2, 1, 1, 14, 0, 1, 0x80, 6, 0, 1, 21];
     let again: &[u8] = &[0x28, 0x48, 4, 0, 0x24, 0, 0, 0xd8, 4, 0x80, 0x22, 0, 0, 5, 250];
     vec![
         ("session/clean", [met, hands_shaken, spoken, &[23, 0, 1]].concat()),
-        ("session/lossy", [met, &[2, 4, 5, 50], hands_shaken, &[5, 50], hands_shaken, again, spoken, &[39, 0]].concat()),
-        ("session/changed", [met, &[11, 0, 90, 9, 3, 1, 1], hands_shaken, noise, spoken, again, noise].concat()),
+        (
+            "session/lossy",
+            [met, &[2, 4, 5, 50], hands_shaken, &[5, 50], hands_shaken, again, spoken, &[39, 0]]
+                .concat(),
+        ),
+        (
+            "session/changed",
+            [met, &[11, 0, 90, 9, 3, 1, 1], hands_shaken, noise, spoken, again, noise].concat(),
+        ),
         ("stun/check", check),
         ("stun/named", named.concat()),
         ("stun/other", vec![0x16, 0xfe, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 5, 1, 0, 0, 0, 0]),
@@ -113,7 +158,10 @@ fn operations(head: u8, packets: &[(bool, Bytes)], lossy: bool) -> Vec<u8> {
             out.extend(bytes);
             continue;
         };
-        let step = packet.timestamp.wrapping_sub(timestamp.replace(packet.timestamp).unwrap_or(packet.timestamp)) >> 4;
+        let step = packet
+            .timestamp
+            .wrapping_sub(timestamp.replace(packet.timestamp).unwrap_or(packet.timestamp))
+            >> 4;
         let skip = lossy && i % 5 == 3;
         out.push(2 | u8::from(packet.marker) << 3 | u8::from(skip) << 4 | u8::from(step > 0) << 5);
         out.extend(skip.then_some([0, 2]).into_iter().flatten());
@@ -126,12 +174,18 @@ fn operations(head: u8, packets: &[(bool, Bytes)], lossy: bool) -> Vec<u8> {
     out
 }
 
-/// Two seconds of frames of twelve packets over a link that takes `each` ticks of 250 µs a packet, in the language of the
-/// `congestion` target.
+/// Two seconds of frames of twelve packets over a link that takes `each` ticks of 250 µs a packet,
+/// in the language of the `congestion` target.
 fn link(each: i64) -> Vec<u8> {
     let (mut out, mut free) = (Vec::new(), 0);
     for frame in 0..60u16 {
-        out.extend([3 | u8::from(frame % 30 == 0) << 2 | u8::from(frame % 2 == 1) << 3, 0x20, 0, 0, 0]);
+        out.extend([
+            3 | u8::from(frame % 30 == 0) << 2 | u8::from(frame % 2 == 1) << 3,
+            0x20,
+            0,
+            0,
+            0,
+        ]);
         out.extend([60 << 2, 12, 2, 33]);
         let now = i64::from(frame) * 132;
         let mut arrive = |i: i64| {
@@ -150,7 +204,9 @@ fn link(each: i64) -> Vec<u8> {
 
 /// Each message of a client as one piece, in the language of the `rtsp` target.
 fn said(messages: &[&str]) -> Vec<u8> {
-    let piece = |message: &&str| [&[1][..], &(message.len() as u16).to_be_bytes(), message.as_bytes()].concat();
+    let piece = |message: &&str| {
+        [&[1][..], &(message.len() as u16).to_be_bytes(), message.as_bytes()].concat()
+    };
     messages.iter().flat_map(piece).collect()
 }
 
@@ -188,6 +244,8 @@ const DIALOGUES: [(&str, &[&str]); 4] = [
     ("garbage", &["GET / HTTP/1.1\r\nHost: h\r\n\r\n", "$\x07\x01\x00", "PLAY\r\n\r\n"]),
     (
         "credentials",
-        &["DESCRIBE rtsp://u:p@h/front/sd?x=1 RTSP/1.0\r\nCSeq: 1\r\nRequire: x\r\nSession: nope;timeout=60\r\n\r\n"],
+        &[
+            "DESCRIBE rtsp://u:p@h/front/sd?x=1 RTSP/1.0\r\nCSeq: 1\r\nRequire: x\r\nSession: nope;timeout=60\r\n\r\n",
+        ],
     ),
 ];

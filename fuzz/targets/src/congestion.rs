@@ -10,12 +10,15 @@ use std::time::Duration;
 
 /// Operations are the low two bits of a byte each:
 /// - 0 packets are sent: as many as the next byte says, of 8 bytes times the other bits
-/// - 1 a feedback message, without its header and SSRCs, behind one byte of length; bit 2: a whole compound instead
+/// - 1 a feedback message, without its header and SSRCs, behind one byte of length; bit 2: a whole
+///   compound instead
 /// - 2 time passes: as many ms as the next byte says, times eight if bit 2 is set
-/// - 3 a frame: bit 2 key, bit 3 disposable, bit 4 catching up, then its size and its age in two bytes each
+/// - 3 a frame: bit 2 key, bit 3 disposable, bit 4 catching up, then its size and its age in two
+///   bytes each
 ///
 /// # Panics
-/// If feedback that was read is not the same after writing and reading it, or a frame is sent that needs one which was not.
+/// If feedback that was read is not the same after writing and reading it, or a frame is sent that
+/// needs one which was not.
 pub fn congestion(data: &[u8]) {
     let mut input = Input(data);
     let now = Mono::from_nanos(50_000_000_000);
@@ -53,7 +56,10 @@ impl Viewer {
             0 => (0..input.byte()?).for_each(|_| self.send(usize::from(op >> 2) * 8)),
             1 if op & 4 == 0 => self.feedback(&message(input.short()?)),
             1 => self.feedback(input.short()?),
-            2 => self.now = self.now + Duration::from_millis(u64::from(input.byte()?) << (3 * (op >> 2 & 1))),
+            2 => {
+                self.now = self.now
+                    + Duration::from_millis(u64::from(input.byte()?) << (3 * (op >> 2 & 1)))
+            }
             _ => self.frame(op, input.word()?, input.word()?),
         }
         Some(())
@@ -96,8 +102,10 @@ impl Viewer {
         assert!(self.link.pace(self.now).is_none_or(|rate| rate >= 32_000));
         assert!((0.0..=1.0).contains(&self.link.loss()));
         assert!(self.link.queue(self.now) <= Duration::from_secs(1 << 31));
-        let condition = Condition { carries: self.link.estimate(), skipping: self.gate.is_skipping(self.now) };
-        let wanted = self.ladder.update(self.now, condition, &[Some(2_500_000), None, Some(800_000)]);
+        let condition =
+            Condition { carries: self.link.estimate(), skipping: self.gate.is_skipping(self.now) };
+        let wanted =
+            self.ladder.update(self.now, condition, &[Some(2_500_000), None, Some(800_000)]);
         assert!(wanted == 0 || wanted == 2);
         self.ladder.handle_moved(self.now, wanted);
     }
@@ -116,7 +124,8 @@ fn message(body: &[u8]) -> Vec<u8> {
 fn check_written(feedback: &Feedback<'_>) {
     let arrivals: Vec<_> = feedback.packets().map(|packet| packet.arrival).collect();
     assert_eq!(arrivals.len(), usize::from(feedback.packets));
-    let written = twcc::write(feedback.sender, feedback.media, feedback.count, feedback.base, &arrivals);
+    let written =
+        twcc::write(feedback.sender, feedback.media, feedback.count, feedback.base, &arrivals);
     let Some(bytes) = written else { return };
     let again = Feedback::parse(&bytes).unwrap_or_else(|e| panic!("{e}: {arrivals:?}"));
     assert_eq!(
@@ -124,7 +133,8 @@ fn check_written(feedback: &Feedback<'_>) {
         (feedback.sender, feedback.media, feedback.count, feedback.base)
     );
     // Its reference time may have rolled over.
-    let differs =
-        |(read, was): (twcc::Packet, &Option<i64>)| read.arrival.map(|at| at & 0xffff_ffff) != was.map(|at| at & 0xffff_ffff);
+    let differs = |(read, was): (twcc::Packet, &Option<i64>)| {
+        read.arrival.map(|at| at & 0xffff_ffff) != was.map(|at| at & 0xffff_ffff)
+    };
     assert!(!again.packets().zip(&arrivals).any(differs), "{arrivals:?}");
 }

@@ -40,14 +40,17 @@ pub fn mpegts(data: &[u8]) {
     assert!(taken <= data.len() + MOST_HELD);
 }
 
-/// Any other stream in pieces, as a command writes it. The first byte says which, the lowest bit of each piece's length whether a
-/// pause follows.
+/// Any other stream in pieces, as a command writes it. The first byte says which, the lowest bit of
+/// each piece's length whether a pause follows.
 ///
 /// # Panics
 /// If more comes out than went in, or something that was not announced.
 pub fn containers(data: &[u8]) {
     let mut input = Input(data);
-    let Some(format) = input.byte().map(|kind| Format::ALL[usize::from(kind) % Format::ALL.len()]) else { return };
+    let Some(format) = input.byte().map(|kind| Format::ALL[usize::from(kind) % Format::ALL.len()])
+    else {
+        return;
+    };
     let Some(mut demuxer) = format.demuxer() else { return };
     let (mut taken, mut tracks, mut now) = (0, 0, 0);
     while let Some(length) = input.byte() {

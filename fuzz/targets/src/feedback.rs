@@ -23,7 +23,11 @@ fn check(data: &[u8], item: Feedback<'_>) {
         Feedback::Report { from, block } => {
             let written = rtcp::write_receiver_report(from, Some(&block), "");
             assert_eq!(feedback::read(&written).next(), Some(item));
-            assert!(block.round_trip(media::Wall::from_micros(0)).is_none_or(|trip| trip.as_secs() < 1 << 15));
+            assert!(
+                block
+                    .round_trip(media::Wall::from_micros(0))
+                    .is_none_or(|trip| trip.as_secs() < 1 << 15)
+            );
         }
         Feedback::Dlrr(answer) => {
             let mut written = Vec::new();

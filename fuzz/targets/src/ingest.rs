@@ -20,13 +20,15 @@ const AUDIO: u8 = 111;
 const RTX: u8 = 97;
 const CAPTURE: u8 = 2;
 const SEQUENCE: u8 = 3;
-/// What is told in answer to one operation, at most: one message about each kind of thing, and of arrivals a few.
+/// What is told in answer to one operation, at most: one message about each kind of thing, and of
+/// arrivals a few.
 const MOST_FEEDBACK: usize = 200;
 
 /// Operations, the low three bits of a byte each:
-/// - 0, 1 a packet of the picture in sequence, 2 of the sound. Bit 3: marker. Bit 4: two bytes by which the sequence number moves instead
-///   of one. Bit 5: two bytes by which the timestamp moves; bit 6: another source. Bit 7: two bytes by which the number among all packets
-///   moves. Then the payload behind one byte of length
+/// - 0, 1 a packet of the picture in sequence, 2 of the sound. Bit 3: marker. Bit 4: two bytes by
+///   which the sequence number moves instead of one. Bit 5: two bytes by which the timestamp moves;
+///   bit 6: another source. Bit 7: two bytes by which the number among all packets moves. Then the
+///   payload behind one byte of length
 /// - 3 a repair: two bytes say of which number, then the payload behind one byte of length
 /// - 4 anything on the RTP flow, 5 anything on the RTCP flow, behind two bytes of length
 /// - 6 time passes, as many ms as the next byte says. Bit 3: a round trip of as many ms is known
@@ -42,10 +44,17 @@ pub fn ingest(data: &[u8]) {
         nack: payload_type == VIDEO,
         pli: true,
     };
-    let lanes = vec![lane(VIDEO, 90_000, Codec::H264(None)), lane(AUDIO, 48_000, Codec::Opus { channels: 2 })];
+    let lanes = vec![
+        lane(VIDEO, 90_000, Codec::H264(None)),
+        lane(AUDIO, 48_000, Codec::Opus { channels: 2 }),
+    ];
     let numbers = Numbers { transport_sequence: Some(SEQUENCE), capture_time: Some(CAPTURE) };
-    let mut publisher =
-        Publisher { ingest: Ingest::new(now, lanes, numbers, 1, "fuzz"), now, tracks: [(65_500, 0), (9, 7)], among_all: 65_000 };
+    let mut publisher = Publisher {
+        ingest: Ingest::new(now, lanes, numbers, 1, "fuzz"),
+        now,
+        tracks: [(65_500, 0), (9, 7)],
+        among_all: 65_000,
+    };
     let mut input = Input(data);
     while let Some(op) = input.byte() {
         if publisher.operate(op, &mut input).is_none() {
@@ -72,7 +81,13 @@ impl Publisher {
             0..=2 => self.packet(op, input)?,
             3 => {
                 let (of, payload) = (input.word()?, input.short()?);
-                let header = Header { payload_type: RTX, marker: true, sequence: of, timestamp: self.tracks[0].1, ssrc: 99 };
+                let header = Header {
+                    payload_type: RTX,
+                    marker: true,
+                    sequence: of,
+                    timestamp: self.tracks[0].1,
+                    ssrc: 99,
+                };
                 let mut out = Vec::new();
                 write_repair(&mut out, header, of, &ids(), &Extensions::default(), &[payload]);
                 self.ingest.handle_rtp(&clocks, &out);
@@ -87,8 +102,13 @@ impl Publisher {
                 self.pass(time);
             }
             _ if op & 8 != 0 => {
-                let report =
-                    SenderReport { ssrc: 5, ntp: clocks.wall.to_ntp(), timestamp: self.tracks[0].1, packets: 1, octets: 1 };
+                let report = SenderReport {
+                    ssrc: 5,
+                    ntp: clocks.wall.to_ntp(),
+                    timestamp: self.tracks[0].1,
+                    packets: 1,
+                    octets: 1,
+                };
                 self.ingest.handle_rtcp(&clocks, &write_sender_report(&report, "fuzz"));
             }
             _ => self.ingest.want_keyframe(),
@@ -110,7 +130,8 @@ impl Publisher {
             timestamp: *timestamp,
             ssrc: 5 + u32::from(sound) + u32::from(op & 64),
         };
-        self.among_all = self.among_all.wrapping_add(if op & 128 == 0 { 1 } else { input.word()? });
+        self.among_all =
+            self.among_all.wrapping_add(if op & 128 == 0 { 1 } else { input.word()? });
         let extensions = Extensions {
             transport_sequence: Some(self.among_all),
             capture_time: Some(self.clocks().wall),
@@ -139,7 +160,8 @@ impl Publisher {
                 assert!(!unit.payload.is_empty() && usize::from(unit.track.0) == track);
             }
         }
-        let told = std::iter::from_fn(|| self.ingest.poll_feedback(self.now)).take(MOST_FEEDBACK + 1);
+        let told =
+            std::iter::from_fn(|| self.ingest.poll_feedback(self.now)).take(MOST_FEEDBACK + 1);
         let told = told.map(|feedback| {
             assert_eq!(feedback.len() % 4, 0);
             read(&feedback).count()

@@ -1,7 +1,7 @@
 #![forbid(unsafe_code)]
-//! What the fuzzers run: one function a target, each of which takes bytes, makes a sequence of operations of them, and panics
-//! where a promise is broken. `fuzz/fuzz_targets` hands them to libFuzzer; `tests/replay.rs` calls them with the committed
-//! corpora on every test run.
+//! What the fuzzers run: one function a target, each of which takes bytes, makes a sequence of
+//! operations of them, and panics where a promise is broken. `fuzz/fuzz_targets` hands them to
+//! libFuzzer; `tests/replay.rs` calls them with the committed corpora on every test run.
 
 mod congestion;
 mod containers;

@@ -23,11 +23,18 @@ pub fn parameters(data: &[u8]) {
         assert!(sets.video.width > 0 && sets.video.height > 0);
     }
     if let Some(config) = AudioSpecificConfig::parse(data) {
-        assert!(config.core_rate > 0 && config.rate > 0 && config.channels > 0 && config.frame_ticks(48_000) >= 0);
+        assert!(
+            config.core_rate > 0
+                && config.rate > 0
+                && config.channels > 0
+                && config.frame_ticks(48_000) >= 0
+        );
     }
     let units: Vec<_> = bits::split_annex_b(&whole).collect();
     for unit in &units {
-        assert!(!unit.is_empty() && unit.last() != Some(&0) && !unit.windows(3).any(|w| w == [0, 0, 1]));
+        assert!(
+            !unit.is_empty() && unit.last() != Some(&0) && !unit.windows(3).any(|w| w == [0, 0, 1])
+        );
         assert!(bits::rbsp(unit, 1).len() <= unit.len());
     }
     h264::is_key(&units);

@@ -5,8 +5,9 @@ use media::Mono;
 use proto::rtsp::{Answer, Ask, Event, Options, Refusal, Server, StatusCode, StreamInfo};
 use std::time::Duration;
 
-/// Operations are the low two bits of a byte each: 0, 1 bytes from the client behind one or two bytes of length, 2 as many half
-/// seconds pass as the next byte says, 3 a sign of life. The other bits decide how questions are answered.
+/// Operations are the low two bits of a byte each: 0, 1 bytes from the client behind one or two
+/// bytes of length, 2 as many half seconds pass as the next byte says, 3 a sign of life. The other
+/// bits decide how questions are answered.
 ///
 /// # Panics
 /// If a promise of [`Server`] is broken.
@@ -73,11 +74,17 @@ fn answer(ask: &Ask, will: u8) -> Answer {
     }
     match (ask, will & 8 != 0) {
         (Ask::Describe, false) => Answer::Description("v=0\r\n".into()),
-        (Ask::Announce(_), false) => Answer::Announced((0..will >> 4).map(|i| format!("streamid={i}")).collect()),
-        (Ask::Setup { track, .. }, false) => {
-            Answer::Setup { track: track.unwrap_or(0), ssrc: Some(7), ports: (will & 16 != 0).then_some((5000, 5001)) }
+        (Ask::Announce(_), false) => {
+            Answer::Announced((0..will >> 4).map(|i| format!("streamid={i}")).collect())
         }
-        (Ask::Play, false) => Answer::Playing(vec![StreamInfo { track: 0, sequence: 1, timestamp: Some(2) }]),
+        (Ask::Setup { track, .. }, false) => Answer::Setup {
+            track: track.unwrap_or(0),
+            ssrc: Some(7),
+            ports: (will & 16 != 0).then_some((5000, 5001)),
+        },
+        (Ask::Play, false) => {
+            Answer::Playing(vec![StreamInfo { track: 0, sequence: 1, timestamp: Some(2) }])
+        }
         _ => Answer::Recording,
     }
 }

@@ -27,10 +27,14 @@ pub fn sdp(data: &[u8]) {
     if catalog.tracks.is_empty() {
         return;
     }
-    let again = sdp::parse_announce(described.as_bytes()).unwrap_or_else(|e| panic!("{e}\n{described}"));
+    let again =
+        sdp::parse_announce(described.as_bytes()).unwrap_or_else(|e| panic!("{e}\n{described}"));
     for (track, media) in catalog.tracks.iter().zip(again) {
         let Ok(format) = media.format else { panic!("{described}") };
-        assert_eq!((format.payload_type, format.clock_rate), (sdp::payload_type(track), track.timescale));
+        assert_eq!(
+            (format.payload_type, format.clock_rate),
+            (sdp::payload_type(track), track.timescale)
+        );
         assert_same(&format.codec, &track.codec);
     }
 }

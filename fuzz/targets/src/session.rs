@@ -1,11 +1,15 @@
-//! A whole WebRTC session on our side of the port, and a browser whose packets are lost, changed and mixed with inventions.
+//! A whole WebRTC session on our side of the port, and a browser whose packets are lost, changed
+//! and mixed with inventions.
 
 mod browser;
 mod stun;
 
 use crate::Input;
 use browser::Browser;
-use proto::webrtc::{Certificate, Credentials, Event, Handled, Output, Path, Remote, Session, SessionError, Transport};
+use proto::webrtc::{
+    Certificate, Credentials, Event, Handled, Output, Path, Remote, Session, SessionError,
+    Transport,
+};
 use std::{
     collections::VecDeque,
     net::{Ipv4Addr, SocketAddr},
@@ -20,19 +24,24 @@ const WAKES: usize = 20;
 /// A step of time.
 const STEP: Duration = Duration::from_millis(20);
 
-static CERTIFICATE: LazyLock<Certificate> = LazyLock::new(|| Certificate::generate().expect("random numbers"));
+static CERTIFICATE: LazyLock<Certificate> =
+    LazyLock::new(|| Certificate::generate().expect("random numbers"));
 
 /// Operations, the low three bits of a byte each:
-/// - 0 a STUN packet with the right password. Bit 3: it nominates. Bit 4: it comes from another address. Bit 5: it answers the
-///   session's own check. Bit 6: the attributes behind one byte of length are in it, bit 7: and those alone.
-/// - 1 the browser's next datagram arrives, 2 is lost, 3 arrives with a bit flipped (two bytes say which). Bit 3: it is not forgotten.
+/// - 0 a STUN packet with the right password. Bit 3: it nominates. Bit 4: it comes from another
+///   address. Bit 5: it answers the session's own check. Bit 6: the attributes behind one byte of
+///   length are in it, bit 7: and those alone.
+/// - 1 the browser's next datagram arrives, 2 is lost, 3 arrives with a bit flipped (two bytes say
+///   which). Bit 3: it is not forgotten.
 /// - 4 the browser hears all that was sent to it. Bit 3: nothing of it.
 /// - 5 time passes, 20 ms times the next byte
 /// - 6 anything, behind two bytes of length. Bit 3: from an address never heard of.
-/// - 7 feedback, encrypted, behind one byte of length. Bit 3: with a bit flipped. Bit 4: the browser says goodbye. Bit 5: we do.
+/// - 7 feedback, encrypted, behind one byte of length. Bit 3: with a bit flipped. Bit 4: the
+///   browser says goodbye. Bit 5: we do.
 ///
 /// # Panics
-/// If a session that has keys is ended by what has none, if it spins, or if feedback is not what was sent.
+/// If a session that has keys is ended by what has none, if it spins, or if feedback is not what
+/// was sent.
 pub fn session(data: &[u8]) {
     let mut input = Input(data);
     let mut talk = Talk::new();
@@ -61,16 +70,22 @@ struct Talk {
 
 fn path(other: bool) -> Path {
     let address = |port| SocketAddr::from((Ipv4Addr::LOCALHOST, port));
-    Path { transport: Transport::Udp, local: address(1000), remote: address(2000 + u16::from(other)) }
+    Path {
+        transport: Transport::Udp,
+        local: address(1000),
+        remote: address(2000 + u16::from(other)),
+    }
 }
 
 impl Talk {
     fn new() -> Self {
         let now = Instant::now();
         let browser = Browser::new(now);
-        let credentials = Credentials { ufrag: "them".into(), password: "their password, which is long".into() };
+        let credentials =
+            Credentials { ufrag: "them".into(), password: "their password, which is long".into() };
         let remote = Remote { credentials, fingerprint: browser.fingerprint() };
-        let session = Session::accept(now, &CERTIFICATE, &remote, &[(Transport::Udp, path(false).local)]);
+        let session =
+            Session::accept(now, &CERTIFICATE, &remote, &[(Transport::Udp, path(false).local)]);
         Self { now, session, browser, down: VecDeque::new(), asked: None, connected: false }
     }
 
@@ -84,12 +99,17 @@ impl Talk {
             }
             1..=3 => {
                 let place = if op & 7 == 3 { Some(input.word()?) } else { None };
-                let Some(mut datagram) = self.browser.next(bit(3)).filter(|_| op & 7 != 2) else { return Some(Ok(())) };
+                let Some(mut datagram) = self.browser.next(bit(3)).filter(|_| op & 7 != 2) else {
+                    return Some(Ok(()));
+                };
                 place.into_iter().for_each(|place| flip(&mut datagram, place));
                 Some(self.hear(path(false), datagram).map(drop))
             }
             4 => {
-                self.down.drain(..).filter(|_| !bit(3)).for_each(|datagram| self.browser.hear(self.now, &datagram));
+                self.down
+                    .drain(..)
+                    .filter(|_| !bit(3))
+                    .for_each(|datagram| self.browser.hear(self.now, &datagram));
                 Some(Ok(()))
             }
             5 => Some(self.pass(STEP * u32::from(input.byte()?))),
@@ -97,7 +117,11 @@ impl Talk {
                 let noise = input.long()?.to_vec();
                 Some(
                     self.hear(
-                        if bit(3) { Path { remote: ([192, 0, 2, 1], 1).into(), ..path(false) } } else { path(false) },
+                        if bit(3) {
+                            Path { remote: ([192, 0, 2, 1], 1).into(), ..path(false) }
+                        } else {
+                            path(false)
+                        },
                         noise,
                     )
                     .map(drop),
@@ -130,7 +154,13 @@ impl Talk {
         self.session.handle_timeout(self.now)
     }
 
-    fn speak(&mut self, flipped: bool, bye: bool, close: bool, body: &[u8]) -> Result<(), SessionError> {
+    fn speak(
+        &mut self,
+        flipped: bool,
+        bye: bool,
+        close: bool,
+        body: &[u8],
+    ) -> Result<(), SessionError> {
         if bye {
             self.browser.close();
         }

@@ -14,8 +14,8 @@ const WINDOWS: [u64; 2] = [1024, 128];
 const HALF_A_ROUND: u64 = 0x8000;
 
 /// The first byte chooses the profile. Then come operations, the low three bits of a byte each:
-/// - 0, 1 an RTP packet (0: of source 1, 1: of the source that the next byte names), whose number moves by what the next two bytes
-///   say, with a payload behind one byte of length
+/// - 0, 1 an RTP packet (0: of source 1, 1: of the source that the next byte names), whose number
+///   moves by what the next two bytes say, with a payload behind one byte of length
 /// - 2 an RTCP packet with a body behind one byte of length
 /// - 3 an earlier packet again: which one says the next byte, from the newest back
 /// - 4 the same, with one bit flipped: which one say two bytes more
@@ -23,7 +23,8 @@ const HALF_A_ROUND: u64 = 0x8000;
 /// - 6 anything as RTP, 7 anything as RTCP, behind one byte of length
 ///
 /// # Panics
-/// If something forged is let in, something is let in twice, or something genuine is refused or comes out changed.
+/// If something forged is let in, something is let in twice, or something genuine is refused or
+/// comes out changed.
 pub fn srtp(data: &[u8]) {
     let mut input = Input(data);
     let Some(mut link) = input.byte().and_then(Link::new) else { return };
@@ -55,11 +56,13 @@ struct Link {
 
 impl Link {
     fn new(head: u8) -> Option<Self> {
-        let profiles = [Profile::AeadAes256Gcm, Profile::AeadAes128Gcm, Profile::Aes128CmHmacSha1_80];
+        let profiles =
+            [Profile::AeadAes256Gcm, Profile::AeadAes128Gcm, Profile::Aes128CmHmacSha1_80];
         let profile = profiles[usize::from(head) % profiles.len()];
         let material = vec![head; profile.material_len()];
         let (keys, _) = profile.split(&material)?;
-        let (sender, receiver) = (Sender::new(profile, &keys).ok()?, Receiver::new(profile, &keys).ok()?);
+        let (sender, receiver) =
+            (Sender::new(profile, &keys).ok()?, Receiver::new(profile, &keys).ok()?);
         Some(Self { sender, receiver, sent: Vec::new(), indices: [0; 32], rtcp: 0 })
     }
 
@@ -80,7 +83,8 @@ impl Link {
         // As far as a receiver can follow.
         let index = self.indices[ssrc as usize] + u64::from(step % 0x4000) + 1;
         self.indices[ssrc as usize] = index;
-        let header = Header { payload_type: 96, marker: false, sequence: index as u16, timestamp: 0, ssrc };
+        let header =
+            Header { payload_type: 96, marker: false, sequence: index as u16, timestamp: 0, ssrc };
         let clear = [&header.to_bytes(), payload].concat();
         let mut sealed = clear.clone();
         assert_eq!(self.sender.protect_rtp(&mut sealed, 0, 12, index), Ok(()));
@@ -92,13 +96,24 @@ impl Link {
         let clear = [&[0x80, 201, 0, 1, 0, 0, 0, 1], body].concat();
         let mut sealed = clear.clone();
         assert_eq!(self.sender.protect_rtcp(&mut sealed, 0), Ok(()));
-        self.sent.push(Sent { rtcp: true, ssrc: 1, index: self.rtcp, clear, sealed, delivered: false });
+        self.sent.push(Sent {
+            rtcp: true,
+            ssrc: 1,
+            index: self.rtcp,
+            clear,
+            sealed,
+            delivered: false,
+        });
         self.rtcp += 1;
         self.deliver(0);
     }
 
     fn open(&mut self, rtcp: bool, packet: &mut [u8]) -> Result<Vec<u8>, Error> {
-        let opened = if rtcp { self.receiver.unprotect_rtcp(packet) } else { self.receiver.unprotect_rtp(packet) };
+        let opened = if rtcp {
+            self.receiver.unprotect_rtcp(packet)
+        } else {
+            self.receiver.unprotect_rtp(packet)
+        };
         opened.map(<[u8]>::to_vec)
     }
 
@@ -115,13 +130,20 @@ impl Link {
         let known = self.delivered(at).next().is_some();
         let sent = &mut self.sent[at];
         match opened {
-            Ok(clear) => assert!(clear == sent.clear && !std::mem::replace(&mut sent.delivered, true)),
+            Ok(clear) => {
+                assert!(clear == sent.clear && !std::mem::replace(&mut sent.delivered, true))
+            }
             Err(Error::Replayed) => {
-                assert!(sent.delivered || newest.is_some_and(|n| n >= sent.index + WINDOWS[usize::from(rtcp)]));
+                assert!(
+                    sent.delivered
+                        || newest.is_some_and(|n| n >= sent.index + WINDOWS[usize::from(rtcp)])
+                );
             }
             Err(Error::Sources) => assert!(!known && self.sources() >= SOURCES),
             // So late that its number is taken for one of the next round.
-            Err(Error::Forged) if !rtcp => assert!(newest.is_some_and(|n| n >= sent.index + HALF_A_ROUND)),
+            Err(Error::Forged) if !rtcp => {
+                assert!(newest.is_some_and(|n| n >= sent.index + HALF_A_ROUND))
+            }
             Err(error) => panic!("{error} though it is genuine"),
         }
     }
@@ -133,7 +155,9 @@ impl Link {
     }
 
     fn sources(&self) -> u32 {
-        (0..32).filter(|ssrc| self.sent.iter().any(|s| s.delivered && !s.rtcp && s.ssrc == *ssrc)).count() as u32
+        (0..32)
+            .filter(|ssrc| self.sent.iter().any(|s| s.delivered && !s.rtcp && s.ssrc == *ssrc))
+            .count() as u32
     }
 
     fn flip(&mut self, back: usize, bit: usize) {

@@ -6,7 +6,9 @@ fn corpus(name: &str) -> Vec<(String, Vec<u8>)> {
     let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("../corpus").join(name);
     let entries = fs::read_dir(&folder).unwrap_or_else(|e| panic!("{}: {e}", folder.display()));
     let paths = entries.map(|entry| entry.expect("a readable folder").path());
-    paths.map(|path| (path.display().to_string(), fs::read(&path).expect("a readable file"))).collect()
+    paths
+        .map(|path| (path.display().to_string(), fs::read(&path).expect("a readable file")))
+        .collect()
 }
 
 #[test]

@@ -24,7 +24,12 @@ impl CommandCamera {
     /// # Errors
     /// If there is no place for a file.
     pub fn start(name: &str) -> Result<Self> {
-        let camera = Self { name: name.into(), directory: TempDir::with_prefix("neverblink-faulty-")?, other: false, offset: 0 };
+        let camera = Self {
+            name: name.into(),
+            directory: TempDir::with_prefix("neverblink-faulty-")?,
+            other: false,
+            offset: 0,
+        };
         camera.write()?;
         Ok(camera)
     }
@@ -35,7 +40,10 @@ impl CommandCamera {
 
     fn write(&self) -> Result<()> {
         let size = if self.other { "480x272" } else { "320x240" };
-        Ok(fs::write(self.control(), format!("{{\"size\": \"{size}\", \"offset\": {}}}", self.offset))?)
+        Ok(fs::write(
+            self.control(),
+            format!("{{\"size\": \"{size}\", \"offset\": {}}}", self.offset),
+        )?)
     }
 
     fn signal(&self, server: &Server, signal: Signal) -> Result<()> {
@@ -80,7 +88,8 @@ impl Patient for CommandCamera {
     }
 
     fn heal(&mut self, fault: Fault, server: &Server) -> Result<()> {
-        // A command that stands still, or writes noise for long, was ended by the server and is another one by now.
+        // A command that stands still, or writes noise for long, was ended by the server and is
+        // another one by now.
         let signal = match fault {
             Fault::Stopped => Signal::SIGCONT,
             Fault::Garbage => Signal::SIGHUP,

@@ -6,7 +6,8 @@ use anyhow::{Context, Result, ensure};
 use serde_json::Value;
 use std::time::{Duration, Instant};
 
-/// How long it may take until something is told, or is well again; the longest delay before a next try is in it.
+/// How long it may take until something is told, or is well again; the longest delay before a next
+/// try is in it.
 const LIMIT: Duration = Duration::from_secs(60);
 /// How often the server is asked.
 const ROUND: Duration = Duration::from_millis(40);
@@ -24,7 +25,8 @@ pub struct Course {
     pub told: Vec<(String, String)>,
     /// From the fault to the first of them, if there was any.
     pub told_after: Option<Duration>,
-    /// The longest age of the newest frame from the fault on, if the camera was never called anything but live.
+    /// The longest age of the newest frame from the fault on, if the camera was never called
+    /// anything but live.
     pub longest_gap: Duration,
     /// From the end of the fault to the first frame after it.
     pub back_after: Duration,
@@ -35,7 +37,13 @@ impl Course {
     ///
     /// # Errors
     /// If it is not well before, or never afterwards, or `enough` is never seen.
-    pub fn take(patient: &mut dyn Patient, fault: Fault, server: &Server, lasts: Duration, falls: bool) -> Result<Self> {
+    pub fn take(
+        patient: &mut dyn Patient,
+        fault: Fault,
+        server: &Server,
+        lasts: Duration,
+        falls: bool,
+    ) -> Result<Self> {
         let camera = patient.name().to_owned();
         let mut course = Self {
             camera: camera.clone(),
@@ -55,8 +63,14 @@ impl Course {
         }
         patient.heal(fault, server)?;
         let healed = Instant::now();
-        while !course.observe(&server.camera(&camera)?, struck) || !newer(&server.camera(&camera)?, healed) {
-            ensure!(healed.elapsed() < LIMIT, "{camera} {fault:?}: not live again; told: {:?}", course.told);
+        while !course.observe(&server.camera(&camera)?, struck)
+            || !newer(&server.camera(&camera)?, healed)
+        {
+            ensure!(
+                healed.elapsed() < LIMIT,
+                "{camera} {fault:?}: not live again; told: {:?}",
+                course.told
+            );
             std::thread::sleep(ROUND);
         }
         course.back_after = healed.elapsed();
@@ -81,7 +95,9 @@ impl Course {
 
     /// True if one of the states was shown with these words.
     pub fn was_told(&self, states: &[&str], words: &str) -> bool {
-        self.told.iter().any(|(state, reason)| states.contains(&state.as_str()) && reason.contains(words))
+        self.told
+            .iter()
+            .any(|(state, reason)| states.contains(&state.as_str()) && reason.contains(words))
     }
 }
 

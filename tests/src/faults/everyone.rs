@@ -1,7 +1,8 @@
 //! One camera of each kind.
 
 use super::{
-    CommandCamera, FileCamera, FlaskCamera, MadeCamera, Patient, PiCamera, PulledCamera, PushedCamera, SentCamera, WhipPatient,
+    CommandCamera, FileCamera, FlaskCamera, MadeCamera, Patient, PiCamera, PulledCamera,
+    PushedCamera, SentCamera, WhipPatient,
 };
 use crate::{Server, ServerOptions, skip_without};
 use anyhow::Result;
@@ -22,7 +23,10 @@ impl Everyone {
         if skip_without(&["ffmpeg", "python3"]) {
             return Ok(None);
         }
-        let (Some(pulled), Some(whip)) = (PulledCamera::start("pulled")?, WhipPatient::new("whip")) else { return Ok(None) };
+        let (Some(pulled), Some(whip)) = (PulledCamera::start("pulled")?, WhipPatient::new("whip"))
+        else {
+            return Ok(None);
+        };
         let pi = PiCamera::start()?;
         let environment = vec![pi.environment()];
         let patients: Vec<Box<dyn Patient>> = vec![
@@ -44,8 +48,15 @@ impl Everyone {
     /// # Errors
     /// If it does not come up.
     pub fn server(&self, more: &str) -> Result<Server> {
-        let line = |p: &dyn Patient| format!("{}: {{ source: '{}', stall_after: 2s }}\n", p.name(), p.source());
-        let cameras = self.patients.iter().map(|patient| line(patient.as_ref())).collect::<String>() + more;
-        Server::start(ServerOptions { cameras, environment: self.environment.clone(), ..ServerOptions::default() })
+        let line = |p: &dyn Patient| {
+            format!("{}: {{ source: '{}', stall_after: 2s }}\n", p.name(), p.source())
+        };
+        let cameras =
+            self.patients.iter().map(|patient| line(patient.as_ref())).collect::<String>() + more;
+        Server::start(ServerOptions {
+            cameras,
+            environment: self.environment.clone(),
+            ..ServerOptions::default()
+        })
     }
 }

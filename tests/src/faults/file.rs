@@ -26,7 +26,11 @@ impl FileCamera {
     /// # Errors
     /// If that is not possible.
     pub fn start(name: &str) -> Result<Self> {
-        let camera = Self { name: name.into(), folder: TempDir::with_prefix("neverblink-films-")?, other: false };
+        let camera = Self {
+            name: name.into(),
+            folder: TempDir::with_prefix("neverblink-films-")?,
+            other: false,
+        };
         film(&camera.path("small.mp4"), SMALL, SECONDS)?;
         film(&camera.path("other.mp4"), OTHER, SECONDS)?;
         camera.put_back()?;
@@ -43,7 +47,8 @@ impl FileCamera {
 
     /// As careful people do it: a new file in the place of the old one.
     fn put_back(&self) -> Result<()> {
-        let (film, new) = (if self.other { "other.mp4" } else { "small.mp4" }, self.path("new.mp4"));
+        let (film, new) =
+            (if self.other { "other.mp4" } else { "small.mp4" }, self.path("new.mp4"));
         fs::copy(self.path(film), &new)?;
         Ok(fs::rename(new, self.film())?)
     }
@@ -51,7 +56,10 @@ impl FileCamera {
     /// As `cp` does it: into the file that is being played.
     fn write_over(&self) -> Result<()> {
         let length = usize::try_from(fs::metadata(self.film())?.len())?;
-        Ok(fs::write(self.film(), std::iter::repeat_with(|| fastrand::u8(..)).take(length).collect::<Vec<_>>())?)
+        Ok(fs::write(
+            self.film(),
+            std::iter::repeat_with(|| fastrand::u8(..)).take(length).collect::<Vec<_>>(),
+        )?)
     }
 
     fn cut(&self) -> Result<()> {

@@ -12,7 +12,8 @@ use nix::{
 pub struct MadeCamera;
 
 impl MadeCamera {
-    /// The first process of that kind: nothing on its command line tells whose it is, and this one is the oldest.
+    /// The first process of that kind: nothing on its command line tells whose it is, and this one
+    /// is the oldest.
     fn worker(server: &Server) -> Option<Pid> {
         server.workers().into_iter().find(|pid| is_called_with(*pid, "worker"))
     }

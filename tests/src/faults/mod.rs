@@ -1,4 +1,5 @@
-//! Cameras of every kind, and everything that goes wrong with them: what the fault matrix and the soak strike with.
+//! Cameras of every kind, and everything that goes wrong with them: what the fault matrix and the
+//! soak strike with.
 
 mod command;
 mod course;
@@ -32,7 +33,8 @@ use anyhow::Result;
 /// What may befall a camera.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Fault {
-    /// Its process ends by SIGKILL; it is started again at once, or when the fault is over, as its kind of camera is in the field.
+    /// Its process ends by SIGKILL; it is started again at once, or when the fault is over, as its
+    /// kind of camera is in the field.
     Killed,
     /// It stands still (SIGSTOP) while its connections stay.
     Stopped,

@@ -34,7 +34,11 @@ impl PiCamera {
 
     /// The one child that is given its program on the command line.
     fn helper(server: &Server) -> Result<Pid> {
-        server.workers().into_iter().find(|pid| is_called_with(*pid, "-c")).context("no helper runs")
+        server
+            .workers()
+            .into_iter()
+            .find(|pid| is_called_with(*pid, "-c"))
+            .context("no helper runs")
     }
 }
 

@@ -29,7 +29,8 @@ impl PushedCamera {
     fn start(&mut self) -> Result<()> {
         self.ffmpeg = None;
         let url = format!("rtsp://127.0.0.1:{}/{}", self.way()?.port(), self.name());
-        self.ffmpeg = Some(Publisher::start_with(&url, &picture(if self.other { OTHER } else { SMALL }))?);
+        self.ffmpeg =
+            Some(Publisher::start_with(&url, &picture(if self.other { OTHER } else { SMALL }))?);
         Ok(())
     }
 

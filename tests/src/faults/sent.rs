@@ -40,10 +40,25 @@ impl SentCamera {
 
     fn send(&mut self) -> Result<()> {
         self.ffmpeg = None;
-        let (size, offset) = (if self.other { "480x272" } else { "320x240" }, self.offset.to_string());
+        let (size, offset) =
+            (if self.other { "480x272" } else { "320x240" }, self.offset.to_string());
         let picture = format!("testsrc2=size={size}:rate=30");
-        let mut ffmpeg = command("ffmpeg", ["-loglevel", "error", "-nostdin", "-re", "-f", "lavfi", "-i", &picture]);
-        ffmpeg.args(["-c:v", "libx264", "-preset", "ultrafast", "-tune", "zerolatency", "-g", "15", "-pix_fmt", "yuv420p"]);
+        let mut ffmpeg = command(
+            "ffmpeg",
+            ["-loglevel", "error", "-nostdin", "-re", "-f", "lavfi", "-i", &picture],
+        );
+        ffmpeg.args([
+            "-c:v",
+            "libx264",
+            "-preset",
+            "ultrafast",
+            "-tune",
+            "zerolatency",
+            "-g",
+            "15",
+            "-pix_fmt",
+            "yuv420p",
+        ]);
         ffmpeg.args(["-output_ts_offset", &offset, "-flush_packets", "1", "-f", "mpegts"]);
         ffmpeg.arg(format!("udp://127.0.0.1:{}?pkt_size=1316", self.way));
         self.ffmpeg = Some(Process::spawn("sender", &mut ffmpeg)?);

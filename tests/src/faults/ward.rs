@@ -5,7 +5,8 @@ use crate::Server;
 use anyhow::Result;
 use std::{sync::mpsc, thread};
 
-/// Patients that are treated side by side. Dropping it lets their threads end, and all that they started.
+/// Patients that are treated side by side. Dropping it lets their threads end, and all that they
+/// started.
 pub struct Ward<T> {
     names: Vec<String>,
     /// Dropping these begins the treatment.
@@ -43,7 +44,8 @@ impl<T> Ward<T> {
     }
 }
 
-/// Treats every patient on a thread of its own, once all are well, while `watch` looks on, which decides when it begins and ends.
+/// Treats every patient on a thread of its own, once all are well, while `watch` looks on, which
+/// decides when it begins and ends.
 ///
 /// # Errors
 /// If one does not become well at first.
@@ -57,7 +59,13 @@ pub fn treat_all<T: Send, S>(
     thread::scope(|scope| {
         let (report, reports) = mpsc::channel();
         let (well, all_well) = mpsc::channel();
-        let mut ward = Ward { names: Vec::new(), gates: Vec::new(), reports, done: Vec::new(), _doors: Vec::new() };
+        let mut ward = Ward {
+            names: Vec::new(),
+            gates: Vec::new(),
+            reports,
+            done: Vec::new(),
+            _doors: Vec::new(),
+        };
         for mut patient in patients {
             let (report, well) = (report.clone(), well.clone());
             let ((gate, opened), (door, left)) = (mpsc::channel::<()>(), mpsc::channel::<()>());
@@ -65,7 +73,8 @@ pub fn treat_all<T: Send, S>(
             ward.gates.push(gate);
             ward._doors.push(door);
             scope.spawn(move || {
-                let begun = patient.begin(server).and_then(|()| wait_until_well(server, patient.name()));
+                let begun =
+                    patient.begin(server).and_then(|()| wait_until_well(server, patient.name()));
                 let is_well = begun.is_ok();
                 let _ = well.send(begun);
                 let _ = opened.recv();

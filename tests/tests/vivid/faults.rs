@@ -92,12 +92,14 @@ fn order(guest: &Guest, what: &str) {
 }
 
 fn api(guest: &Guest, order: &str) {
-    let answer = http::request(guest.http(), "POST", &format!("/api/v1/cameras/{order}"), &[], b"").unwrap();
+    let answer =
+        http::request(guest.http(), "POST", &format!("/api/v1/cameras/{order}"), &[], b"").unwrap();
     assert!(answer.status < 300, "{order}: {} {}", answer.status, answer.text());
 }
 
 fn leave_out(guest: &Guest, percent: u32) {
-    let (status, answer) = set(guest, &format!(r#"{{"percentage_of_dropped_buffers": {percent}}}"#));
+    let (status, answer) =
+        set(guest, &format!(r#"{{"percentage_of_dropped_buffers": {percent}}}"#));
     assert!(status < 300, "{answer}");
 }
 
@@ -122,7 +124,8 @@ impl Watcher {
             let mut line = Vec::new();
             while matches!(lines.by_ref().take(1 << 20).read_until(b'\n', &mut line), Ok(1..)) {
                 let Some(pictures) = pictures.upgrade() else { return };
-                pictures.fetch_add(u64::from(line.starts_with(b"Content-Type: image/jpeg")), SeqCst);
+                pictures
+                    .fetch_add(u64::from(line.starts_with(b"Content-Type: image/jpeg")), SeqCst);
                 line.clear();
             }
         });
@@ -133,7 +136,9 @@ impl Watcher {
     /// On the same connection.
     fn still_sees_pictures(&self, after: &str) -> Result<()> {
         let goal = self.0.load(SeqCst) + 3;
-        wait_until(&format!("new pictures on the same connection: {after}"), SOON, || (self.0.load(SeqCst) >= goal).then_some(()))
+        wait_until(&format!("new pictures on the same connection: {after}"), SOON, || {
+            (self.0.load(SeqCst) >= goal).then_some(())
+        })
     }
 }
 
@@ -143,7 +148,11 @@ pub(super) fn are_told_and_pass_and_nobody_is_disconnected(guest: &Guest, watche
     courses.extend(["640x360", "320x180"].map(|size| resize(guest, size)));
     let (lines, broken): (Vec<_>, Vec<_>) = courses.into_iter().partition(Result::is_ok);
     Line::finish_all(&lines.into_iter().flatten().collect::<Vec<_>>());
-    assert!(broken.is_empty(), "{:?}", broken.into_iter().filter_map(Result::err).collect::<Vec<_>>());
+    assert!(
+        broken.is_empty(),
+        "{:?}",
+        broken.into_iter().filter_map(Result::err).collect::<Vec<_>>()
+    );
     watcher.still_sees_pictures("all faults").unwrap();
 }
 
@@ -167,7 +176,9 @@ fn strike(guest: &Guest, fault: &Fault) -> Result<Line> {
     loop {
         let shown = guest.camera("raw").with_context(|| fault.what)?;
         if !note(&shown, &mut told)
-            && shown["last_frame_age_ms"].as_u64().is_some_and(|age| u128::from(age) < healed.elapsed().as_millis())
+            && shown["last_frame_age_ms"]
+                .as_u64()
+                .is_some_and(|age| u128::from(age) < healed.elapsed().as_millis())
         {
             break;
         }
@@ -185,7 +196,11 @@ fn strike(guest: &Guest, fault: &Fault) -> Result<Line> {
 /// Notes a state that is not live.
 fn note(shown: &Value, told: &mut Vec<String>) -> bool {
     let away = shown["state"] != "live";
-    let said = format!("{}: {}", shown["state"].as_str().unwrap_or_default(), shown["reason"].as_str().unwrap_or_default());
+    let said = format!(
+        "{}: {}",
+        shown["state"].as_str().unwrap_or_default(),
+        shown["reason"].as_str().unwrap_or_default()
+    );
     if away && !told.contains(&said) {
         told.push(said);
     }
@@ -196,7 +211,9 @@ fn note(shown: &Value, told: &mut Vec<String>) -> bool {
 fn is_told(shown: &Value, fault: &Fault, struck: Instant) -> bool {
     let has_words = |text: &Value| text.as_str().is_some_and(|text| text.contains(fault.words));
     let restart = &shown["last_restart"];
-    let since = restart["age_ms"].as_u64().is_some_and(|age| u128::from(age) < struck.elapsed().as_millis());
+    let since = restart["age_ms"]
+        .as_u64()
+        .is_some_and(|age| u128::from(age) < struck.elapsed().as_millis());
     match fault.state {
         Some(state) => shown["state"] == state && has_words(&shown["reason"]),
         None => since && has_words(&restart["cause"]),
@@ -212,7 +229,10 @@ fn a_damaged_picture_is_left_out(guest: &Guest) -> Result<Line> {
     let (mut line, mut gap) = (Line::new("v4l2, a damaged picture"), 0);
     while begun.elapsed() < Duration::from_secs(2) {
         let shown = guest.camera("raw")?;
-        ensure!(shown["state"] == "live" && restarts(&shown) == restarts(&before), "a damaged picture: {shown}");
+        ensure!(
+            shown["state"] == "live" && restarts(&shown) == restarts(&before),
+            "a damaged picture: {shown}"
+        );
         gap = gap.max(shown["last_frame_age_ms"].as_u64().unwrap());
         thread::sleep(ROUND);
     }
@@ -230,6 +250,11 @@ fn resize(guest: &Guest, size: &str) -> Result<Line> {
         (shown["state"] == "live" && shown["tracks"][0]["width"] == width).then_some(())
     })?;
     let mut line = Line::new(&format!("v4l2, {size} in the config"));
-    line.at_most("live in that size after ms", begun.elapsed().as_secs_f64() * 1e3, 15_000.0, 40_000.0);
+    line.at_most(
+        "live in that size after ms",
+        begun.elapsed().as_secs_f64() * 1e3,
+        15_000.0,
+        40_000.0,
+    );
     Ok(line)
 }

@@ -11,7 +11,10 @@ use str0m::{
 
 #[test]
 fn a_header_is_read() {
-    let packet = [0x91, 0xe0, 1, 2, 0, 0, 0, 3, 0, 0, 0, 4, 9, 9, 9, 9, 0xbe, 0xde, 0, 2, 0x10, 7, 0, 0x31, 5, 6, 0, 0, 8];
+    let packet = [
+        0x91, 0xe0, 1, 2, 0, 0, 0, 3, 0, 0, 0, 4, 9, 9, 9, 9, 0xbe, 0xde, 0, 2, 0x10, 7, 0, 0x31,
+        5, 6, 0, 0, 8,
+    ];
     let header = Header::parse(&packet).unwrap();
     assert_eq!((header.marker, header.payload_type, header.sequence), (true, 96, 258));
     assert_eq!((header.timestamp, header.ssrc), (3, 4));
@@ -23,7 +26,8 @@ fn a_header_is_read() {
     assert_eq!(Header::parse(&packet[..20]), None, "extensions cut off");
 }
 
-/// A server on str0m, which sends a packet every millisecond, ten to a frame, and loses every fifth frame's fifth packet.
+/// A server on str0m, which sends a packet every millisecond, ten to a frame, and loses every fifth
+/// frame's fifth packet.
 struct Server {
     rtc: Rtc,
     socket: UdpSocket,
@@ -44,8 +48,14 @@ impl Server {
         socket.set_nonblocking(true).unwrap();
         let mut extensions = ExtensionMap::empty();
         extensions.set(3, Extension::TransportSequenceNumber);
-        let config = RtcConfig::new().clear_codecs().enable_h264(true).set_extension_map(extensions).set_rtp_mode(true);
-        let config = config.enable_bwe(Some(Bitrate::mbps(5))).set_stats_interval(Some(Duration::from_millis(200)));
+        let config = RtcConfig::new()
+            .clear_codecs()
+            .enable_h264(true)
+            .set_extension_map(extensions)
+            .set_rtp_mode(true);
+        let config = config
+            .enable_bwe(Some(Bitrate::mbps(5)))
+            .set_stats_interval(Some(Duration::from_millis(200)));
         let mut rtc = config.build(Instant::now());
         rtc.add_local_candidate(Candidate::host(socket.local_addr().unwrap(), "udp").unwrap());
         Self {
@@ -92,7 +102,13 @@ impl Server {
         let (frame, n) = (self.sequence / 10, self.sequence % 10);
         let mut api = self.rtc.direct_api();
         let tx = api.stream_tx_by_mid(mid, None).unwrap();
-        let packet = RtpWrite::new(Pt::from(96), SeqNo::from(self.sequence), frame as u32 * 3000, now, vec![9; 500]);
+        let packet = RtpWrite::new(
+            Pt::from(96),
+            SeqNo::from(self.sequence),
+            frame as u32 * 3000,
+            now,
+            vec![9; 500],
+        );
         tx.write_rtp(packet.marker(n == 9));
     }
 
@@ -116,7 +132,9 @@ impl Server {
         match event {
             Event::MediaAdded(media) => self.mid = Some(media.mid),
             Event::EgressBitrateEstimate(_) => self.estimated = true,
-            Event::PeerStats(stats) => self.loss_by_feedback = stats.egress_loss_fraction.or(self.loss_by_feedback),
+            Event::PeerStats(stats) => {
+                self.loss_by_feedback = stats.egress_loss_fraction.or(self.loss_by_feedback)
+            }
             Event::MediaEgressStats(stats) => {
                 self.loss_by_report = stats.loss.or(self.loss_by_report);
                 self.round_trip = stats.rtt.or(self.round_trip);
@@ -126,27 +144,40 @@ impl Server {
     }
 }
 
-/// Everything a server sees of this viewer, seen by an engine that is not ours: it connects, its reports are authentic, and tell
-/// the loss there is.
+/// Everything a server sees of this viewer, seen by an engine that is not ours: it connects, its
+/// reports are authentic, and tell the loss there is.
 #[test]
 fn a_server_sees_a_viewer_that_reports() {
     str0m::crypto::from_feature_flags().install_process_default();
-    let common = Common::new(Ipv4Addr::LOCALHOST.into(), 100, false, Duration::from_millis(50)).unwrap();
+    let common =
+        Common::new(Ipv4Addr::LOCALHOST.into(), 100, false, Duration::from_millis(50)).unwrap();
     let (mut viewer, mut server) = (Plain::new(&Rc::new(common)).unwrap(), Server::new());
     let answer = server.answer(viewer.offer());
     viewer.answer(&answer).unwrap();
     let (start, mut buffers) = (Instant::now(), Buffers::new(false));
-    let known =
-        |s: &Server| s.estimated && s.loss_by_feedback > Some(0.0) && s.loss_by_report > Some(0.0) && s.round_trip.is_some();
+    let known = |s: &Server| {
+        s.estimated
+            && s.loss_by_feedback > Some(0.0)
+            && s.loss_by_report > Some(0.0)
+            && s.round_trip.is_some()
+    };
     while !(known(&server) && viewer.watch().totals().packets > 2500) {
-        assert!(start.elapsed() < Duration::from_secs(20), "{:?} {:?}", server.loss_by_feedback, viewer.watch().totals());
+        assert!(
+            start.elapsed() < Duration::from_secs(20),
+            "{:?} {:?}",
+            server.loss_by_feedback,
+            viewer.watch().totals()
+        );
         server.turn();
         viewer.receive(&mut buffers).unwrap();
         viewer.handle_timeout(Instant::now()).unwrap();
         std::thread::sleep(Duration::from_micros(300));
     }
     let totals = viewer.watch().totals();
-    assert!(totals.frames.complete > 150 && totals.frames.broken >= totals.frames.complete / 8, "{totals:?}");
+    assert!(
+        totals.frames.complete > 150 && totals.frames.broken >= totals.frames.complete / 8,
+        "{totals:?}"
+    );
     assert!(totals.frames.lost.abs_diff(totals.packets / 50) <= 5, "{totals:?}");
     for loss in [server.loss_by_feedback, server.loss_by_report] {
         assert!(loss.is_some_and(|l| (0.005..0.06).contains(&l)), "{loss:?}");
@@ -159,16 +190,20 @@ fn a_server_sees_a_viewer_that_reports() {
 #[test]
 fn another_certificate_is_refused() {
     str0m::crypto::from_feature_flags().install_process_default();
-    let common = Common::new(Ipv4Addr::LOCALHOST.into(), 30, false, Duration::from_millis(50)).unwrap();
+    let common =
+        Common::new(Ipv4Addr::LOCALHOST.into(), 30, false, Duration::from_millis(50)).unwrap();
     let (mut viewer, mut server) = (Plain::new(&Rc::new(common)).unwrap(), Server::new());
     let (answer, other) = (server.answer(viewer.offer()), Server::new().answer(viewer.offer()));
-    let print = |sdp: &str| sdp.lines().find(|l| l.starts_with("a=fingerprint")).unwrap().to_owned();
+    let print =
+        |sdp: &str| sdp.lines().find(|l| l.starts_with("a=fingerprint")).unwrap().to_owned();
     viewer.answer(&answer.replace(&print(&answer), &print(&other))).unwrap();
     let (start, mut buffers) = (Instant::now(), Buffers::new(false));
     let refused = loop {
         assert!(start.elapsed() < Duration::from_secs(10));
         server.turn();
-        let turn = viewer.receive(&mut buffers).and_then(|()| viewer.handle_timeout(Instant::now()).map(drop));
+        let turn = viewer
+            .receive(&mut buffers)
+            .and_then(|()| viewer.handle_timeout(Instant::now()).map(drop));
         if let Err(e) = turn {
             break e;
         }

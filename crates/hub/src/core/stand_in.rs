@@ -1,4 +1,5 @@
-//! Frames in place of a camera that has none: they reach readers, and change nothing of what is said and counted of the camera.
+//! Frames in place of a camera that has none: they reach readers, and change nothing of what is
+//! said and counted of the camera.
 
 use super::{Core, PublishError, Turn};
 use crate::State;
@@ -32,8 +33,14 @@ impl Core {
         Ok(self.turns)
     }
 
-    pub(super) fn push_stand_in(&mut self, now: Mono, mut unit: AccessUnit) -> Result<(), PublishError> {
-        let Some(StandIn { catalog, .. }) = &self.stand_in else { return Err(PublishError::Replaced) };
+    pub(super) fn push_stand_in(
+        &mut self,
+        now: Mono,
+        mut unit: AccessUnit,
+    ) -> Result<(), PublishError> {
+        let Some(StandIn { catalog, .. }) = &self.stand_in else {
+            return Err(PublishError::Replaced);
+        };
         let catalog = catalog.clone();
         if catalog.track(unit.track).is_none() {
             return Ok(());
@@ -49,7 +56,8 @@ impl Core {
         if self.stand_in.take().is_some() {
             self.rebase.restart();
             self.ring.close_gop();
-            // Nobody can begin with what it goes on with. A wish that is held back is made with the next frame.
+            // Nobody can begin with what it goes on with. A wish that is held back is made with the
+            // next frame.
             let _ = self.request_keyframe(now);
         }
     }

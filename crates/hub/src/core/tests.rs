@@ -23,7 +23,11 @@ fn frame(core: &mut Core, ms: u64, turn: Turn, key: bool) -> Result<bool, Publis
 
 fn push(core: &mut Core, ms: u64, turn: Turn, track: u8, key: bool) -> Result<bool, PublishError> {
     let payload = [bytes::Bytes::from_static(b"frame")].into_iter().collect();
-    core.push(at(ms), turn, AccessUnit::new(TrackId(track), ms as i64 * 90, key, Timing::arrived(at(ms)), payload))
+    core.push(
+        at(ms),
+        turn,
+        AccessUnit::new(TrackId(track), ms as i64 * 90, key, Timing::arrived(at(ms)), payload),
+    )
 }
 
 fn state(core: &Core) -> (State, &str, Mono) {
@@ -59,7 +63,10 @@ fn only_a_silent_publisher_is_replaced() {
     let second = begin(&mut core, 9999, "second").unwrap();
     assert_eq!(frame(&mut core, 10_000, first, true), Err(PublishError::Replaced));
     assert_eq!(core.set_catalog(first, video()), Err(PublishError::Replaced));
-    assert!(!core.end(Some(at(10_000)), first, "late".into()), "the replaced one cannot end its successor");
+    assert!(
+        !core.end(Some(at(10_000)), first, "late".into()),
+        "the replaced one cannot end its successor"
+    );
     assert_eq!(frame(&mut core, 10_000, second, true), Ok(false));
     assert_eq!(core.stats.publishers, 2);
 }
@@ -100,12 +107,19 @@ fn video_before_a_publishers_first_keyframe_is_shown_to_nobody() {
     assert!(core.ring.is_empty());
     assert!(!core.check_stall(at(5009)), "frames do arrive");
     push(&mut core, 20, turn, 1, true).unwrap();
-    assert_eq!((core.ring.head(), core.status.state), (1, State::Connecting), "sound is no picture");
+    assert_eq!(
+        (core.ring.head(), core.status.state),
+        (1, State::Connecting),
+        "sound is no picture"
+    );
     frame(&mut core, 30, turn, true).unwrap();
     frame(&mut core, 60, turn, false).unwrap();
     assert_eq!((core.ring.head(), core.status.state), (3, State::Live));
     let stats = core.stats;
-    assert_eq!((stats.discarded, stats.units, stats.frames, stats.keyframes, stats.bytes), (1, 3, 2, 1, 15));
+    assert_eq!(
+        (stats.discarded, stats.units, stats.frames, stats.keyframes, stats.bytes),
+        (1, 3, 2, 1, 15)
+    );
     assert_eq!(stats.newest_clock, Some(CaptureClock::Arrival));
     let second = begin(&mut core, 20_000, "cam").unwrap();
     frame(&mut core, 20_010, second, false).unwrap();
@@ -141,13 +155,19 @@ fn units_of_unknown_tracks_are_counted_and_left_out() {
     let mut core = core();
     let turn = begin(&mut core, 0, "cam").unwrap();
     push(&mut core, 10, turn, 7, true).unwrap();
-    assert_eq!((core.ring.head(), core.stats.discarded, core.status.state), (0, 1, State::Connecting));
+    assert_eq!(
+        (core.ring.head(), core.stats.discarded, core.status.state),
+        (0, 1, State::Connecting)
+    );
 }
 
 #[test]
 fn a_supervisors_word_counts_while_nobody_publishes() {
     let mut core = core();
-    let word = |ms, reason: &str| Status { next_try: Some(at(ms + 10)), ..Status::new(State::Offline, reason, at(ms)) };
+    let word = |ms, reason: &str| Status {
+        next_try: Some(at(ms + 10)),
+        ..Status::new(State::Offline, reason, at(ms))
+    };
     assert!(core.report(word(500, "refused")));
     assert_eq!(state(&core), (State::Offline, "refused", at(0)), "offline all the time");
     assert_eq!(core.status.next_try, Some(at(510)));
@@ -166,7 +186,11 @@ fn keyframe_requests_are_throttled_but_none_is_lost() {
     assert!(!core.request_keyframe(at(50)) && !core.request_keyframe(at(60)));
     assert_eq!(core.demand.keyframes, 1);
     assert_eq!(frame(&mut core, 199, turn, false), Ok(false));
-    assert_eq!(frame(&mut core, 200, turn, false), Ok(true), "the kept one passes with the interval");
+    assert_eq!(
+        frame(&mut core, 200, turn, false),
+        Ok(true),
+        "the kept one passes with the interval"
+    );
     assert_eq!(core.demand.keyframes, 2);
     assert_eq!(frame(&mut core, 900, turn, false), Ok(false), "once");
 }
@@ -193,7 +217,11 @@ fn timestamps_go_on_across_publishers_and_the_seam_is_marked() {
     frame(&mut core, 10_000, two, false).unwrap();
     frame(&mut core, 10_040, two, true).unwrap();
     let newest = core.ring.newest().unwrap();
-    assert_eq!((newest.dts, newest.discontinuity), (90 * 10_040, true), "a discarded frame does not take the mark away");
+    assert_eq!(
+        (newest.dts, newest.discontinuity),
+        (90 * 10_040, true),
+        "a discarded frame does not take the mark away"
+    );
     assert_eq!(newest.timing.published, at(10_040));
     frame(&mut core, 10_080, two, false).unwrap();
     assert!(!core.ring.newest().unwrap().discontinuity);
@@ -234,7 +262,11 @@ fn a_stalled_camera_goes_on_with_a_keyframe_after_a_stand_in() {
     frame(&mut core, 6000, other, true).unwrap();
     let (discarded, wishes) = (core.stats.discarded, core.demand.keyframes);
     frame(&mut core, 7000, turn, false).unwrap();
-    assert_eq!((core.stats.discarded, core.demand.keyframes), (discarded + 1, wishes + 1), "nobody can begin with it");
+    assert_eq!(
+        (core.stats.discarded, core.demand.keyframes),
+        (discarded + 1, wishes + 1),
+        "nobody can begin with it"
+    );
     assert_eq!(frame(&mut core, 7000, other, true), Err(PublishError::Replaced));
     frame(&mut core, 7040, turn, true).unwrap();
     assert_eq!((state(&core).0, core.ring.newest().unwrap().discontinuity), (State::Live, true));

@@ -10,7 +10,8 @@ fn catalog() -> Catalog {
 
 fn place(r: &mut Rebase, ms: u64, track: u8, ts: i64) -> (i64, bool) {
     let now = Mono::from_nanos(ms * MS);
-    let mut unit = AccessUnit::new(TrackId(track), ts, true, Timing::arrived(now), Default::default());
+    let mut unit =
+        AccessUnit::new(TrackId(track), ts, true, Timing::arrived(now), Default::default());
     r.apply(now, &mut unit, &catalog());
     (unit.dts, unit.discontinuity)
 }
@@ -58,7 +59,8 @@ fn reordered_pictures_keep_their_presentation_time() {
     let mut r = Rebase::default();
     let now = Mono::from_nanos(0);
     let mut unit = |ts| {
-        let mut u = AccessUnit::new(TrackId(0), ts, false, Timing::arrived(now), Default::default());
+        let mut u =
+            AccessUnit::new(TrackId(0), ts, false, Timing::arrived(now), Default::default());
         r.apply(now, &mut u, &catalog());
         (u.dts, u.pts)
     };
@@ -83,7 +85,8 @@ fn sound_and_picture_stay_together_through_a_jump_of_both() {
     place(&mut r, 0, 0, 0);
     place(&mut r, 0, 1, 0);
     assert_eq!(place(&mut r, 40, 0, 3600 + hour * 90_000), (3600, true));
-    // Sound from before the jump that was late keeps its place, and sound from behind it follows the picture's offset.
+    // Sound from before the jump that was late keeps its place, and sound from behind it follows
+    // the picture's offset.
     assert_eq!(place(&mut r, 41, 1, 960), (960, false));
     assert_eq!(place(&mut r, 55, 1, 1920 + hour * 48_000), (1920, true));
     assert_eq!(place(&mut r, 73, 0, 6600 + hour * 90_000), (6600, false));
@@ -111,7 +114,13 @@ fn a_track_that_changes_its_clock_goes_on() {
     let pcm = Catalog::new([(Codec::H264(None), 90_000), (Codec::Opus { channels: 1 }, 8_000)]);
     for n in 0..3 {
         let now = Mono::from_nanos((3_601_000 + n * 20) * MS);
-        let mut unit = AccessUnit::new(TrackId(1), 5 + n as i64 * 160, true, Timing::arrived(now), Default::default());
+        let mut unit = AccessUnit::new(
+            TrackId(1),
+            5 + n as i64 * 160,
+            true,
+            Timing::arrived(now),
+            Default::default(),
+        );
         r.apply(now, &mut unit, &pcm);
         assert_eq!(unit.dts, 8000 * 3601 + n as i64 * 160);
     }
@@ -147,7 +156,8 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 proptest! {
-    /// Whatever a source's clock does, the timeline never runs back and stays near the time that passes.
+    /// Whatever a source's clock does, the timeline never runs back and stays near the time that
+    /// passes.
     #[test]
     fn the_timeline_follows_time(ops in prop::collection::vec(op(), 1..200)) {
         let mut r = Rebase::default();

@@ -40,7 +40,10 @@ fn a_new_reader_begins_at_the_newest_keyframe_or_waits_for_one() {
     fill(&mut ring, 0..25, 10);
     let mut newest = ring.cursor(Start::NewestKey);
     let mut next = ring.cursor(Start::NextKey);
-    assert_eq!(positions(&ring, &mut newest, FOREVER), [(20, 0), (21, 0), (22, 0), (23, 0), (24, 0)]);
+    assert_eq!(
+        positions(&ring, &mut newest, FOREVER),
+        [(20, 0), (21, 0), (22, 0), (23, 0), (24, 0)]
+    );
     assert_eq!(positions(&ring, &mut next, FOREVER), []);
     fill(&mut ring, 25..32, 10);
     assert_eq!(positions(&ring, &mut next, FOREVER), [(30, 0), (31, 0)]);
@@ -81,7 +84,11 @@ fn a_reader_further_behind_than_it_likes_jumps_but_never_back_and_not_within_the
     assert_eq!(ring.read(&mut cursor, SECOND).map(|f| (f.position, f.skipped)), Some((20, 20)));
     fill(&mut ring, 29..30, 10);
     let half = SECOND / 2;
-    assert_eq!(positions(&ring, &mut cursor, half).len(), 9, "all of the newest GOP, although it is too far behind");
+    assert_eq!(
+        positions(&ring, &mut cursor, half).len(),
+        9,
+        "all of the newest GOP, although it is too far behind"
+    );
 }
 
 #[test]
@@ -175,8 +182,13 @@ impl Model {
         let oldest = self.units.len() - held;
         let bytes = |from: usize| self.units[from..].iter().map(|u| cost(u)).sum::<usize>();
         assert_eq!((ring.base, ring.bytes), (oldest as u64, bytes(oldest)));
-        assert!(ring.bytes <= ring.limits.bytes || held == 1, "{} bytes in {held} units", ring.bytes);
-        let span = self.units.last().unwrap().timing.published.since(self.units[oldest].timing.published);
+        assert!(
+            ring.bytes <= ring.limits.bytes || held == 1,
+            "{} bytes in {held} units",
+            ring.bytes
+        );
+        let span =
+            self.units.last().unwrap().timing.published.since(self.units[oldest].timing.published);
         let gop_held = self.key.filter(|key| bytes(*key) <= ring.limits.bytes);
         if let Some(key) = gop_held {
             assert!(oldest <= key && ring.newest_key == Some(key as u64), "the newest GOP is held");
@@ -200,11 +212,20 @@ impl Reader {
         let Some(found) = ring.read(&mut self.cursor, self.max_lag) else { return };
         let entry = is_entry_point(&found.unit, &found.catalog);
         match self.expects {
-            None => assert!(entry && found.skipped == 0, "begins at a keyframe, having lost nothing"),
-            Some(expects) => assert_eq!(found.position, expects + found.skipped, "each unit once, in order, or counted"),
+            None => {
+                assert!(entry && found.skipped == 0, "begins at a keyframe, having lost nothing")
+            }
+            Some(expects) => assert_eq!(
+                found.position,
+                expects + found.skipped,
+                "each unit once, in order, or counted"
+            ),
         }
         assert!(found.skipped == 0 || entry, "a skip lands on a keyframe");
-        assert!(std::ptr::eq(Arc::as_ptr(&found.unit), Arc::as_ptr(ring.get(found.position).unwrap())));
+        assert!(std::ptr::eq(
+            Arc::as_ptr(&found.unit),
+            Arc::as_ptr(ring.get(found.position).unwrap())
+        ));
         self.expects = Some(found.position + 1);
     }
 }

@@ -32,7 +32,9 @@ fn push(publisher: &Publisher, ms: u64, key: bool) {
 
 /// All events that are there, in words.
 fn told(reader: &mut Subscriber) -> Vec<String> {
-    std::iter::from_fn(|| reader.try_next().filter(|e| !matches!(e, Event::Ended(_)))).map(|e| word(&e)).collect()
+    std::iter::from_fn(|| reader.try_next().filter(|e| !matches!(e, Event::Ended(_))))
+        .map(|e| word(&e))
+        .collect()
 }
 
 fn word(event: &Event) -> String {
@@ -56,7 +58,12 @@ fn the_catalogue_comes_before_its_units_and_the_state_after_them() {
     assert_eq!(told(&mut reader), ["catalog 1", "0", "1", "live"]);
     let mut late = stream.subscribe(ReaderOptions::default());
     assert_eq!(told(&mut late), ["catalog 1", "0", "1", "live"]);
-    publisher.set_catalog(Catalog::new([(Codec::H264(None), 90_000), (Codec::Opus { channels: 2 }, 48_000)])).unwrap();
+    publisher
+        .set_catalog(Catalog::new([
+            (Codec::H264(None), 90_000),
+            (Codec::Opus { channels: 2 }, 48_000),
+        ]))
+        .unwrap();
     assert_eq!(told(&mut reader), [""; 0], "not before a unit belongs to it");
     push(&publisher, 80, true);
     assert_eq!(told(&mut reader), ["catalog 2", "2"]);
@@ -91,7 +98,10 @@ fn a_reader_that_slept_is_told_what_it_lost_and_goes_on_at_a_keyframe() {
     assert_eq!(told(&mut reader), ["catalog 1", "0", "live"]);
     (1..100).for_each(|n| push(&publisher, n * 100, n % 10 == 0));
     assert_eq!(told(&mut reader)[..3], ["skipped 89", "90", "91"]);
-    assert_eq!((reader.stats().units, reader.stats().skipped, stream.stats().skipped), (11, 89, 89));
+    assert_eq!(
+        (reader.stats().units, reader.stats().skipped, stream.stats().skipped),
+        (11, 89, 89)
+    );
 }
 
 #[test]
@@ -138,7 +148,8 @@ fn demand_counts_readers_and_keyframe_wishes() {
     let stream = stream();
     let mut publisher = stream.publish(at(0), "cam", catalog()).unwrap();
     push(&publisher, 0, true);
-    let [one, two] = [stream.subscribe(ReaderOptions::default()), stream.subscribe(ReaderOptions::default())];
+    let [one, two] =
+        [stream.subscribe(ReaderOptions::default()), stream.subscribe(ReaderOptions::default())];
     assert!(publisher.demand().has_changed().unwrap());
     assert_eq!(publisher.demand().borrow_and_update().readers, 2);
     assert!(one.request_keyframe(at(100)) && !two.request_keyframe(at(200)));
@@ -211,14 +222,16 @@ fn a_future_that_waits_is_woken() {
     assert!(next.as_mut().poll(&mut Context::from_waker(&waker)).is_ready());
 }
 
-/// A day of 30 frames a second, a camera that goes away now and then, and a reader that sleeps as it likes.
+/// A day of 30 frames a second, a camera that goes away now and then, and a reader that sleeps as
+/// it likes.
 #[test]
 fn a_day_with_a_lazy_reader() {
     let stream = stream();
     let mut rng = fastrand::Rng::with_seed(2);
     let mut publisher = Some(stream.publish(at(0), "cam", catalog()).unwrap());
     let mut reader = stream.subscribe(ReaderOptions::default());
-    let (mut read, mut skipped, mut expected, mut last_dts, mut wake_at, mut key) = (0, 0, 0, -1, 0, true);
+    let (mut read, mut skipped, mut expected, mut last_dts, mut wake_at, mut key) =
+        (0, 0, 0, -1, 0, true);
     for n in 0..86_400 * 30u64 {
         let now = n * 1000 / 30;
         if n % (30 * 3600) == 0 && n > 0 {
@@ -244,7 +257,9 @@ fn a_day_with_a_lazy_reader() {
                     assert!(position == expected && unit.dts > last_dts);
                     (expected, last_dts, read) = (position + 1, unit.dts, read + 1);
                 }
-                Event::Skipped { units } => (expected, skipped) = (expected + units, skipped + units),
+                Event::Skipped { units } => {
+                    (expected, skipped) = (expected + units, skipped + units)
+                }
                 _ => {}
             }
         }
@@ -255,7 +270,10 @@ fn a_day_with_a_lazy_reader() {
     assert_eq!(read + skipped + reader_is_behind(&stream, expected), stats.units);
     assert!(skipped > 0 && skipped < stats.units / 2, "{skipped}");
     let drift = last_dts as f64 / 90_000.0 - 86_400.0;
-    assert!((0.0..12.0).contains(&drift), "the timeline follows the camera's clock: {drift} s in a day");
+    assert!(
+        (0.0..12.0).contains(&drift),
+        "the timeline follows the camera's clock: {drift} s in a day"
+    );
 }
 
 fn reader_is_behind(stream: &Stream, next: u64) -> u64 {
@@ -291,7 +309,8 @@ fn the_stall_time_can_be_changed_while_frames_flow() {
 fn a_held_stream_lets_go_of_everything_and_nobody_publishes_until_it_is_released() {
     let stream = stream();
     let first = stream.publish(at(0), "first", catalog()).unwrap();
-    let (mut lazy, mut awake) = (stream.subscribe(ReaderOptions::default()), stream.subscribe(ReaderOptions::default()));
+    let (mut lazy, mut awake) =
+        (stream.subscribe(ReaderOptions::default()), stream.subscribe(ReaderOptions::default()));
     push(&first, 0, true);
     push(&first, 40, false);
     assert!(stream.is_watchable());
@@ -300,7 +319,10 @@ fn a_held_stream_lets_go_of_everything_and_nobody_publishes_until_it_is_released
     assert!(stream.is_held() && !stream.is_watchable());
     assert_eq!((stream.ring_bytes(), stream.holds(), &*stream.status().reason), (0, 1, "stopped"));
     assert_eq!(first.push(at(80), unit(80, true)), Err(PublishError::Held("stopped".into())));
-    assert_eq!(stream.publish(at(90), "second", catalog()).err(), Some(PublishError::Held("stopped".into())));
+    assert_eq!(
+        stream.publish(at(90), "second", catalog()).err(),
+        Some(PublishError::Held("stopped".into()))
+    );
     let mut late = stream.subscribe(ReaderOptions::default());
     assert_eq!(told(&mut late), ["offline"], "nothing of what was");
     stream.release();

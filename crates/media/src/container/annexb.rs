@@ -1,8 +1,10 @@
-//! H.264 and H.265 as byte streams (Annex B of either), as encoders write them to a pipe: no times, no lengths.
+//! H.264 and H.265 as byte streams (Annex B of either), as encoders write them to a pipe: no times,
+//! no lengths.
 //!
-//! A frame ends where the next begins: with a delimiter, parameter sets, a message before its pictures, or the first slice of
-//! another picture (H.264 §7.4.1.2.3, H.265 §7.4.2.4.4). So that none waits for the next, a few milliseconds of silence end it,
-//! too; where more of it comes afterwards, that is noticed and silence is not believed again. Times are those of arrival.
+//! A frame ends where the next begins: with a delimiter, parameter sets, a message before its
+//! pictures, or the first slice of another picture (H.264 §7.4.1.2.3, H.265 §7.4.2.4.4). So that
+//! none waits for the next, a few milliseconds of silence end it, too; where more of it comes
+//! afterwards, that is noticed and silence is not believed again. Times are those of arrival.
 
 use super::{Demux, Demuxed, MAX_FRAME, nals::Nals};
 use crate::{AccessUnit, Catalog, Codec, Mono, Timing, TrackId, bits::split_annex_b, h264, h265};
@@ -112,7 +114,8 @@ impl Demuxer {
         }
     }
 
-    /// More of a picture that silence was taken to have ended. It is passed over with its start code, so it belongs to no frame.
+    /// More of a picture that silence was taken to have ended. It is passed over with its start
+    /// code, so it belongs to no frame.
     fn mistrust(&mut self, upto: usize) {
         self.garbage += upto as u64;
         self.held.advance(upto);
@@ -130,15 +133,19 @@ impl Demuxer {
         if self.h265 {
             return match h265::nal_type(nal) {
                 0..32 => Role::Slice { first: nal[2] & 0x80 != 0 },
-                // Parameter sets, delimiters, messages before the picture, and reserved types of the same meaning.
+                // Parameter sets, delimiters, messages before the picture, and reserved types of
+                // the same meaning.
                 32..=35 | 39 | 41..=44 | 48..=55 => Role::Begins,
                 _ => Role::Follows,
             };
         }
         match h264::nal_type(nal) {
-            // Partitions B and C are never the first; a picture begins with the macroblock of number zero.
+            // Partitions B and C are never the first; a picture begins with the macroblock of
+            // number zero.
             h264::nal::SLICE | 2 | h264::nal::IDR => Role::Slice { first: nal[1] & 0x80 != 0 },
-            h264::nal::SEI | h264::nal::SPS | h264::nal::PPS | h264::nal::AUD | 14..=18 => Role::Begins,
+            h264::nal::SEI | h264::nal::SPS | h264::nal::PPS | h264::nal::AUD | 14..=18 => {
+                Role::Begins
+            }
             _ => Role::Follows,
         }
     }
@@ -148,9 +155,12 @@ impl Demuxer {
         let Some((payload, key)) = self.nals.unit(split_annex_b(&frame)) else { return };
         if self.announced.as_ref() != Some(self.nals.codec()) {
             self.announced = Some(self.nals.codec().clone());
-            self.out.push_back(Demuxed::Catalog(Catalog::new([(self.nals.codec().clone(), CLOCK)])));
+            self.out
+                .push_back(Demuxed::Catalog(Catalog::new([(self.nals.codec().clone(), CLOCK)])));
         }
-        let ticks = i64::try_from(u128::from(self.began.as_nanos()) * u128::from(CLOCK) / 1_000_000_000).unwrap_or_default();
+        let ticks =
+            i64::try_from(u128::from(self.began.as_nanos()) * u128::from(CLOCK) / 1_000_000_000)
+                .unwrap_or_default();
         let pts = self.last.map_or(ticks, |last| ticks.max(last + 1));
         self.last = Some(pts);
         let mut unit = AccessUnit::new(TrackId(0), pts, key, Timing::arrived(now), payload);

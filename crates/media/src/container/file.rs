@@ -1,7 +1,7 @@
 //! Files of any kind, read from the beginning to the end in pieces.
 //!
-//! MP4 is read by its index, a piece of which is held at a time, in the order of decoding; all others as the streams that they are.
-//! Memory does not grow with the file.
+//! MP4 is read by its index, a piece of which is held at a time, in the order of decoding; all
+//! others as the streams that they are. Memory does not grow with the file.
 
 use super::{Broken, Demux, Demuxed, Format};
 use crate::{Mono, mp4};
@@ -9,7 +9,8 @@ use std::io;
 
 /// Bytes at places. The caller decides what is behind it; nothing here opens anything.
 pub trait Storage {
-    /// Reads what is at `at` into `into`; as many bytes as it says, which are fewer only at the end.
+    /// Reads what is at `at` into `into`; as many bytes as it says, which are fewer only at the
+    /// end.
     ///
     /// # Errors
     /// As whatever is behind it has them.
@@ -81,7 +82,9 @@ impl<S: Storage> Reader<S> {
         let format = Format::recognise(&head[..length]).ok_or(Fault::Unknown)?;
         let way = match format {
             Format::Mp4 => Way::Indexed(Box::new(mp4::Indexed::open(&mut storage)?)),
-            Format::H264 | Format::H265 | Format::Mjpeg | Format::Multipart => return Err(Fault::Untimed(format)),
+            Format::H264 | Format::H265 | Format::Mjpeg | Format::Multipart => {
+                return Err(Fault::Untimed(format));
+            }
             Format::Ts | Format::Flv | Format::Mkv => {
                 let demuxer = format.demuxer().ok_or(Fault::Unknown)?;
                 Way::Streamed { demuxer, at: 0, buffer: vec![0; PIECE], ended: false }
@@ -95,7 +98,8 @@ impl<S: Storage> Reader<S> {
         self.format
     }
 
-    /// What comes next; `None` at the end. Frames come as they are stored, those of MP4 in the order of their decode times.
+    /// What comes next; `None` at the end. Frames come as they are stored, those of MP4 in the
+    /// order of their decode times.
     ///
     /// # Errors
     /// If it cannot be read further.

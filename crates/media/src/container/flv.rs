@@ -1,11 +1,13 @@
-//! Flash video (Adobe's "Video File Format Specification" 10.1, annex E, and the enhanced form of Veovera's E-RTMP), as ffmpeg
-//! writes it to pipes. Each tag tells its length, so no frame waits for the next.
+//! Flash video (Adobe's "Video File Format Specification" 10.1, annex E, and the enhanced form of
+//! Veovera's E-RTMP), as ffmpeg writes it to pipes. Each tag tells its length, so no frame waits
+//! for the next.
 
 use super::{Broken, Demux, Demuxed, Lanes, MAX_FRAME, Nals, Times, Track, sound_aac, sound_opus};
 use crate::Mono;
 use bytes::{Buf, Bytes, BytesMut};
 
-/// The head of a file and of a tag, and what stands behind each: the length of the one before (§E.2, §E.3).
+/// The head of a file and of a tag, and what stands behind each: the length of the one before
+/// (§E.2, §E.3).
 const FILE_HEAD: usize = 9;
 const TAG_HEAD: usize = 11;
 const BACK: usize = 4;
@@ -114,7 +116,10 @@ impl Demuxer {
                 let packet = take(&mut body, 1)?[0];
                 let later = moved(&mut body)?;
                 match packet {
-                    0 => self.lanes.set(VIDEO.into(), Nals::avc(&body).map(Track::Nals).ok_or_else(|| "broken h264".to_owned())),
+                    0 => self.lanes.set(
+                        VIDEO.into(),
+                        Nals::avc(&body).map(Track::Nals).ok_or_else(|| "broken h264".to_owned()),
+                    ),
                     1 => self.frame(now, VIDEO, time, later, &body),
                     _ => {}
                 }
@@ -128,10 +133,16 @@ impl Demuxer {
         let letters = take(&mut body, 4)?;
         match (packet, &letters[..]) {
             (CONFIG, b"hvc1") => {
-                self.lanes.set(VIDEO.into(), Nals::hevc(&body).map(Track::Nals).ok_or_else(|| "broken h265".to_owned()));
+                self.lanes.set(
+                    VIDEO.into(),
+                    Nals::hevc(&body).map(Track::Nals).ok_or_else(|| "broken h265".to_owned()),
+                );
             }
             (CONFIG, b"avc1") => {
-                self.lanes.set(VIDEO.into(), Nals::avc(&body).map(Track::Nals).ok_or_else(|| "broken h264".to_owned()));
+                self.lanes.set(
+                    VIDEO.into(),
+                    Nals::avc(&body).map(Track::Nals).ok_or_else(|| "broken h264".to_owned()),
+                );
             }
             (CONFIG, other) => self.lanes.add(VIDEO.into(), Err(letters_name(other))),
             (FRAME, _) => {
@@ -149,7 +160,9 @@ impl Demuxer {
         let head = take(&mut body, 1)?[0];
         match head >> 4 {
             10 => match take(&mut body, 1)?[0] {
-                0 => self.lanes.set(AUDIO.into(), sound_aac(&body).ok_or_else(|| "broken aac".to_owned())),
+                0 => self
+                    .lanes
+                    .set(AUDIO.into(), sound_aac(&body).ok_or_else(|| "broken aac".to_owned())),
                 _ => self.frame(now, AUDIO, time, 0, &body),
             },
             ENHANCED_AUDIO => {
@@ -158,9 +171,15 @@ impl Demuxer {
                     // The head of an Opus file: its mark, a version, channels.
                     (CONFIG, b"Opus") => {
                         let channels = body.get(9).copied().unwrap_or(2);
-                        self.lanes.set(AUDIO.into(), sound_opus(channels).ok_or_else(|| "opus with many channels".to_owned()));
+                        self.lanes.set(
+                            AUDIO.into(),
+                            sound_opus(channels)
+                                .ok_or_else(|| "opus with many channels".to_owned()),
+                        );
                     }
-                    (CONFIG, b"mp4a") => self.lanes.set(AUDIO.into(), sound_aac(&body).ok_or_else(|| "broken aac".to_owned())),
+                    (CONFIG, b"mp4a") => self
+                        .lanes
+                        .set(AUDIO.into(), sound_aac(&body).ok_or_else(|| "broken aac".to_owned())),
                     (CONFIG, other) => self.lanes.add(AUDIO.into(), Err(letters_name(other))),
                     (FRAME, _) => self.frame(now, AUDIO, time, 0, &body),
                     _ => {}
@@ -174,7 +193,12 @@ impl Demuxer {
     fn frame(&mut self, now: Mono, lane: u8, time: u32, later: i32, body: &Bytes) {
         let dts = i64::from(time);
         // One that makes no sense is missing, and that is seen by whoever decodes.
-        self.lanes.frame(now, lane.into(), Times { dts, pts: dts + i64::from(later), clock: CLOCK }, body);
+        self.lanes.frame(
+            now,
+            lane.into(),
+            Times { dts, pts: dts + i64::from(later), clock: CLOCK },
+            body,
+        );
     }
 }
 
@@ -219,7 +243,9 @@ fn letters_name(letters: &[u8]) -> String {
     match letters {
         b"av01" => "av1".to_owned(),
         b"vp09" => "vp9".to_owned(),
-        other => other.iter().map(|b| if b.is_ascii_graphic() { *b as char } else { '?' }).collect(),
+        other => {
+            other.iter().map(|b| if b.is_ascii_graphic() { *b as char } else { '?' }).collect()
+        }
     }
 }
 

@@ -2,8 +2,8 @@
 
 use super::{Demuxed, nals::Nals};
 use crate::{
-    Aac, AccessUnit, Catalog, Codec, MediaKind, Mono, Payload, Timing, TrackId, VideoParams, aac::AudioSpecificConfig, jpeg,
-    opus, time::rescale,
+    Aac, AccessUnit, Catalog, Codec, MediaKind, Mono, Payload, Timing, TrackId, VideoParams,
+    aac::AudioSpecificConfig, jpeg, opus, time::rescale,
 };
 use bytes::Bytes;
 use smallvec::smallvec;
@@ -102,7 +102,10 @@ impl Lanes {
                 self.lanes.push((id, track));
                 self.lanes.sort_by_key(|(_, lane)| lane.kind() == MediaKind::Audio);
             }
-            Ok(track) => self.ignore(format!("a second track of {}", track.codec().map_or("mjpeg", |codec| codec.name()))),
+            Ok(track) => self.ignore(format!(
+                "a second track of {}",
+                track.codec().map_or("mjpeg", |codec| codec.name())
+            )),
             Err(name) => self.ignore(name),
         }
     }
@@ -145,9 +148,18 @@ impl Lanes {
         self.announce();
         // Those of which nothing is known yet have no number yet.
         let known = |(_, lane): &&(u64, Track)| lane.codec().is_some();
-        let Some(track) = self.lanes.iter().filter(known).position(|(known, _)| *known == id) else { return true };
+        let Some(track) = self.lanes.iter().filter(known).position(|(known, _)| *known == id)
+        else {
+            return true;
+        };
         let at = |ticks| rescale(ticks, times.clock, to);
-        let mut unit = AccessUnit::new(TrackId(track as u8), at(times.pts), key, Timing::arrived(now), payload);
+        let mut unit = AccessUnit::new(
+            TrackId(track as u8),
+            at(times.pts),
+            key,
+            Timing::arrived(now),
+            payload,
+        );
         unit.dts = at(times.dts).min(unit.pts);
         self.out.push_back(Demuxed::Unit(unit));
         true
@@ -155,7 +167,8 @@ impl Lanes {
 
     /// Tells what is known of the tracks, if that is new.
     fn announce(&mut self) {
-        let known = self.lanes.iter().filter_map(|(_, lane)| Some((lane.codec()?, lane.timescale())));
+        let known =
+            self.lanes.iter().filter_map(|(_, lane)| Some((lane.codec()?, lane.timescale())));
         let catalog = Catalog::new(known);
         if catalog != self.announced {
             self.announced = catalog.clone();

@@ -1,4 +1,5 @@
-//! JPEG files one behind the other, as `ffmpeg -f mjpeg` and camera tools write them. Times are those of arrival.
+//! JPEG files one behind the other, as `ffmpeg -f mjpeg` and camera tools write them. Times are
+//! those of arrival.
 
 use super::{Demux, Demuxed, Lanes, MAX_FRAME, Times, Track};
 use crate::{Mono, jpeg::Scanner};
@@ -26,10 +27,13 @@ impl Default for Demuxer {
 }
 
 impl Demuxer {
-    /// Goes on to the next beginning of a file, or what may become one. At least the first byte is passed over if `anyway`.
+    /// Goes on to the next beginning of a file, or what may become one. At least the first byte is
+    /// passed over if `anyway`.
     fn find(&mut self, anyway: bool) {
         let from = usize::from(anyway);
-        let begins = |at: &usize| START.starts_with(&self.held[*at..(*at + START.len()).min(self.held.len())]);
+        let begins = |at: &usize| {
+            START.starts_with(&self.held[*at..(*at + START.len()).min(self.held.len())])
+        };
         let at = (from..self.held.len()).find(begins).unwrap_or(self.held.len());
         self.garbage += at as u64;
         self.held.advance(at);

@@ -1,8 +1,9 @@
 //! Containers on their way in: bytes as they come, frames out.
 //!
-//! What a command writes to a pipe or a file holds is recognised by its first bytes ([`Format::recognise`]) and taken apart by a
-//! [`Demux`]. None looks ahead: a frame is handed out with its last byte where the container tells its length, or when nothing
-//! more comes for a few milliseconds where only the next frame would tell.
+//! What a command writes to a pipe or a file holds is recognised by its first bytes
+//! ([`Format::recognise`]) and taken apart by a [`Demux`]. None looks ahead: a frame is handed out
+//! with its last byte where the container tells its length, or when nothing more comes for a few
+//! milliseconds where only the next frame would tell.
 
 pub mod annexb;
 pub mod file;
@@ -43,10 +44,12 @@ pub struct Broken {
 
 /// Takes a stream apart: the first picture and the first sound of it.
 pub trait Demux: Send {
-    /// Takes what came in at `now`, in pieces of any length. Call [`Demux::poll`] until it has no more before the next.
+    /// Takes what came in at `now`, in pieces of any length. Call [`Demux::poll`] until it has no
+    /// more before the next.
     fn push(&mut self, now: Mono, bytes: &[u8]);
 
-    /// Nothing more has come for a few milliseconds, or will ever come: a frame whose end only the next would tell is complete.
+    /// Nothing more has come for a few milliseconds, or will ever come: a frame whose end only the
+    /// next would tell is complete.
     fn pause(&mut self, _now: Mono) {}
 
     /// True if a frame waits for its end, and a pause would tell it.
@@ -131,21 +134,34 @@ pub enum Format {
 
 impl Format {
     /// All of them.
-    pub const ALL: [Self; 8] = [Self::Ts, Self::H264, Self::H265, Self::Flv, Self::Mp4, Self::Mkv, Self::Mjpeg, Self::Multipart];
+    pub const ALL: [Self; 8] = [
+        Self::Ts,
+        Self::H264,
+        Self::H265,
+        Self::Flv,
+        Self::Mp4,
+        Self::Mkv,
+        Self::Mjpeg,
+        Self::Multipart,
+    ];
     /// As many bytes tell it.
     pub const TELLING: usize = 8;
 
-    /// By the first [`Format::TELLING`] bytes of a stream, or fewer if there are no more. A transport stream may begin anywhere; it
-    /// is recognised only where it begins with a packet.
+    /// By the first [`Format::TELLING`] bytes of a stream, or fewer if there are no more. A
+    /// transport stream may begin anywhere; it is recognised only where it begins with a packet.
     pub fn recognise(head: &[u8]) -> Option<Self> {
         match head {
-            [0, 0, 0, 1, nal @ ..] | [0, 0, 1, nal @ ..] => Some(if begins_h265(nal) { Self::H265 } else { Self::H264 }),
+            [0, 0, 0, 1, nal @ ..] | [0, 0, 1, nal @ ..] => {
+                Some(if begins_h265(nal) { Self::H265 } else { Self::H264 })
+            }
             [0x47, ..] => Some(Self::Ts),
             [b'F', b'L', b'V', ..] => Some(Self::Flv),
             [0x1a, 0x45, 0xdf, 0xa3, ..] => Some(Self::Mkv),
             [0xff, 0xd8, 0xff, ..] => Some(Self::Mjpeg),
             [b'-', b'-', ..] | [b'\r', b'\n', b'-', b'-', ..] => Some(Self::Multipart),
-            [_, _, _, _, name @ ..] if MP4_BEGINS.iter().any(|begin| name.starts_with(begin)) => Some(Self::Mp4),
+            [_, _, _, _, name @ ..] if MP4_BEGINS.iter().any(|begin| name.starts_with(begin)) => {
+                Some(Self::Mp4)
+            }
             _ => None,
         }
     }
@@ -181,7 +197,8 @@ impl Format {
 
 const MP4_BEGINS: [&[u8]; 7] = [b"ftyp", b"styp", b"moov", b"moof", b"free", b"skip", b"wide"];
 
-/// The first byte stream unit is a parameter set, delimiter or message of H.265. H.264 has no such two bytes at its beginning.
+/// The first byte stream unit is a parameter set, delimiter or message of H.265. H.264 has no such
+/// two bytes at its beginning.
 fn begins_h265(nal: &[u8]) -> bool {
     matches!(nal, [0x40 | 0x42 | 0x44 | 0x46 | 0x4e, 0x01, ..])
 }

@@ -1,4 +1,5 @@
-//! NAL units on their way in, made normal: no delimiters, no filler, and a keyframe that brings its parameter sets.
+//! NAL units on their way in, made normal: no delimiters, no filler, and a keyframe that brings its
+//! parameter sets.
 
 use super::MAX_FRAME;
 use crate::{Codec, Payload, h264, h265};
@@ -30,7 +31,8 @@ impl Nals {
         Self { h265, codec, sets: Vec::new(), length: 4 }
     }
 
-    /// By an `AVCDecoderConfigurationRecord` (ISO/IEC 14496-15 §5.3.3.1); `None` if it makes no sense.
+    /// By an `AVCDecoderConfigurationRecord` (ISO/IEC 14496-15 §5.3.3.1); `None` if it makes no
+    /// sense.
     pub(crate) fn avc(record: &Bytes) -> Option<Self> {
         let mut rest = record.clone();
         let head = take(&mut rest, 6)?;
@@ -69,15 +71,22 @@ impl Nals {
     pub(crate) fn sample(&mut self, sample: &Bytes) -> Option<(Payload, bool)> {
         let (length, mut rest, mut units) = (self.length, sample.clone(), Payload::new());
         while rest.len() > length {
-            let size = take(&mut rest, length)?.iter().fold(0, |size, byte| size << 8 | usize::from(*byte));
+            let size = take(&mut rest, length)?
+                .iter()
+                .fold(0, |size, byte| size << 8 | usize::from(*byte));
             units.push(take(&mut rest, size)?);
         }
         self.unit(units)
     }
 
-    /// A frame, and whether decoding can start with it; `None` if nothing of it is left. Learns what its sets say.
-    pub(crate) fn unit(&mut self, units: impl IntoIterator<Item = Bytes>) -> Option<(Payload, bool)> {
-        let mut payload: Payload = units.into_iter().filter(|nal| !nal.is_empty() && !self.is_void(nal)).collect();
+    /// A frame, and whether decoding can start with it; `None` if nothing of it is left. Learns
+    /// what its sets say.
+    pub(crate) fn unit(
+        &mut self,
+        units: impl IntoIterator<Item = Bytes>,
+    ) -> Option<(Payload, bool)> {
+        let mut payload: Payload =
+            units.into_iter().filter(|nal| !nal.is_empty() && !self.is_void(nal)).collect();
         if payload.is_empty() || payload.iter().map(Bytes::len).sum::<usize>() > MAX_FRAME {
             return None;
         }
@@ -120,12 +129,18 @@ impl Nals {
         let (whole, known) = match &self.codec {
             Codec::H265(sets) => {
                 let found = h265::find_sets(payload);
-                let known = sets.as_ref().zip(found).is_some_and(|(s, found)| found == (&s.vps, &s.sps, &s.pps));
+                let known = sets
+                    .as_ref()
+                    .zip(found)
+                    .is_some_and(|(s, found)| found == (&s.vps, &s.sps, &s.pps));
                 (found.is_some(), known)
             }
             Codec::H264(sets) => {
                 let found = h264::find_sets(payload);
-                (found.is_some(), sets.as_ref().zip(found).is_some_and(|(s, found)| found == (&s.sps, &s.pps)))
+                (
+                    found.is_some(),
+                    sets.as_ref().zip(found).is_some_and(|(s, found)| found == (&s.sps, &s.pps)),
+                )
             }
             _ => (false, false),
         };
@@ -134,7 +149,12 @@ impl Nals {
             && let Some(codec) = described(self.h265, payload)
         {
             self.codec = codec;
-            self.sets = payload.iter().filter(|nal| self.is_set(nal)).take(MAX_SETS).map(|s| Bytes::copy_from_slice(s)).collect();
+            self.sets = payload
+                .iter()
+                .filter(|nal| self.is_set(nal))
+                .take(MAX_SETS)
+                .map(|s| Bytes::copy_from_slice(s))
+                .collect();
         }
         whole
     }
@@ -180,11 +200,19 @@ mod tests {
             let slice: &[u8] = if h265 { &[19 << 1, 1, 7] } else { &[0x65, 7] };
             let delimiter: &[u8] = if h265 { &[35 << 1, 1] } else { &[9, 0xf0] };
             let prefixed = |units: &[&[u8]]| {
-                Bytes::from(units.iter().flat_map(|u| [&(u.len() as u32).to_be_bytes()[..], u].concat()).collect::<Vec<_>>())
+                Bytes::from(
+                    units
+                        .iter()
+                        .flat_map(|u| [&(u.len() as u32).to_be_bytes()[..], u].concat())
+                        .collect::<Vec<_>>(),
+                )
             };
             let (payload, key) = nals.sample(&prefixed(&[delimiter, slice])).unwrap();
             assert!(key);
-            assert_eq!((payload.len(), &payload.last().unwrap()[..]), (if h265 { 4 } else { 3 }, slice));
+            assert_eq!(
+                (payload.len(), &payload.last().unwrap()[..]),
+                (if h265 { 4 } else { 3 }, slice)
+            );
             assert!(nals.sample(&prefixed(&[delimiter])).is_none(), "nothing is left");
             assert!(nals.sample(&prefixed(&[slice]).slice(..5)).is_none(), "cut short");
         }

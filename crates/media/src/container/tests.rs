@@ -3,7 +3,11 @@ use crate::TrackId;
 use proptest::prelude::*;
 
 /// What comes out of `stream` cut into pieces of these lengths, over and over; a pause follows.
-pub(crate) fn demuxed(demuxer: &mut dyn Demux, stream: &[u8], cuts: &[usize]) -> (Vec<Catalog>, Vec<AccessUnit>) {
+pub(crate) fn demuxed(
+    demuxer: &mut dyn Demux,
+    stream: &[u8],
+    cuts: &[usize],
+) -> (Vec<Catalog>, Vec<AccessUnit>) {
     let (mut catalogs, mut units, mut rest) = (Vec::new(), Vec::new(), stream);
     let mut drain = |demuxer: &mut dyn Demux| {
         while let Some(found) = demuxer.poll() {
@@ -29,7 +33,11 @@ pub(crate) fn demuxed(demuxer: &mut dyn Demux, stream: &[u8], cuts: &[usize]) ->
 
 /// Of one track: decode and presentation times, and whether it is a keyframe.
 pub(crate) fn times(units: &[AccessUnit], track: u8) -> Vec<(i64, i64, bool)> {
-    units.iter().filter(|unit| unit.track == TrackId(track)).map(|unit| (unit.dts, unit.pts, unit.key)).collect()
+    units
+        .iter()
+        .filter(|unit| unit.track == TrackId(track))
+        .map(|unit| (unit.dts, unit.pts, unit.key))
+        .collect()
 }
 
 #[test]

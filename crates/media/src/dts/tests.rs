@@ -22,11 +22,17 @@ fn without_reordering_both_times_are_one() {
 #[test]
 fn b_frames_are_held_as_told() {
     // x264 with two B-frames, one of them a reference: I P B b …
-    let times = run(&mut DecodeTimes::new(Some(2), STEP), &[10, 14, 12, 11, 13, 18, 16, 15, 17, 19]);
+    let times =
+        run(&mut DecodeTimes::new(Some(2), STEP), &[10, 14, 12, 11, 13, 18, 16, 15, 17, 19]);
     assert_sound(&times);
     let dts: Vec<_> = times.iter().map(|t| t.dts / STEP).collect();
     assert_eq!(dts, [8, 9, 10, 11, 12, 13, 14, 15, 16, 17]);
-    assert!(times.iter().zip([10, 14, 12, 11, 13, 18, 16, 15, 17, 19]).all(|(t, pts)| t.pts == pts * STEP));
+    assert!(
+        times
+            .iter()
+            .zip([10, 14, 12, 11, 13, 18, 16, 15, 17, 19])
+            .all(|(t, pts)| t.pts == pts * STEP)
+    );
 }
 
 #[test]
@@ -36,7 +42,10 @@ fn a_depth_that_was_not_told_is_learnt() {
     let all = run(&mut times, &frames);
     assert_sound(&all);
     let settled = all.iter().zip(&frames).skip(9);
-    assert!(settled.clone().all(|(t, pts)| t.pts == pts * STEP), "only the first ones are squeezed");
+    assert!(
+        settled.clone().all(|(t, pts)| t.pts == pts * STEP),
+        "only the first ones are squeezed"
+    );
 }
 
 #[test]

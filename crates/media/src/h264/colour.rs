@@ -13,8 +13,9 @@ const EXTENDED: u32 = 255;
 /// Most reference frames of a cycle of picture order counts (§7.4.2.1.1).
 const MAX_CYCLE: u32 = 255;
 
-/// The sequence parameter set with this colour in its VUI (§E.1.1), where it says none or another; the rest of it stays. `None` if it
-/// cannot be read, or has scaling matrices, which no encoder of cameras has.
+/// The sequence parameter set with this colour in its VUI (§E.1.1), where it says none or another;
+/// the rest of it stays. `None` if it cannot be read, or has scaling matrices, which no encoder of
+/// cameras has.
 pub fn with_colour(sps: &[u8], colour: Colour) -> Option<Bytes> {
     let header = *sps.first()?;
     let rbsp = bits::rbsp(sps, 1);
@@ -43,7 +44,8 @@ pub fn with_colour(sps: &[u8], colour: Colour) -> Option<Bytes> {
     if has_vui {
         (reader.at <= end).then(|| out.copy(&rbsp, reader.at..end))?;
     } else {
-        // No place of chroma, no timing, no buffers of two kinds, no structure of pictures, no restrictions.
+        // No place of chroma, no timing, no buffers of two kinds, no structure of pictures, no
+        // restrictions.
         out.bits(0, 6);
     }
     Some(out.finish(header))
@@ -103,7 +105,8 @@ fn skip_signal(r: &mut Reader<'_>) -> Option<()> {
     Some(())
 }
 
-/// BT.709 for all three where the matrix is that, else those of BT.601 as SMPTE 170M has them (tables E-3 to E-5).
+/// BT.709 for all three where the matrix is that, else those of BT.601 as SMPTE 170M has them
+/// (tables E-3 to E-5).
 fn signal(out: &mut Writer, colour: Colour) {
     out.bits(1, 1);
     out.bits(UNSPECIFIED, 3);
@@ -184,10 +187,11 @@ mod tests {
     use super::{super::ParameterSets, *};
     use proptest::prelude::*;
 
-    /// What x264 writes for 1280x720 at 30 fps: high profile, VUI with timing and restrictions, no colour.
+    /// What x264 writes for 1280x720 at 30 fps: high profile, VUI with timing and restrictions, no
+    /// colour.
     const WITH_VUI: &[u8] = &[
-        0x67, 0x64, 0x00, 0x1f, 0xac, 0xb2, 0x00, 0xa0, 0x0b, 0x74, 0x20, 0x00, 0x00, 0x03, 0x00, 0x20, 0x00, 0x00, 0x07, 0x91,
-        0xe3, 0x06, 0x49,
+        0x67, 0x64, 0x00, 0x1f, 0xac, 0xb2, 0x00, 0xa0, 0x0b, 0x74, 0x20, 0x00, 0x00, 0x03, 0x00,
+        0x20, 0x00, 0x00, 0x07, 0x91, 0xe3, 0x06, 0x49,
     ];
     /// Baseline, level 3, 640x360, cropped, no VUI: written by hand after §7.3.2.1.1.
     const WITHOUT: &[u8] = &[0x67, 0x42, 0xc0, 0x1e, 0xda, 0x02, 0x80, 0xbf, 0xe5, 0x40];

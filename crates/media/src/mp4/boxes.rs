@@ -13,7 +13,13 @@ pub(super) fn put(out: &mut Vec<u8>, name: [u8; 4], inside: impl FnOnce(&mut Vec
 }
 
 /// Appends a box with version and flags.
-pub(super) fn put_full(out: &mut Vec<u8>, name: [u8; 4], version: u8, flags: u32, inside: impl FnOnce(&mut Vec<u8>)) {
+pub(super) fn put_full(
+    out: &mut Vec<u8>,
+    name: [u8; 4],
+    version: u8,
+    flags: u32,
+    inside: impl FnOnce(&mut Vec<u8>),
+) {
     put(out, name, |out| {
         out.put_u32(u32::from(version) << 24 | flags);
         inside(out);

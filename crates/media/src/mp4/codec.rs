@@ -11,14 +11,17 @@ pub fn codec_string(codec: &Codec) -> Option<String> {
             Some(format!("avc1.{profile:02x}{constraints:02x}{level:02x}"))
         }
         Codec::H265(Some(sets)) => Some(hevc(sets)),
-        Codec::Aac(aac) => Some(format!("mp4a.40.{}", AudioSpecificConfig::parse(&aac.config).map_or(2, |c| c.announced))),
+        Codec::Aac(aac) => Some(format!(
+            "mp4a.40.{}",
+            AudioSpecificConfig::parse(&aac.config).map_or(2, |c| c.announced)
+        )),
         Codec::Opus { .. } => Some("opus".to_owned()),
         Codec::H264(None) | Codec::H265(None) | Codec::Mjpeg(_) | Codec::G711 { .. } => None,
     }
 }
 
-/// ISO/IEC 14496-15 §E.3: profile space and profile, compatibility with its bits turned round, tier and level, and the
-/// constraint bytes without the zeros at their end.
+/// ISO/IEC 14496-15 §E.3: profile space and profile, compatibility with its bits turned round, tier
+/// and level, and the constraint bytes without the zeros at their end.
 fn hevc(sets: &h265::ParameterSets) -> String {
     let [profile, c0, c1, c2, c3, constraints @ .., level] = sets.description.profile_tier_level;
     let space = ["", "A", "B", "C"][usize::from(profile >> 6)];

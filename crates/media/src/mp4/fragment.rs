@@ -29,7 +29,8 @@ pub struct Fragment {
     pub body: Vec<Bytes>,
     /// It begins with a keyframe, or holds no pictures at all.
     pub independent: bool,
-    /// Where its leading track begins and ends, in ticks of that track; the same number twice if it holds nothing of it.
+    /// Where its leading track begins and ends, in ticks of that track; the same number twice if it
+    /// holds nothing of it.
     pub span: (i64, i64),
 }
 
@@ -84,8 +85,8 @@ impl Admitted {
 
 /// Makes fragments of the frames of some tracks.
 ///
-/// The leading track is the one with pictures, if there is one. The file begins with its first keyframe, at time zero;
-/// what other tracks had before that is left out.
+/// The leading track is the one with pictures, if there is one. The file begins with its first
+/// keyframe, at time zero; what other tracks had before that is left out.
 #[derive(Debug)]
 pub struct Fragmenter {
     lanes: Vec<Lane>,
@@ -101,7 +102,13 @@ impl Fragmenter {
     pub fn new(tracks: &[Track]) -> Option<Self> {
         let lanes: Vec<_> = tracks.iter().map(Lane::new).collect();
         let leading = lanes.iter().position(|l| !l.is_sound()).unwrap_or(0);
-        (!lanes.is_empty()).then_some(Self { lanes, leading, awaits_key: true, origin: None, sequence: 0 })
+        (!lanes.is_empty()).then_some(Self {
+            lanes,
+            leading,
+            awaits_key: true,
+            origin: None,
+            sequence: 0,
+        })
     }
 
     /// The leading track.
@@ -109,16 +116,20 @@ impl Fragmenter {
         &self.lanes[self.leading].track
     }
 
-    /// The timestamps have jumped, or frames are missing: it goes on with the next keyframe. What is held should be cut first.
+    /// The timestamps have jumped, or frames are missing: it goes on with the next keyframe. What
+    /// is held should be cut first.
     pub fn restart(&mut self) {
         self.awaits_key = true;
         self.lanes.iter_mut().for_each(Lane::restart);
     }
 
-    /// Gives a frame its times. `None` if it has no place in the file: of another track, or before the first keyframe.
+    /// Gives a frame its times. `None` if it has no place in the file: of another track, or before
+    /// the first keyframe.
     pub fn admit(&mut self, unit: &Arc<AccessUnit>) -> Option<Admitted> {
         let index = self.lanes.iter().position(|l| l.track.id == unit.track)?;
-        if index == self.leading && self.awaits_key && !unit.key || index != self.leading && self.origin.is_none() {
+        if index == self.leading && self.awaits_key && !unit.key
+            || index != self.leading && self.origin.is_none()
+        {
             return None;
         }
         let times = self.lanes[index].times(unit);
@@ -170,13 +181,14 @@ impl Fragmenter {
         self.lanes.iter().all(|l| l.held.is_empty())
     }
 
-    /// Where the leading track's part of what is held begins and ends, in ticks of that track. The end is a guess.
+    /// Where the leading track's part of what is held begins and ends, in ticks of that track. The
+    /// end is a guess.
     pub fn span(&self) -> Option<(i64, i64)> {
         self.lanes[self.leading].span()
     }
 
-    /// Where a fragment that begins with this frame of the leading track would begin: at its decode time, or where the last
-    /// fragment ended. To be asked when nothing is held.
+    /// Where a fragment that begins with this frame of the leading track would begin: at its decode
+    /// time, or where the last fragment ended. To be asked when nothing is held.
     pub fn begin_with(&self, frame: &Admitted) -> i64 {
         self.lanes[self.leading].begin(frame.placed.times.dts)
     }
@@ -184,14 +196,16 @@ impl Fragmenter {
     /// How long what is held would last with one more frame of the leading track, in its ticks.
     pub fn span_with(&self, frame: &Admitted) -> i64 {
         let lane = &self.lanes[self.leading];
-        let begin = lane.span().map_or_else(|| lane.begin(frame.placed.times.dts), |(begin, _)| begin);
+        let begin =
+            lane.span().map_or_else(|| lane.begin(frame.placed.times.dts), |(begin, _)| begin);
         frame.placed.times.dts.saturating_add(frame.placed.length).saturating_sub(begin)
     }
 
     /// Makes a fragment of all that is held; `None` if there is nothing.
     ///
-    /// `next`, where it is known already, is the leading frame that comes behind it. `most` bounds the length, in ticks of the
-    /// leading track: a pause of the source is then spread over the fragments that follow.
+    /// `next`, where it is known already, is the leading frame that comes behind it. `most` bounds
+    /// the length, in ticks of the leading track: a pause of the source is then spread over the
+    /// fragments that follow.
     pub fn cut(&mut self, next: Option<&Admitted>, most: i64) -> Option<Fragment> {
         if self.is_empty() {
             return None;
@@ -212,7 +226,8 @@ impl Fragmenter {
     /// `moof` and the head of `mdat`, and where each track begins and ends.
     fn write(&self, next: Option<i64>, most: i64) -> (Bytes, Vec<(i64, i64)>) {
         let mut out = Vec::with_capacity(256);
-        let (mut ends, mut offsets) = (Vec::with_capacity(self.lanes.len()), Vec::with_capacity(self.lanes.len()));
+        let (mut ends, mut offsets) =
+            (Vec::with_capacity(self.lanes.len()), Vec::with_capacity(self.lanes.len()));
         let mut data = 0;
         put(&mut out, *b"moof", |out| {
             put_full(out, *b"mfhd", 0, 0, |out| out.put_u32(self.sequence));

@@ -11,7 +11,8 @@ use crate::{
 use smallvec::SmallVec;
 use std::sync::Arc;
 
-/// A source that pauses for longer than this many milliseconds makes a gap; less is made up by longer frames.
+/// A source that pauses for longer than this many milliseconds makes a gap; less is made up by
+/// longer frames.
 const GAP_MS: i64 = 1000;
 /// Frames a second where nothing is known yet.
 const LIKELY_FPS: f64 = 30.0;
@@ -61,7 +62,8 @@ impl Lane {
         let reorder = track.codec.video_params().and_then(|v| v.max_reorder);
         let pace = match &track.codec {
             Codec::Aac(aac) => {
-                let frame = AudioSpecificConfig::parse(&aac.config).map_or(1024, |c| c.frame_ticks(track.timescale));
+                let frame = AudioSpecificConfig::parse(&aac.config)
+                    .map_or(1024, |c| c.frame_ticks(track.timescale));
                 Pace::Aac { frame: frame.max(1) }
             }
             codec if codec.kind() == MediaKind::Video => {
@@ -70,7 +72,14 @@ impl Lane {
             }
             _ => Pace::Opus,
         };
-        Self { track: track.clone(), id: track_id(track), origin: 0, held: Vec::new(), pace, expected: None }
+        Self {
+            track: track.clone(),
+            id: track_id(track),
+            origin: 0,
+            held: Vec::new(),
+            pace,
+            expected: None,
+        }
     }
 
     /// The timestamps begin anew.
@@ -103,10 +112,14 @@ impl Lane {
         }
     }
 
-    /// Gives a frame its place in the file. Sound follows on the sound before it unless it is off by half a frame; `None` if it
-    /// belongs where other sound is already: its sender has moved it back, to where its picture is.
+    /// Gives a frame its place in the file. Sound follows on the sound before it unless it is off
+    /// by half a frame; `None` if it belongs where other sound is already: its sender has moved it
+    /// back, to where its picture is.
     pub(super) fn place(&mut self, unit: &Arc<AccessUnit>, times: Times) -> Option<Placed> {
-        let mut times = Times { dts: times.dts.saturating_sub(self.origin), pts: times.pts.saturating_sub(self.origin) };
+        let mut times = Times {
+            dts: times.dts.saturating_sub(self.origin),
+            pts: times.pts.saturating_sub(self.origin),
+        };
         let length = self.length(unit);
         if self.is_sound() {
             let dts = match self.expected {
@@ -131,11 +144,18 @@ impl Lane {
 
     fn length(&self, unit: &AccessUnit) -> i64 {
         match &self.pace {
-            // Rather too short: the next frame then comes a little late and is moved forward, where too long would overlap.
-            Pace::Pictures { recent, likely, .. } => recent.iter().copied().min().unwrap_or(*likely).max(1),
+            // Rather too short: the next frame then comes a little late and is moved forward, where
+            // too long would overlap.
+            Pace::Pictures { recent, likely, .. } => {
+                recent.iter().copied().min().unwrap_or(*likely).max(1)
+            }
             Pace::Aac { frame } => *frame,
             Pace::Opus => {
-                let ticks = unit.payload.first().and_then(|packet| opus::ticks(packet)).unwrap_or(opus::CLOCK / 50);
+                let ticks = unit
+                    .payload
+                    .first()
+                    .and_then(|packet| opus::ticks(packet))
+                    .unwrap_or(opus::CLOCK / 50);
                 rescale(ticks.into(), opus::CLOCK, self.track.timescale).max(1)
             }
         }
@@ -145,20 +165,30 @@ impl Lane {
     pub(super) fn begin(&self, dts: i64) -> i64 {
         let gap = self.gap();
         match self.expected {
-            Some(expected) if !self.is_sound() && (0..gap).contains(&(dts.saturating_sub(expected))) => expected,
+            Some(expected)
+                if !self.is_sound() && (0..gap).contains(&(dts.saturating_sub(expected))) =>
+            {
+                expected
+            }
             _ => dts,
         }
     }
 
-    /// Where the fragment of the frames held begins, and where it ends by guess. `None` if nothing is held.
+    /// Where the fragment of the frames held begins, and where it ends by guess. `None` if nothing
+    /// is held.
     pub(super) fn span(&self) -> Option<(i64, i64)> {
         let (first, last) = (self.held.first()?, self.held.last()?);
         Some((self.begin(first.times.dts), last.times.dts.saturating_add(last.length)))
     }
 
-    /// The frames held with their final times: each lasts until the next; the last until `next` comes, as far as `most` ticks
-    /// for the whole fragment allow, or as long as is usual. Then the fragment's beginning and end.
-    pub(super) fn entries(&self, next: Option<i64>, most: i64) -> (SmallVec<[Entry<'_>; 8]>, i64, i64) {
+    /// The frames held with their final times: each lasts until the next; the last until `next`
+    /// comes, as far as `most` ticks for the whole fragment allow, or as long as is usual. Then the
+    /// fragment's beginning and end.
+    pub(super) fn entries(
+        &self,
+        next: Option<i64>,
+        most: i64,
+    ) -> (SmallVec<[Entry<'_>; 8]>, i64, i64) {
         let Some((begin, usual_end)) = self.span() else { return (SmallVec::new(), 0, 0) };
         let mut entries: SmallVec<[Entry<'_>; 8]> = SmallVec::new();
         for (i, placed) in self.held.iter().enumerate() {
@@ -166,7 +196,8 @@ impl Lane {
             entries.push(Entry { placed, dts, duration: 0 });
         }
         let last = entries.last().map_or(begin, |e| e.dts);
-        let end = next.unwrap_or(usual_end).min(begin.saturating_add(most)).max(last.saturating_add(1));
+        let end =
+            next.unwrap_or(usual_end).min(begin.saturating_add(most)).max(last.saturating_add(1));
         for i in 0..entries.len() {
             let until = entries.get(i + 1).map_or(end, |e| e.dts);
             entries[i].duration = until.saturating_sub(entries[i].dts);

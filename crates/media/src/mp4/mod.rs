@@ -1,8 +1,9 @@
 //! Fragmented MP4 (ISO/IEC 14496-12): an init segment, and fragments of access units as they come.
 //!
-//! Made for live streams: no duration anywhere (a player that is told one waits for the end), times of decoding and
-//! presentation by [`DecodeTimes`](crate::dts::DecodeTimes), and nothing held back: the length of a fragment's last frame is
-//! a guess, and the next fragment begins where that guess ends, so that decode times have neither gaps nor jumps.
+//! Made for live streams: no duration anywhere (a player that is told one waits for the end), times
+//! of decoding and presentation by [`DecodeTimes`](crate::dts::DecodeTimes), and nothing held back:
+//! the length of a fragment's last frame is a guess, and the next fragment begins where that guess
+//! ends, so that decode times have neither gaps nor jumps.
 //!
 //! H.264, H.265, AAC and Opus. G.711 is left out: browsers do not play it in MP4.
 
@@ -27,11 +28,13 @@ use smallvec::SmallVec;
 /// The coded bytes of a frame as MP4 stores them, cut so that nothing large is copied.
 pub type Sample = Vec<Bytes>;
 
-/// The tracks of a stream that MP4 can carry: its first picture and its first sound that can be, in this order.
+/// The tracks of a stream that MP4 can carry: its first picture and its first sound that can be, in
+/// this order.
 ///
 /// A track whose parameter sets are not known yet cannot; neither can G.711, nor motion JPEG.
 pub fn tracks(catalog: &Catalog) -> Vec<Track> {
-    let first = |kind| catalog.tracks.iter().find(|t| t.codec.kind() == kind && carries(&t.codec)).cloned();
+    let first =
+        |kind| catalog.tracks.iter().find(|t| t.codec.kind() == kind && carries(&t.codec)).cloned();
     [first(MediaKind::Video), first(MediaKind::Audio)].into_iter().flatten().collect()
 }
 
@@ -45,13 +48,16 @@ fn carries(codec: &Codec) -> bool {
 /// Bytes that tell the length of a NAL unit.
 pub(crate) const LENGTH: usize = 4;
 
-/// The frame in the form that MP4 stores: NAL units behind their lengths, without the parameter sets that the init segment
-/// holds (ISO/IEC 14496-15 §5.3.2 wants them nowhere else). Computed for the first reader who asks, shared by all others.
+/// The frame in the form that MP4 stores: NAL units behind their lengths, without the parameter
+/// sets that the init segment holds (ISO/IEC 14496-15 §5.3.2 wants them nowhere else). Computed for
+/// the first reader who asks, shared by all others.
 pub fn sample<'a>(unit: &'a AccessUnit, codec: &Codec) -> &'a Sample {
     unit.mp4_sample(|unit| match codec {
         Codec::H264(sets) => length_prefixed(&unit.payload, |nal| match h264::nal_type(nal) {
             h264::nal::AUD => true,
-            h264::nal::SPS | h264::nal::PPS => sets.as_ref().is_some_and(|s| s.sps == *nal || s.pps == *nal),
+            h264::nal::SPS | h264::nal::PPS => {
+                sets.as_ref().is_some_and(|s| s.sps == *nal || s.pps == *nal)
+            }
             _ => false,
         }),
         Codec::H265(sets) => length_prefixed(&unit.payload, |nal| match h265::nal_type(nal) {

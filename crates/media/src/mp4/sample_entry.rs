@@ -1,5 +1,5 @@
-//! Sample entries: what a decoder must know beforehand (ISO/IEC 14496-14 and -15, and "Encapsulation of Opus in ISO Base
-//! Media File Format").
+//! Sample entries: what a decoder must know beforehand (ISO/IEC 14496-14 and -15, and
+//! "Encapsulation of Opus in ISO Base Media File Format").
 
 use super::boxes::*;
 use crate::{Aac, Codec, Track, VideoParams, h264, h265, opus};
@@ -8,25 +8,39 @@ use bytes::{BufMut, Bytes};
 /// Appends the entry of a track; nothing for a codec that MP4 does not carry here.
 pub(super) fn put_entry(out: &mut Vec<u8>, track: &Track) {
     match &track.codec {
-        Codec::H264(Some(sets)) => visual(out, *b"avc1", sets.video, |out| put(out, *b"avcC", |out| avc(out, sets))),
-        Codec::H265(Some(sets)) => visual(out, *b"hvc1", sets.video, |out| put(out, *b"hvcC", |out| hevc(out, sets))),
-        Codec::Aac(aac) => sound(out, *b"mp4a", aac.channels, aac.rate, |out| put_full(out, *b"esds", 0, 0, |out| es(out, aac))),
+        Codec::H264(Some(sets)) => {
+            visual(out, *b"avc1", sets.video, |out| put(out, *b"avcC", |out| avc(out, sets)))
+        }
+        Codec::H265(Some(sets)) => {
+            visual(out, *b"hvc1", sets.video, |out| put(out, *b"hvcC", |out| hevc(out, sets)))
+        }
+        Codec::Aac(aac) => sound(out, *b"mp4a", aac.channels, aac.rate, |out| {
+            put_full(out, *b"esds", 0, 0, |out| es(out, aac))
+        }),
         Codec::Opus { channels } => {
-            sound(out, *b"Opus", *channels, opus::CLOCK, |out| put(out, *b"dOps", |out| opus_head(out, *channels)));
+            sound(out, *b"Opus", *channels, opus::CLOCK, |out| {
+                put(out, *b"dOps", |out| opus_head(out, *channels))
+            });
         }
         Codec::H264(None) | Codec::H265(None) | Codec::Mjpeg(_) | Codec::G711 { .. } => {}
     }
 }
 
-/// What a decoder is configured with, as browsers want it beside [`codec_string`](super::codec_string): the content of `avcC` or
-/// `hvcC`, or an `AudioSpecificConfig`. `None` for codecs that need none, or whose parameter sets are not known yet.
+/// What a decoder is configured with, as browsers want it beside
+/// [`codec_string`](super::codec_string): the content of `avcC` or `hvcC`, or an
+/// `AudioSpecificConfig`. `None` for codecs that need none, or whose parameter sets are not known
+/// yet.
 pub fn decoder_config(codec: &Codec) -> Option<Bytes> {
     let mut out = Vec::with_capacity(128);
     match codec {
         Codec::H264(Some(sets)) => avc(&mut out, sets),
         Codec::H265(Some(sets)) => hevc(&mut out, sets),
         Codec::Aac(aac) => return Some(aac.config.clone()),
-        Codec::H264(None) | Codec::H265(None) | Codec::Mjpeg(_) | Codec::Opus { .. } | Codec::G711 { .. } => return None,
+        Codec::H264(None)
+        | Codec::H265(None)
+        | Codec::Mjpeg(_)
+        | Codec::Opus { .. }
+        | Codec::G711 { .. } => return None,
     }
     Some(out.into())
 }
@@ -50,7 +64,13 @@ fn visual(out: &mut Vec<u8>, name: [u8; 4], video: VideoParams, config: impl FnO
     });
 }
 
-fn sound(out: &mut Vec<u8>, name: [u8; 4], channels: u8, rate: u32, config: impl FnOnce(&mut Vec<u8>)) {
+fn sound(
+    out: &mut Vec<u8>,
+    name: [u8; 4],
+    channels: u8,
+    rate: u32,
+    config: impl FnOnce(&mut Vec<u8>),
+) {
     put(out, name, |out| {
         out.put_bytes(0, 6);
         out.put_u16(1); // data reference
@@ -99,7 +119,9 @@ fn hevc(out: &mut Vec<u8>, sets: &h265::ParameterSets) {
     out.put_u16(0); // average frame rate: unknown
     out.put_u8(sps.sub_layers << 3 | u8::from(sps.nested) << 2 | 3); // lengths of four bytes
     out.put_u8(3);
-    for (ty, unit) in [(h265::nal::VPS, &sets.vps), (h265::nal::SPS, &sets.sps), (h265::nal::PPS, &sets.pps)] {
+    for (ty, unit) in
+        [(h265::nal::VPS, &sets.vps), (h265::nal::SPS, &sets.sps), (h265::nal::PPS, &sets.pps)]
+    {
         out.put_u8(0x80 | ty); // complete: none of this type is in the samples
         out.put_u16(1);
         set(out, unit);
@@ -121,7 +143,12 @@ fn descriptor(out: &mut Vec<u8>, tag: u8, content: &[u8]) {
     out.put_u8(tag);
     // A size of four times seven bits.
     let size = content.len();
-    out.put_slice(&[(size >> 21) as u8 | 0x80, (size >> 14) as u8 | 0x80, (size >> 7) as u8 | 0x80, size as u8 & 0x7f]);
+    out.put_slice(&[
+        (size >> 21) as u8 | 0x80,
+        (size >> 14) as u8 | 0x80,
+        (size >> 7) as u8 | 0x80,
+        size as u8 & 0x7f,
+    ]);
     out.put_slice(content);
 }
 

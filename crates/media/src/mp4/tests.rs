@@ -5,16 +5,19 @@ use std::sync::Arc;
 
 /// What x264 and x265 write for 1280x720.
 const H264_SPS: &[u8] = &[
-    0x67, 0x64, 0x00, 0x1f, 0xac, 0xb2, 0x00, 0xa0, 0x0b, 0x74, 0x20, 0x00, 0x00, 0x03, 0x00, 0x20, 0x00, 0x00, 0x07, 0x91, 0xe3,
-    0x06, 0x49,
+    0x67, 0x64, 0x00, 0x1f, 0xac, 0xb2, 0x00, 0xa0, 0x0b, 0x74, 0x20, 0x00, 0x00, 0x03, 0x00, 0x20,
+    0x00, 0x00, 0x07, 0x91, 0xe3, 0x06, 0x49,
 ];
 const H265_SPS: &[u8] = &[
-    0x42, 0x01, 0x01, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03, 0x00, 0x00, 0x03, 0x00, 0x5d, 0xa0, 0x02, 0x80,
-    0x80, 0x2d, 0x16, 0x59, 0x59, 0xa4, 0x93, 0x2b, 0x80, 0x40, 0x00, 0x00, 0x03, 0x00, 0x40, 0x00, 0x00, 0x07, 0x82,
+    0x42, 0x01, 0x01, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03, 0x00, 0x00, 0x03,
+    0x00, 0x5d, 0xa0, 0x02, 0x80, 0x80, 0x2d, 0x16, 0x59, 0x59, 0xa4, 0x93, 0x2b, 0x80, 0x40, 0x00,
+    0x00, 0x03, 0x00, 0x40, 0x00, 0x00, 0x07, 0x82,
 ];
 
 pub(crate) fn h264() -> Codec {
-    let sets = h264::ParameterSets::parse(Bytes::from_static(H264_SPS), Bytes::from_static(&[0x68, 0xea])).unwrap();
+    let sets =
+        h264::ParameterSets::parse(Bytes::from_static(H264_SPS), Bytes::from_static(&[0x68, 0xea]))
+            .unwrap();
     Codec::H264(Some(Arc::new(sets)))
 }
 
@@ -79,7 +82,11 @@ fn read(fragment: &[u8]) -> Vec<Read> {
         let width = if pictures { 16 } else { 8 };
         for entry in run[12..].chunks(width).take(number(run, 4) as usize) {
             let (duration, size) = (i64::from(number(entry, 0)), number(entry, 4) as usize);
-            let (key, late) = if pictures { (number(entry, 8) == 0x0200_0000, number(entry, 12)) } else { (true, 0) };
+            let (key, late) = if pictures {
+                (number(entry, 8) == 0x0200_0000, number(entry, 12))
+            } else {
+                (true, 0)
+            };
             let bytes = fragment[offset..offset + size].to_vec();
             frames.push(Read { track, dts, duration, pts: dts + i64::from(late), key, bytes });
             (dts, offset) = (dts + duration, offset + size);
@@ -101,7 +108,12 @@ fn the_init_segment_tells_codecs_and_no_duration() {
     let avc = &avc[8 + 8 + 78..];
     assert_eq!(find(avc, &["avcC"]).unwrap()[..7], [1, 0x64, 0, 0x1f, 0xff, 0xe1, 0]);
     assert_eq!(find(avc, &["avcC"]).unwrap()[36..], [0xfd, 0xf8, 0xf8, 0], "4:2:0 with eight bits");
-    let sound = boxes(find(&init, &["moov"]).unwrap()).into_iter().filter(|(n, _)| n == "trak").nth(1).unwrap().1;
+    let sound = boxes(find(&init, &["moov"]).unwrap())
+        .into_iter()
+        .filter(|(n, _)| n == "trak")
+        .nth(1)
+        .unwrap()
+        .1;
     let entry = find(sound, &["mdia", "minf", "stbl", "stsd"]).unwrap();
     assert_eq!(&entry[12..16], b"mp4a");
     assert!(entry.ends_with(&[5, 0x80, 0x80, 0x80, 2, 0x11, 0x90, 6, 0x80, 0x80, 0x80, 1, 2]));
@@ -117,7 +129,10 @@ fn h265_and_opus_describe_themselves() {
     assert_eq!(hevc[13..23], [0xf0, 0, 0xfc, 0xfd, 0xf8, 0xf8, 0, 0, 0x0f, 3]);
     let names: Vec<_> = catalog.tracks.iter().filter_map(|t| codec_string(&t.codec)).collect();
     assert_eq!(names, ["hvc1.1.6.L93.90", "opus"]);
-    assert_eq!([codec_string(&h264()), codec_string(&aac())].map(Option::unwrap), ["avc1.64001f", "mp4a.40.2"]);
+    assert_eq!(
+        [codec_string(&h264()), codec_string(&aac())].map(Option::unwrap),
+        ["avc1.64001f", "mp4a.40.2"]
+    );
 }
 
 #[test]
@@ -125,7 +140,11 @@ fn samples_are_slices_without_the_sets_of_the_init_segment() {
     let unit = unit(0, 0, true, &[H264_SPS, &[0x68, 0xea], &[0x68, 0xeb], &[0x65, 1, 2, 3]]);
     let sample = sample(&unit, &h264());
     let bytes: Vec<u8> = sample.iter().flat_map(|b| b.to_vec()).collect();
-    assert_eq!(bytes, [0, 0, 0, 2, 0x68, 0xeb, 0, 0, 0, 4, 0x65, 1, 2, 3], "a set that differs stays");
+    assert_eq!(
+        bytes,
+        [0, 0, 0, 2, 0x68, 0xeb, 0, 0, 0, 4, 0x65, 1, 2, 3],
+        "a set that differs stays"
+    );
     assert!(sample.iter().any(|b| b.as_ptr() == unit.payload[3].as_ptr()), "nothing is copied");
 }
 
@@ -182,16 +201,25 @@ fn a_fragment_is_no_longer_than_allowed() {
 fn sound_runs_without_seams_and_a_pause_stays_a_pause() {
     let catalog = Catalog::new([(h264(), 90_000), (aac(), 48_000)]);
     let mut fragmenter = Fragmenter::new(&tracks(&catalog)).unwrap();
-    assert!(fragmenter.admit(&unit(1, 0, true, &[&[7]])).is_none(), "the file begins with a picture");
-    let sound = [47_000, 48_000, 49_020, 48_200, 50_050, 60_000].map(|pts| unit(1, pts, true, &[&[7]]));
+    assert!(
+        fragmenter.admit(&unit(1, 0, true, &[&[7]])).is_none(),
+        "the file begins with a picture"
+    );
+    let sound =
+        [47_000, 48_000, 49_020, 48_200, 50_050, 60_000].map(|pts| unit(1, pts, true, &[&[7]]));
     for unit in [unit(0, 90_000, true, &[&[1]])].iter().chain(&sound) {
         if let Some(frame) = fragmenter.admit(unit) {
             fragmenter.add(frame);
         }
     }
     let frames = read(&fragmenter.cut(None, i64::MAX).unwrap().concat());
-    let sound: Vec<_> = frames.iter().filter(|f| f.track == 2).map(|f| (f.dts, f.duration)).collect();
-    assert_eq!(sound, [(0, 1024), (1024, 1024), (2048, 9952), (12_000, 1024)], "what was moved back is left out");
+    let sound: Vec<_> =
+        frames.iter().filter(|f| f.track == 2).map(|f| (f.dts, f.duration)).collect();
+    assert_eq!(
+        sound,
+        [(0, 1024), (1024, 1024), (2048, 9952), (12_000, 1024)],
+        "what was moved back is left out"
+    );
 }
 
 proptest! {

@@ -1,8 +1,9 @@
 //! The demuxer: packets in, frames out.
 //!
-//! A frame is handed out with its last packet, not with the first of the next one: its length tells where it ends, or the stuffing
-//! that fills its last packet up (§2.4.3.4), or silence where that packet happens to be full ([`Demux::pause`]). Streams that
-//! use stuffing otherwise, or pause within frames, are noticed, and from then on believed less.
+//! A frame is handed out with its last packet, not with the first of the next one: its length tells
+//! where it ends, or the stuffing that fills its last packet up (§2.4.3.4), or silence where that
+//! packet happens to be full ([`Demux::pause`]). Streams that use stuffing otherwise, or pause
+//! within frames, are noticed, and from then on believed less.
 
 use super::{
     elementary::{Elementary, Kind},
@@ -139,22 +140,29 @@ impl Demuxer {
 
     /// Takes a map over if it is another one.
     fn remap(&mut self, table: Vec<u8>) {
-        let Some(listed) = section::streams(&table).filter(|_| table != self.mapped) else { return };
+        let Some(listed) = section::streams(&table).filter(|_| table != self.mapped) else {
+            return;
+        };
         self.mapped = table;
         self.ignored.clear();
         let mut old = std::mem::take(&mut self.lanes);
         for stream in listed {
             match stream {
                 Listed::Known { pid, kind } if !self.has(kind.media()) => {
-                    let known = old.iter().position(|lane| lane.pid() == pid && lane.kind() == kind);
-                    let lane = known.map_or_else(|| Elementary::new(pid, kind), |at| old.swap_remove(at));
+                    let known =
+                        old.iter().position(|lane| lane.pid() == pid && lane.kind() == kind);
+                    let lane =
+                        known.map_or_else(|| Elementary::new(pid, kind), |at| old.swap_remove(at));
                     self.lanes.push(lane);
                 }
-                Listed::Known { kind, .. } => self.ignored.push(format!("a second track of {}", kind.name())),
+                Listed::Known { kind, .. } => {
+                    self.ignored.push(format!("a second track of {}", kind.name()))
+                }
                 Listed::Unknown(name) => self.ignored.push(name),
             }
         }
-        // Pictures come first: they are known to be there before what they are, and keep their number.
+        // Pictures come first: they are known to be there before what they are, and keep their
+        // number.
         self.lanes.sort_by_key(|lane| lane.kind().media() == MediaKind::Audio);
         self.announce();
     }
@@ -169,7 +177,8 @@ impl Demuxer {
     }
 
     fn announce(&mut self) {
-        let tracks = self.lanes.iter().filter_map(|lane| Some((lane.codec()?.clone(), lane.timescale())));
+        let tracks =
+            self.lanes.iter().filter_map(|lane| Some((lane.codec()?.clone(), lane.timescale())));
         let catalog = Catalog::new(tracks);
         if !catalog.tracks.is_empty() {
             self.out.push_back(Demuxed::Catalog(catalog));

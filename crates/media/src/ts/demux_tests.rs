@@ -65,7 +65,8 @@ fn a_frame_that_takes_long_to_come_was_captured_before_its_first_packet() {
         units.extend(drain(&mut demuxer).1);
     }
     let [_, long] = &units[..] else { panic!("{} frames", units.len()) };
-    let (captured, received) = (long.timing.captured.at.as_nanos(), long.timing.received.as_nanos());
+    let (captured, received) =
+        (long.timing.captured.at.as_nanos(), long.timing.received.as_nanos());
     assert_eq!(captured, 1000);
     assert!(received >= 1000 + 5000 / 188, "with its last packet: {received}");
 }
@@ -121,7 +122,10 @@ fn a_lost_packet_costs_its_frame_and_is_counted() {
     let mut demuxer = Demuxer::default();
     demuxer.push(NOW, &frames.concat());
     let (_, units) = drain(&mut demuxer);
-    assert_eq!(units.iter().map(|u| (u.pts, u.discontinuity)).collect::<Vec<_>>(), [(90_000, false), (96_000, true)]);
+    assert_eq!(
+        units.iter().map(|u| (u.pts, u.discontinuity)).collect::<Vec<_>>(),
+        [(90_000, false), (96_000, true)]
+    );
     assert_eq!(demuxer.stats(), Stats { lost: 1, damaged: 1, ..Stats::default() });
 }
 
@@ -135,18 +139,28 @@ fn another_map_is_another_catalogue() {
     muxer.push(&unit(1, 1600, true, &[&[1, 2, 3]]), &mut out);
     demuxer.push(NOW, &out);
     let (catalogs, units) = drain(&mut demuxer);
-    let names = |catalog: &Catalog| catalog.tracks.iter().map(|t| t.codec.name()).collect::<Vec<_>>();
+    let names =
+        |catalog: &Catalog| catalog.tracks.iter().map(|t| t.codec.name()).collect::<Vec<_>>();
     assert_eq!(catalogs.first().map(names), Some(vec!["h264"]));
     assert_eq!(catalogs.last().map(names), Some(vec!["h265", "aac"]));
-    assert!(catalogs.last().unwrap().video().unwrap().codec.video_params().is_some(), "its sets came with the keyframe");
-    assert_eq!(units.iter().map(|u| u.track).collect::<Vec<_>>(), [TrackId(0), TrackId(0), TrackId(1)]);
+    assert!(
+        catalogs.last().unwrap().video().unwrap().codec.video_params().is_some(),
+        "its sets came with the keyframe"
+    );
+    assert_eq!(
+        units.iter().map(|u| u.track).collect::<Vec<_>>(),
+        [TrackId(0), TrackId(0), TrackId(1)]
+    );
     assert_eq!(units[2].payload[0][..], [1, 2, 3]);
 }
 
 #[test]
 fn what_cannot_be_carried_is_named() {
     let mut packet = vec![0x47, 0x50, 0, 0x10, 0];
-    let mut map = vec![2, 0xb0, 23, 0, 1, 0xc1, 0, 0, 0xe1, 0, 0xf0, 0, 0x81, 0xe1, 0, 0xf0, 0, 0x1b, 0xe1, 1, 0xf0, 0];
+    let mut map = vec![
+        2, 0xb0, 23, 0, 1, 0xc1, 0, 0, 0xe1, 0, 0xf0, 0, 0x81, 0xe1, 0, 0xf0, 0, 0x1b, 0xe1, 1,
+        0xf0, 0,
+    ];
     map.extend(super::tables::crc(&map).to_be_bytes());
     packet.extend(map);
     packet.resize(PACKET, 0xff);

@@ -2,7 +2,8 @@
 
 use super::packet::Packet;
 use crate::{
-    Aac, AccessUnit, Codec, Mono, Payload, Timing, TrackId, aac::Adts, bits::split_annex_b, h264, h265, opus, time::rescale,
+    Aac, AccessUnit, Codec, Mono, Payload, Timing, TrackId, aac::Adts, bits::split_annex_b, h264,
+    h265, opus, time::rescale,
 };
 use bytes::Bytes;
 use smallvec::smallvec;
@@ -105,13 +106,15 @@ impl Elementary {
         self.open
     }
 
-    /// How many packets are missing before this one; `None` if it is to be passed over: a repetition, or nothing but a clock.
+    /// How many packets are missing before this one; `None` if it is to be passed over: a
+    /// repetition, or nothing but a clock.
     pub(super) fn count(&mut self, packet: &Packet<'_>) -> Option<u8> {
         if packet.payload.is_empty() {
             return None;
         }
         let before = self.counter.replace(packet.counter);
-        let missing = before.map_or(0, |before| packet.counter.wrapping_sub(before).wrapping_sub(1) & 15);
+        let missing =
+            before.map_or(0, |before| packet.counter.wrapping_sub(before).wrapping_sub(1) & 15);
         match missing {
             15 if !packet.jumps => None,
             _ if packet.jumps => Some(0),
@@ -154,7 +157,8 @@ impl Elementary {
         Ok(ends)
     }
 
-    /// More of a frame that was taken to be complete: what that was known by does not hold in this stream.
+    /// More of a frame that was taken to be complete: what that was known by does not hold in this
+    /// stream.
     fn is_late(&mut self) -> Result<bool, ()> {
         match std::mem::replace(&mut self.ended_by, EndedBy::Nothing) {
             EndedBy::Nothing => return Ok(false),
@@ -167,7 +171,8 @@ impl Elementary {
 
     /// Nothing more has come for a while; true if the frame is taken to be complete.
     pub(super) fn pause(&mut self) -> bool {
-        let ends = self.open && self.trusts_pauses && self.length().is_none() && self.bytes.len() > HEAD;
+        let ends =
+            self.open && self.trusts_pauses && self.length().is_none() && self.bytes.len() > HEAD;
         if ends {
             self.ended_by = EndedBy::Pause;
         }
@@ -179,7 +184,8 @@ impl Elementary {
         told_length(&self.bytes)
     }
 
-    /// Ends the frame; `None` if it makes no sense. There may be several, as of sound, or none, of which only parameters were new.
+    /// Ends the frame; `None` if it makes no sense. There may be several, as of sound, or none, of
+    /// which only parameters were new.
     pub(super) fn take(&mut self, now: Mono) -> Option<Vec<AccessUnit>> {
         self.open = false;
         let mut bytes = Bytes::from(std::mem::take(&mut self.bytes));
@@ -255,10 +261,11 @@ impl Elementary {
     /// Takes over the parameter sets that come with a keyframe, if they are other ones.
     fn describe(&mut self, h265: bool, payload: &Payload) {
         let known = match &self.codec {
-            Some(Codec::H264(Some(sets))) => h264::find_sets(payload).is_none_or(|found| found == (&sets.sps, &sets.pps)),
-            Some(Codec::H265(Some(sets))) => {
-                h265::find_sets(payload).is_none_or(|found| found == (&sets.vps, &sets.sps, &sets.pps))
+            Some(Codec::H264(Some(sets))) => {
+                h264::find_sets(payload).is_none_or(|found| found == (&sets.sps, &sets.pps))
             }
+            Some(Codec::H265(Some(sets))) => h265::find_sets(payload)
+                .is_none_or(|found| found == (&sets.vps, &sets.sps, &sets.pps)),
             _ => false,
         };
         if !known && let Some(codec) = described(h265, payload) {
@@ -275,7 +282,8 @@ impl Elementary {
             let whole = rest.split_to(frame.len);
             let rate = frame.rate;
             let pts = rescale(times.pts, CLOCK, rate) + frame.samples * units.len() as i64;
-            self.codec = Some(Codec::Aac(Aac { config: frame.config(), rate, channels: frame.channels }));
+            self.codec =
+                Some(Codec::Aac(Aac { config: frame.config(), rate, channels: frame.channels }));
             let payload = smallvec![whole.slice(frame.head..)];
             units.push(AccessUnit::new(TrackId(0), pts, true, Timing::arrived(now), payload));
         }
@@ -306,7 +314,8 @@ fn described(h265: bool, payload: &Payload) -> Option<Codec> {
     Some(Codec::H264(Some(Arc::new(h264::ParameterSets::parse(sps.clone(), pps.clone()).ok()?))))
 }
 
-/// Packets behind control headers: a mark of 11 bits, flags, the length in steps of at most 255, what is to be cut off.
+/// Packets behind control headers: a mark of 11 bits, flags, the length in steps of at most 255,
+/// what is to be cut off.
 fn opus_packets(now: Mono, times: &Times, content: &Bytes) -> Option<Vec<AccessUnit>> {
     let (mut units, mut rest) = (Vec::new(), content.clone());
     let mut pts = rescale(times.pts, CLOCK, opus::CLOCK);
@@ -325,11 +334,13 @@ fn opus_packet(rest: &mut Bytes) -> Option<Bytes> {
     }
     let steps = rest[2..].iter().take_while(|byte| **byte == 255).count();
     let length = steps * 255 + usize::from(*rest.get(2 + steps)?);
-    let mut head = 3 + steps + if flags & 0x10 != 0 { 2 } else { 0 } + if flags & 0x08 != 0 { 2 } else { 0 };
+    let mut head =
+        3 + steps + if flags & 0x10 != 0 { 2 } else { 0 } + if flags & 0x08 != 0 { 2 } else { 0 };
     if flags & 0x04 != 0 {
         head += 1 + usize::from(*rest.get(head)?);
     }
-    let packet = rest.get(head..head + length).is_some().then(|| rest.slice(head..head + length))?;
+    let packet =
+        rest.get(head..head + length).is_some().then(|| rest.slice(head..head + length))?;
     *rest = rest.slice(head + length..);
     Some(packet)
 }

@@ -1,8 +1,10 @@
-//! MPEG transport streams (ISO/IEC 13818-1): access units in, packets of 188 bytes out, and the other way round.
+//! MPEG transport streams (ISO/IEC 13818-1): access units in, packets of 188 bytes out, and the
+//! other way round.
 //!
-//! H.264 and H.265 as byte streams with delimiters, AAC as ADTS, Opus in the way that ffmpeg and GStreamer read. A muxer is
-//! small and makes packets in one pass over the frame, which costs no more than copying packets made elsewhere and
-//! counting them anew; so each reader has a muxer of its own, and one that skips frames needs no special care.
+//! H.264 and H.265 as byte streams with delimiters, AAC as ADTS, Opus in the way that ffmpeg and
+//! GStreamer read. A muxer is small and makes packets in one pass over the frame, which costs no
+//! more than copying packets made elsewhere and counting them anew; so each reader has a muxer of
+//! its own, and one that skips frames needs no special care.
 
 mod demux;
 mod elementary;

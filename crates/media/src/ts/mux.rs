@@ -16,14 +16,16 @@ const CLOCK: u32 = 90_000;
 /// Where the program map and the tracks are.
 const MAP: u16 = 0x1000;
 const FIRST_TRACK: u16 = 0x100;
-/// How far the program's clock is behind the decode times: sound that comes that much later than its picture is in time.
+/// How far the program's clock is behind the decode times: sound that comes that much later than
+/// its picture is in time.
 const HEADROOM: i64 = CLOCK as i64 / 5;
 /// The tables are repeated this often, and before every keyframe.
 const TABLES_EVERY: i64 = CLOCK as i64 * 2 / 5;
 /// Where the times begin, so that none is negative.
 const START: i64 = CLOCK as i64;
 
-/// Makes one transport stream of a stream's tracks: the first picture and the first sound that it can carry.
+/// Makes one transport stream of a stream's tracks: the first picture and the first sound that it
+/// can carry.
 #[derive(Debug)]
 pub struct Muxer {
     tables: [Lane; 2],
@@ -70,7 +72,8 @@ impl Muxer {
         !self.lanes.is_empty()
     }
 
-    /// Frames are missing: goes on with the next keyframe. Counters and clock run on, so that no player takes it for an error.
+    /// Frames are missing: goes on with the next keyframe. Counters and clock run on, so that no
+    /// player takes it for an error.
     pub fn restart(&mut self) {
         self.awaits_key = true;
         for lane in &mut self.lanes {
@@ -79,7 +82,8 @@ impl Muxer {
         }
     }
 
-    /// Appends the packets of a frame to `out`: nothing if it is of another track or comes before the first keyframe.
+    /// Appends the packets of a frame to `out`: nothing if it is of another track or comes before
+    /// the first keyframe.
     pub fn push(&mut self, unit: &AccessUnit, out: &mut Vec<u8>) {
         let Some(index) = self.lanes.iter().position(|l| l.track.id == unit.track) else { return };
         let leads = index == 0;
@@ -88,7 +92,8 @@ impl Muxer {
         }
         let Some(times) = self.lanes[index].times(unit) else { return };
         let origin = *self.origin.get_or_insert(times.dts.saturating_sub(START));
-        let times = Times { dts: times.dts.saturating_sub(origin), pts: times.pts.saturating_sub(origin) };
+        let times =
+            Times { dts: times.dts.saturating_sub(origin), pts: times.pts.saturating_sub(origin) };
         if times.dts < 0 {
             return;
         }
@@ -106,7 +111,10 @@ impl Muxer {
             return;
         }
         self.tables_at = Some(now);
-        let entries = self.lanes.iter().map(|l| tables::Entry { pid: l.packets.pid(), codec: &l.track.codec });
+        let entries = self
+            .lanes
+            .iter()
+            .map(|l| tables::Entry { pid: l.packets.pid(), codec: &l.track.codec });
         let entries: Vec<_> = entries.collect();
         let clock = self.lanes.first().map_or(0x1fff, |l| l.packets.pid());
         let map = tables::map(self.version, clock, &entries);
@@ -140,7 +148,8 @@ impl TrackLane {
         self.track.codec.kind() == MediaKind::Video
     }
 
-    /// In ticks of [`CLOCK`], strictly rising; `None` for sound that belongs where other sound is already.
+    /// In ticks of [`CLOCK`], strictly rising; `None` for sound that belongs where other sound is
+    /// already.
     fn times(&mut self, unit: &AccessUnit) -> Option<Times> {
         let pts = rescale(unit.pts, self.track.timescale, CLOCK);
         if self.is_video() {
@@ -170,7 +179,9 @@ fn lanes(catalog: &Catalog) -> Vec<TrackLane> {
 fn carries(codec: &Codec) -> bool {
     match codec {
         Codec::H264(_) | Codec::H265(_) | Codec::Opus { .. } => true,
-        Codec::Aac(aac) => AudioSpecificConfig::parse(&aac.config).is_some_and(|c| c.adts_header(0).is_some()),
+        Codec::Aac(aac) => {
+            AudioSpecificConfig::parse(&aac.config).is_some_and(|c| c.adts_header(0).is_some())
+        }
         Codec::Mjpeg(_) | Codec::G711 { .. } => false,
     }
 }

@@ -56,7 +56,8 @@ impl Lane {
 
     /// Cuts `payload`, given in pieces, into packets; the last is filled up by an adaptation field.
     pub(super) fn write(&mut self, out: &mut Vec<u8>, marks: Marks, payload: &[&[u8]]) {
-        let mut pieces = Pieces { rest: payload, at: 0, left: payload.iter().map(|p| p.len()).sum() };
+        let mut pieces =
+            Pieces { rest: payload, at: 0, left: payload.iter().map(|p| p.len()).sum() };
         let mut marks = marks;
         let mut first = true;
         while pieces.left > 0 {
@@ -65,7 +66,8 @@ impl Lane {
         }
     }
 
-    /// A section that fits one packet (§2.4.4): behind a pointer, the rest of the packet filled with ones.
+    /// A section that fits one packet (§2.4.4): behind a pointer, the rest of the packet filled
+    /// with ones.
     pub(super) fn write_section(&mut self, out: &mut Vec<u8>, section: &[u8]) {
         let end = out.len() + PACKET;
         self.head(out, true, 0x10);
@@ -124,7 +126,9 @@ impl<'a> Packet<'a> {
         }
         let (has_field, has_payload) = (head[3] & 0x20 != 0, head[3] & 0x10 != 0);
         let (field, payload) = match has_field {
-            true => rest.split_first().and_then(|(length, rest)| rest.split_at_checked(usize::from(*length)))?,
+            true => rest
+                .split_first()
+                .and_then(|(length, rest)| rest.split_at_checked(usize::from(*length)))?,
             false => (&[][..], rest),
         };
         Some(Self {
@@ -139,7 +143,8 @@ impl<'a> Packet<'a> {
     }
 }
 
-/// How long an adaptation field is without stuffing. An empty one is there for nothing else, so one is said to be longer.
+/// How long an adaptation field is without stuffing. An empty one is there for nothing else, so one
+/// is said to be longer.
 fn told(field: &[u8]) -> usize {
     let Some(flags) = field.first() else { return 1 };
     let clocks = [0x10, 0x08].iter().filter(|flag| flags & **flag != 0).count() * 6;

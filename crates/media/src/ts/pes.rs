@@ -1,4 +1,5 @@
-//! Packetized elementary streams (§2.4.3.6): frames with their times, in the form that each codec has there.
+//! Packetized elementary streams (§2.4.3.6): frames with their times, in the form that each codec
+//! has there.
 
 use crate::{AccessUnit, Codec, aac::AudioSpecificConfig, dts::Times, h264, h265};
 use bytes::{BufMut, Bytes};
@@ -11,7 +12,8 @@ const START_CODE: &[u8] = &[0, 0, 0, 1];
 const H264_DELIMITER: &[u8] = &[0, 0, 0, 1, 0x09, 0xf0];
 const H265_DELIMITER: &[u8] = &[0, 0, 0, 1, 0x46, 0x01, 0x50];
 
-/// A frame of pictures: delimiter, then NAL units behind start codes. `sets` are put before a keyframe that brings none.
+/// A frame of pictures: delimiter, then NAL units behind start codes. `sets` are put before a
+/// keyframe that brings none.
 pub(super) fn pictures<'a>(unit: &'a AccessUnit, codec: &'a Codec, pieces: &mut Vec<&'a [u8]>) {
     let h265 = matches!(codec, Codec::H265(_));
     pieces.push(if h265 { H265_DELIMITER } else { H264_DELIMITER });
@@ -30,7 +32,9 @@ pub(super) fn pictures<'a>(unit: &'a AccessUnit, codec: &'a Codec, pieces: &mut 
 fn missing_sets<'a>(unit: &AccessUnit, codec: &'a Codec) -> impl Iterator<Item = &'a Bytes> {
     let sets = match codec {
         Codec::H264(Some(s)) if h264::find_sets(&unit.payload).is_none() => vec![&s.sps, &s.pps],
-        Codec::H265(Some(s)) if h265::find_sets(&unit.payload).is_none() => vec![&s.vps, &s.sps, &s.pps],
+        Codec::H265(Some(s)) if h265::find_sets(&unit.payload).is_none() => {
+            vec![&s.vps, &s.sps, &s.pps]
+        }
         _ => Vec::new(),
     };
     sets.into_iter()
@@ -39,7 +43,9 @@ fn missing_sets<'a>(unit: &AccessUnit, codec: &'a Codec) -> impl Iterator<Item =
 /// What precedes a frame of sound; `None` if it cannot be carried.
 pub(super) fn sound_head(codec: &Codec, frame: &[u8]) -> Option<Vec<u8>> {
     match codec {
-        Codec::Aac(aac) => Some(AudioSpecificConfig::parse(&aac.config)?.adts_header(frame.len())?.to_vec()),
+        Codec::Aac(aac) => {
+            Some(AudioSpecificConfig::parse(&aac.config)?.adts_header(frame.len())?.to_vec())
+        }
         // The control header: its mark, then the length in steps of at most 255.
         Codec::Opus { .. } => {
             let mut head = vec![0x7f, 0xe0];

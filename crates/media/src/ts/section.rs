@@ -35,7 +35,8 @@ pub(super) enum Listed {
 }
 
 impl Assembler {
-    /// Takes a packet in and returns a section that is whole. To be called with the same packet until there are no more.
+    /// Takes a packet in and returns a section that is whole. To be called with the same packet
+    /// until there are no more.
     pub(super) fn push(&mut self, packet: &Packet<'_>) -> Option<Vec<u8>> {
         if !std::mem::replace(&mut self.taken, true) {
             self.take_in(packet);
@@ -57,14 +58,17 @@ impl Assembler {
             }
             return;
         };
-        // What stands before the pointer's place would end a section that began earlier; tables are repeated, so it is not missed.
+        // What stands before the pointer's place would end a section that began earlier; tables are
+        // repeated, so it is not missed.
         self.bytes.clear();
         self.bytes.extend_from_slice(payload.get(usize::from(*pointer)..).unwrap_or_default());
         self.open = true;
     }
 
     fn next(&mut self) -> Option<Vec<u8>> {
-        let length = usize::from(u16::from_be_bytes([*self.bytes.get(1)?, *self.bytes.get(2)?]) & 0x0fff) + 3;
+        let length =
+            usize::from(u16::from_be_bytes([*self.bytes.get(1)?, *self.bytes.get(2)?]) & 0x0fff)
+                + 3;
         // Behind the last section there are ones.
         if self.bytes[0] == 0xff || !(HEAD + CRC..=MAX_SECTION).contains(&length) {
             self.bytes.clear();
@@ -134,7 +138,9 @@ fn listed(stream_type: u8, pid: u16, descriptors: &[u8]) -> Listed {
 }
 
 fn opus_channels(descriptors: &[u8]) -> u8 {
-    let told = descriptor(descriptors, EXTENSION).filter(|d| d.first() == Some(&0x80)).and_then(|d| d.get(1).copied());
+    let told = descriptor(descriptors, EXTENSION)
+        .filter(|d| d.first() == Some(&0x80))
+        .and_then(|d| d.get(1).copied());
     told.filter(|channels| (1..=2).contains(channels)).unwrap_or(2)
 }
 

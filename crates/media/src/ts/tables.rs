@@ -50,7 +50,8 @@ fn stream_type(codec: &Codec) -> u8 {
 
 fn descriptors(codec: &Codec) -> Vec<u8> {
     match codec {
-        // Registration "Opus", and an extension descriptor that tells the channels (ETSI TS 101 154 has none of it yet).
+        // Registration "Opus", and an extension descriptor that tells the channels (ETSI TS 101 154
+        // has none of it yet).
         Codec::Opus { channels } => [&[5, 4][..], b"Opus", &[0x7f, 2, 0x80, *channels]].concat(),
         Codec::H265(_) => [&[5, 4][..], b"HEVC"].concat(),
         _ => Vec::new(),

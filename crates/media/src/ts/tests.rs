@@ -41,7 +41,8 @@ impl Reader {
 
     fn packet(&mut self, packet: &[u8]) {
         assert_eq!(packet[0], 0x47);
-        let (start, pid) = (packet[1] & 0x40 != 0, u16::from_be_bytes([packet[1] & 0x1f, packet[2]]));
+        let (start, pid) =
+            (packet[1] & 0x40 != 0, u16::from_be_bytes([packet[1] & 0x1f, packet[2]]));
         let counter = packet[3] & 15;
         let before = self.counters.insert(pid, counter);
         assert!(before.is_none_or(|b| (b + 1) & 15 == counter), "packets of {pid} are counted");
@@ -51,7 +52,8 @@ impl Reader {
             payload = rest;
             if let Some(flags) = field.first() {
                 random_access = flags & 0x40 != 0;
-                clock = (flags & 0x10 != 0).then(|| field[1..6].iter().fold(0, |c, b| c << 8 | u64::from(*b)) >> 7);
+                clock = (flags & 0x10 != 0)
+                    .then(|| field[1..6].iter().fold(0, |c, b| c << 8 | u64::from(*b)) >> 7);
             }
         }
         if pid == 0 || pid == 0x1000 {
@@ -119,8 +121,13 @@ fn pictures_and_sound_come_back_with_their_times() {
         ],
     );
     let [first, sound, second] = &read.frames[..] else { panic!("{:?}", read.frames) };
-    assert_eq!((first.pts, first.dts, first.clock, first.random_access), (90_000, 90_000, Some(72_000), true));
-    let whole = [&[0, 0, 0, 1, 9, 0xf0, 0, 0, 0, 1, 0x67, 0, 0, 0, 1, 0x68, 0, 0, 0, 1][..], &large].concat();
+    assert_eq!(
+        (first.pts, first.dts, first.clock, first.random_access),
+        (90_000, 90_000, Some(72_000), true)
+    );
+    let whole =
+        [&[0, 0, 0, 1, 9, 0xf0, 0, 0, 0, 1, 0x67, 0, 0, 0, 1, 0x68, 0, 0, 0, 1][..], &large]
+            .concat();
     assert_eq!(first.bytes, whole, "one delimiter, start codes");
     assert_eq!((sound.pts, sound.clock), (90_900, None));
     assert_eq!(sound.bytes, [&[0xff, 0xf1, 0x4c, 0x80, 1, 0x5f, 0xfc][..], &[1, 2, 3]].concat());
@@ -134,10 +141,17 @@ fn pictures_and_sound_come_back_with_their_times() {
 #[test]
 fn keyframes_bring_their_sets_and_the_tables() {
     let mut muxer = Muxer::new(&Catalog::new([(h264(), 90_000)])).unwrap();
-    let frames: Vec<_> = (0..5).map(|i| unit(0, i * 90_000, i % 2 == 0, &[&[0x65, i as u8]])).collect();
+    let frames: Vec<_> =
+        (0..5).map(|i| unit(0, i * 90_000, i % 2 == 0, &[&[0x65, i as u8]])).collect();
     let read = mux(&mut muxer, &frames);
     assert_eq!(read.tables.len(), 2 * 5, "at least every 400 ms");
-    let sets = |frame: &Read| frame.bytes.windows(6).filter(|w| w[..4] == [0, 0, 0, 1] && [0x67, 0x68].contains(&w[4])).count();
+    let sets = |frame: &Read| {
+        frame
+            .bytes
+            .windows(6)
+            .filter(|w| w[..4] == [0, 0, 0, 1] && [0x67, 0x68].contains(&w[4]))
+            .count()
+    };
     assert_eq!(read.frames.iter().map(sets).collect::<Vec<_>>(), [2, 0, 2, 0, 2]);
 }
 
@@ -155,8 +169,15 @@ fn opus_is_announced_and_behind_its_length() {
 fn what_cannot_be_carried_is_refused() {
     let g711 = Codec::G711 { law: G711Law::A, rate: 8000, channels: 1 };
     assert!(Muxer::new(&Catalog::new([(g711, 8000)])).is_none());
-    let latm = Codec::Aac(Aac { config: Bytes::from_static(&[0xf8, 0xe6, 0x40]), rate: 44_100, channels: 2 });
-    assert!(Muxer::new(&Catalog::new([(latm, 44_100)])).is_none(), "an object type that ADTS does not know");
+    let latm = Codec::Aac(Aac {
+        config: Bytes::from_static(&[0xf8, 0xe6, 0x40]),
+        rate: 44_100,
+        channels: 2,
+    });
+    assert!(
+        Muxer::new(&Catalog::new([(latm, 44_100)])).is_none(),
+        "an object type that ADTS does not know"
+    );
 }
 
 #[test]
@@ -169,14 +190,16 @@ fn a_change_of_tracks_is_a_new_version_and_counters_go_on() {
     muxer.push(&unit(0, 6000, true, &[&[0x26, 1]]), &mut out);
     let read = Reader::default().read(&out);
     assert_eq!(read.frames.len(), 2, "it waits for a keyframe");
-    let versions: Vec<_> = read.tables.iter().filter(|(pid, _)| *pid == 0x1000).map(|(_, s)| s[5] >> 1 & 31).collect();
+    let versions: Vec<_> =
+        read.tables.iter().filter(|(pid, _)| *pid == 0x1000).map(|(_, s)| s[5] >> 1 & 31).collect();
     assert_eq!(versions, [0, 1]);
 }
 
 proptest! {
     #[test]
     fn whatever_goes_in_comes_out_whole(
-        // Two ticks apart at least: one is less than a tick of the sound, and what comes at the same time is left out.
+        // Two ticks apart at least: one is less than a tick of the sound, and what comes at the
+        // same time is left out.
         frames in prop::collection::vec((prop::collection::vec(2u8.., 1..700), 2i64..4000, any::<bool>()), 1..30)
     ) {
         let mut muxer = Muxer::new(&Catalog::new([(h264(), 90_000), (Codec::Opus { channels: 1 }, 48_000)])).unwrap();

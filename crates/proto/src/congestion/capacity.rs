@@ -1,16 +1,19 @@
-//! The rate of the narrowest part of the way, from how it spreads packets that were sent close together.
+//! The rate of the narrowest part of the way, from how it spreads packets that were sent close
+//! together.
 
-/// A packet delayed by less than this, in microseconds, is not taken to have queued: schedulers do as much.
+/// A packet delayed by less than this, in microseconds, is not taken to have queued: schedulers do
+/// as much.
 const QUEUED: i64 = 10_000;
-/// Packets sent further apart than this, in microseconds, are of different frames, and say little about each other.
+/// Packets sent further apart than this, in microseconds, are of different frames, and say little
+/// about each other.
 const TOGETHER: i64 = 15_000;
-/// What a limit may let through at once after a pause: so many microseconds of its rate, within these bytes. More than that, beyond its
-/// rate, shows that it is gone.
+/// What a limit may let through at once after a pause: so many microseconds of its rate, within
+/// these bytes. More than that, beyond its rate, shows that it is gone.
 const BUCKET: f64 = 200_000.0;
 const LEAST_BUCKET: f64 = 8_192.0;
 const MOST_BUCKET: f64 = 32_768.0;
-/// A queue of this many microseconds that never empties and grows by [`STANDING_GROWTH`] within [`STANDING_SPAN`] shows a limit
-/// even if nothing else does, because frames are single packets.
+/// A queue of this many microseconds that never empties and grows by [`STANDING_GROWTH`] within
+/// [`STANDING_SPAN`] shows a limit even if nothing else does, because frames are single packets.
 const STANDING: i64 = 40_000;
 const STANDING_GROWTH: i64 = 25_000;
 const STANDING_SPAN: i64 = 150_000;
@@ -22,7 +25,8 @@ const MEMORY: f64 = 300_000.0;
 const STALE: f64 = 15_000.0;
 /// Time at the limit before there is an estimate.
 const ENOUGH: f64 = 10_000.0;
-/// A limit that did not show for this many seconds while packets were sent begins to fade, by [`FADING`] a second.
+/// A limit that did not show for this many seconds while packets were sent begins to fade, by
+/// [`FADING`] a second.
 const UNSEEN: f64 = 1.0;
 const FADING: f64 = 1.6;
 /// Bytes a microsecond from which on a limit is none: 100 Mbit/s.
@@ -30,7 +34,8 @@ const FORGOTTEN: f64 = 12.5;
 /// Bytes a microsecond that every link carries.
 const SLOWEST: f64 = 4e-3;
 
-/// A packet that arrived; times and delays in microseconds, of the sender's and the receiver's clock.
+/// A packet that arrived; times and delays in microseconds, of the sender's and the receiver's
+/// clock.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Arrival {
     pub(super) number: u64,
@@ -41,11 +46,14 @@ pub(super) struct Arrival {
 }
 
 impl Arrival {
-    /// True if it waited behind `last`: the time between their arrivals is what it took to get through. If one between them is
-    /// lost, nobody knows whether it got through as well.
+    /// True if it waited behind `last`: the time between their arrivals is what it took to get
+    /// through. If one between them is lost, nobody knows whether it got through as well.
     const fn waited_behind(&self, last: &Self) -> bool {
         let gap = self.sent - last.sent;
-        last.queued >= QUEUED && gap <= last.queued && gap <= TOGETHER && self.number == last.number + 1
+        last.queued >= QUEUED
+            && gap <= last.queued
+            && gap <= TOGETHER
+            && self.number == last.number + 1
     }
 }
 
@@ -83,7 +91,8 @@ impl Capacity {
         (self.beyond / self.bucket()).min(1.0)
     }
 
-    /// Takes a packet, later than those before. [`Capacity::settle`] is due behind the last of a message.
+    /// Takes a packet, later than those before. [`Capacity::settle`] is due behind the last of a
+    /// message.
     pub(super) fn handle_arrival(&mut self, next: Arrival) {
         if let Some(last) = self.last.replace(next) {
             let (bytes, micros) = (f64::from(next.bytes), (next.received - last.received) as f64);
@@ -124,7 +133,8 @@ impl Capacity {
         self.known.map_or(MOST_BUCKET, |known| (known * BUCKET).clamp(LEAST_BUCKET, MOST_BUCKET))
     }
 
-    /// `bytes` took `micros` because they were not sent faster: what is known is no limit, if it is less.
+    /// `bytes` took `micros` because they were not sent faster: what is known is no limit, if it is
+    /// less.
     fn add_room(&mut self, bytes: f64, micros: f64) {
         if bytes * self.micros > self.bytes * micros {
             self.bytes += bytes;
@@ -172,8 +182,8 @@ impl Capacity {
 mod tests {
     use super::*;
 
-    /// Sends groups of `packets` of 1 kB each, one every 33 ms, `pace` µs apart, over a link that takes `each` µs a packet and
-    /// holds back what comes while `paused`.
+    /// Sends groups of `packets` of 1 kB each, one every 33 ms, `pace` µs apart, over a link that
+    /// takes `each` µs a packet and holds back what comes while `paused`.
     fn estimate(packets: i64, pace: i64, each: i64, paused: impl Fn(i64) -> i64) -> Option<f64> {
         let mut capacity = Capacity::default();
         let mut free = 0;
@@ -184,7 +194,13 @@ mod tests {
                 free = ready + paused(ready);
                 let number = (frame * packets + i).cast_unsigned();
                 let queued = free - sent - each;
-                capacity.handle_arrival(Arrival { number, sent, received: free + 777, queued, bytes: 1000 });
+                capacity.handle_arrival(Arrival {
+                    number,
+                    sent,
+                    received: free + 777,
+                    queued,
+                    bytes: 1000,
+                });
             }
             capacity.settle(0.033);
         }

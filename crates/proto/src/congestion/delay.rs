@@ -2,7 +2,8 @@
 
 use crate::rtp::twcc::TICK_MICROS;
 
-/// The smallest delay is that of the last one to two of these. Clocks that differ by 100 ppm make 2 ms of it.
+/// The smallest delay is that of the last one to two of these. Clocks that differ by 100 ppm make 2
+/// ms of it.
 const WINDOW: i64 = 10_000_000;
 /// Ticks of 250 µs after which the feedback's clock rolls over: 24 bits of 64 ms.
 const ROLL_OVER: i64 = 1 << 32;
@@ -14,7 +15,8 @@ pub(super) struct ReceiverClock {
 }
 
 impl ReceiverClock {
-    /// Microseconds of the receiver's clock at an arrival told in ticks: the time nearest to the last one.
+    /// Microseconds of the receiver's clock at an arrival told in ticks: the time nearest to the
+    /// last one.
     pub(super) fn micros(&mut self, ticks: i64) -> i64 {
         let last = self.last.unwrap_or(ticks);
         let step = (ticks - last + ROLL_OVER / 2).rem_euclid(ROLL_OVER) - ROLL_OVER / 2;
@@ -23,7 +25,8 @@ impl ReceiverClock {
     }
 }
 
-/// The smallest one-way delay of the last seconds: that of an empty link, and the difference of the clocks.
+/// The smallest one-way delay of the last seconds: that of an empty link, and the difference of the
+/// clocks.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct EmptyDelay {
     current: Option<(i64, i64)>,
@@ -31,7 +34,8 @@ pub(super) struct EmptyDelay {
 }
 
 impl EmptyDelay {
-    /// Takes the delay of a packet sent `at`; tells by how much it is above the smallest. All in microseconds.
+    /// Takes the delay of a packet sent `at`; tells by how much it is above the smallest. All in
+    /// microseconds.
     pub(super) fn queued(&mut self, at: i64, delay: i64) -> i64 {
         let (since, smallest) = self.current.unwrap_or((at, delay));
         self.current = Some((since, smallest.min(delay)));
@@ -42,7 +46,8 @@ impl EmptyDelay {
         delay - self.smallest(delay)
     }
 
-    /// A packet was told of before it can have arrived: the receiver's clock was set, or stood still. Nothing from before counts.
+    /// A packet was told of before it can have arrived: the receiver's clock was set, or stood
+    /// still. Nothing from before counts.
     pub(super) fn restart(&mut self) {
         *self = Self::default();
     }

@@ -13,14 +13,17 @@ use std::time::Duration;
 
 /// How much faster than a known limit is sent: enough for the limit to show, and for its end.
 const PACE: f64 = 1.25;
-/// But not while the queue is longer than this: some hold little more, and frames that wait here can still be left out.
+/// But not while the queue is longer than this: some hold little more, and frames that wait here
+/// can still be left out.
 const SHORT: Duration = Duration::from_millis(40);
 /// Doubt in a limit that is acted upon.
 const LIKELY: f64 = 0.7;
-/// Bytes that a new viewer gets at once before anything was heard, and how fast it goes on then, in bytes a second.
+/// Bytes that a new viewer gets at once before anything was heard, and how fast it goes on then, in
+/// bytes a second.
 const UNPROVEN: u64 = 192 * 1024;
 const UNPROVEN_RATE: f64 = 1e6;
-/// A browser that says nothing about what it is sent for this many of its usual intervals has stopped, or its link has.
+/// A browser that says nothing about what it is sent for this many of its usual intervals has
+/// stopped, or its link has.
 const SILENT_INTERVALS: i64 = 8;
 /// But never before this, in microseconds of sending.
 const SILENT: i64 = 700_000;
@@ -29,11 +32,12 @@ const MAX_GAP: i64 = 100_000;
 /// Usual interval of feedback at the beginning, and the most that is believed, in microseconds.
 const INTERVAL: i64 = 100_000;
 const MAX_INTERVAL: i64 = 250_000;
-/// By how much feedback may be ahead of what is possible before the clocks are taken to have been set, in microseconds.
+/// By how much feedback may be ahead of what is possible before the clocks are taken to have been
+/// set, in microseconds.
 const TOLERANCE: i64 = 5_000;
 
-/// The state of one viewer's link. It is told of every packet with a transport sequence number, sound and repairs included,
-/// and of all feedback. Allocates only when it is made: about 8.5 KiB.
+/// The state of one viewer's link. It is told of every packet with a transport sequence number,
+/// sound and repairs included, and of all feedback. Allocates only when it is made: about 8.5 KiB.
 #[derive(Debug)]
 pub struct Estimator {
     history: History,
@@ -90,7 +94,8 @@ impl Estimator {
         }
     }
 
-    /// A packet is sent: its transport sequence number, and its bytes with all that the link carries of it.
+    /// A packet is sent: its transport sequence number, and its bytes with all that the link
+    /// carries of it.
     pub fn on_sent(&mut self, now: Mono, sequence: u16, bytes: usize) {
         let (now, bytes) = (micros(now), u16::try_from(bytes).unwrap_or(u16::MAX));
         self.history.handle_sent(now, sequence, bytes);
@@ -118,16 +123,22 @@ impl Estimator {
         self.predict(now);
     }
 
-    /// What the link carries, in bit/s; `None` while no limit is known. The stream may be far below it.
+    /// What the link carries, in bit/s; `None` while no limit is known. The stream may be far below
+    /// it.
     pub fn estimate(&self) -> Option<u64> {
         self.capacity.rate().map(|rate| (rate * 8.0) as u64)
     }
 
-    /// How fast packets should leave now, in bit/s, repairs included; `None` if as fast as possible.
+    /// How fast packets should leave now, in bit/s, repairs included; `None` if as fast as
+    /// possible.
     pub fn pace(&self, now: Mono) -> Option<u64> {
         let unproven = self.heard.is_none() && self.history.in_flight() >= UNPROVEN;
         let factor = if self.queue(now) <= SHORT { PACE + self.capacity.doubt() } else { 1.0 };
-        let rate = self.capacity.rate().map(|rate| rate * factor).or_else(|| unproven.then_some(UNPROVEN_RATE));
+        let rate = self
+            .capacity
+            .rate()
+            .map(|rate| rate * factor)
+            .or_else(|| unproven.then_some(UNPROVEN_RATE));
         rate.map(|rate| (rate * 8.0) as u64)
     }
 
@@ -162,7 +173,8 @@ impl Estimator {
         self.loss.share()
     }
 
-    /// True if the browser used to tell what arrived and does not any more. One that never did is not silent.
+    /// True if the browser used to tell what arrived and does not any more. One that never did is
+    /// not silent.
     pub fn is_silent(&self) -> bool {
         self.heard.is_some() && self.unheard > SILENT.max(SILENT_INTERVALS * self.interval)
     }
@@ -183,7 +195,13 @@ impl Estimator {
         // One that was overtaken came no later than the one that overtook it, as far as queues go.
         let received = self.newest.map_or(received, |newest| received.max(newest.received));
         let queued = self.empty.queued(sent.at, received - sent.at);
-        self.capacity.handle_arrival(Arrival { number: sent.number, sent: sent.at, received, queued, bytes: sent.bytes });
+        self.capacity.handle_arrival(Arrival {
+            number: sent.number,
+            sent: sent.at,
+            received,
+            queued,
+            bytes: sent.bytes,
+        });
         self.newest = Some(Newest { number: sent.number, sent: sent.at, received, queued });
     }
 
@@ -203,7 +221,8 @@ impl Estimator {
     }
 
     fn handle_heard(&mut self, now: i64, bytes: u64) {
-        let passed = self.heard.replace(now).map_or(0, |heard| (now - heard).clamp(0, MAX_INTERVAL));
+        let passed =
+            self.heard.replace(now).map_or(0, |heard| (now - heard).clamp(0, MAX_INTERVAL));
         if passed > 0 {
             self.interval += (passed - self.interval) / 8;
         }
@@ -226,7 +245,8 @@ impl Estimator {
     }
 
     fn queue_up(&mut self, now: i64, bytes: u16) {
-        self.wait = (self.wait - (now - self.sent_at) as f64).max(0.0) + f64::from(bytes) * self.each;
+        self.wait =
+            (self.wait - (now - self.sent_at) as f64).max(0.0) + f64::from(bytes) * self.each;
         self.sent_at = now;
     }
 }

@@ -6,14 +6,16 @@ use std::time::Duration;
 
 /// Latency that a frame may have when its last byte is through the narrowest part of the way.
 const ALLOWED: Duration = Duration::from_millis(450);
-/// The same on a link that carries clearly more than the stream: its queue, of a join or a keyframe, drains by itself.
+/// The same on a link that carries clearly more than the stream: its queue, of a join or a
+/// keyframe, drains by itself.
 const ALLOWED_DRAINING: Duration = Duration::from_millis(900);
 /// Clearly more.
 const AMPLE: f64 = 1.2;
-/// A frame that no other needs is the first to go, once the queue is beyond a keyframe that the link takes easily.
+/// A frame that no other needs is the first to go, once the queue is beyond a keyframe that the
+/// link takes easily.
 const ALLOWED_DISPOSABLE: Duration = Duration::from_millis(200);
-/// A keyframe goes if it has to wait no longer than this, or all is through by [`EARLY`]: it is the largest of frames, and all behind
-/// it are lost with it.
+/// A keyframe goes if it has to wait no longer than this, or all is through by [`EARLY`]: it is the
+/// largest of frames, and all behind it are lost with it.
 const NEARLY_EMPTY: Duration = Duration::from_millis(80);
 /// The next one being far away, it may wait for this share of the time between them.
 const PATIENCE: u32 = 5;
@@ -21,14 +23,16 @@ const MAX_PATIENCE: Duration = Duration::from_millis(400);
 /// What may be left of the queue when a keyframe is due.
 const LEFT_OVER: Duration = Duration::from_millis(40);
 const EARLY: Duration = Duration::from_millis(300);
-/// The newest group of pictures is worth sending from its keyframe again if that takes no longer than this.
+/// The newest group of pictures is worth sending from its keyframe again if that takes no longer
+/// than this.
 const WORTH_REPLAY: Duration = Duration::from_millis(200);
 /// What the stream needs is measured over this long.
 const MEASURE: Duration = Duration::from_secs(1);
 /// A viewer whose last skipped frame is this long ago gets everything.
 const RECOVERED: Duration = Duration::from_secs(3);
 
-/// In a group of pictures that is cut, frames are left out until the next one, a frame interval or a few apart.
+/// In a group of pictures that is cut, frames are left out until the next one, a frame interval or
+/// a few apart.
 const SKIPPING: Duration = Duration::from_millis(500);
 
 /// A frame of pictures that could be sent now.
@@ -42,8 +46,9 @@ pub struct Frame {
     pub disposable: bool,
     /// How long ago it could have been sent: it waited for others to leave.
     pub age: Duration,
-    /// It is old because the viewer has just begun, and leads up to the present: its age counts from that beginning. One that came
-    /// later is as old as it is, also if those before are not all through.
+    /// It is old because the viewer has just begun, and leads up to the present: its age counts
+    /// from that beginning. One that came later is as old as it is, also if those before are not
+    /// all through.
     pub catching_up: bool,
 }
 
@@ -84,7 +89,8 @@ impl Gate {
         Self::default()
     }
 
-    /// Decides about the next frame. Every frame is asked for once, in order, those that will not be sent included.
+    /// Decides about the next frame. Every frame is asked for once, in order, those that will not
+    /// be sent included.
     pub fn decide(&mut self, now: Mono, link: &Estimator, frame: &Frame) -> Verdict {
         self.observe(now, frame);
         let verdict = self.judge(now, link, frame);
@@ -95,7 +101,8 @@ impl Gate {
         verdict
     }
 
-    /// True while frames are left out because the link carries too little, and for three seconds after.
+    /// True while frames are left out because the link carries too little, and for three seconds
+    /// after.
     pub fn is_limited(&self, now: Mono) -> bool {
         self.congested.is_some_and(|at| now.since(at) < RECOVERED)
     }
@@ -110,10 +117,13 @@ impl Gate {
         self.need.rate.map(|rate| (rate * 8.0) as u64)
     }
 
-    /// True if frames are being left out, and beginning again at the newest keyframe, `backlog` bytes from the present, would bring the
-    /// picture back at once: after a browser's pause, or the end of a limit.
+    /// True if frames are being left out, and beginning again at the newest keyframe, `backlog`
+    /// bytes from the present, would bring the picture back at once: after a browser's pause, or
+    /// the end of a limit.
     pub fn worth_replay(&self, now: Mono, link: &Estimator, backlog: usize) -> bool {
-        self.await_key && !link.is_silent() && link.queue(now) + link.transit(backlog) <= WORTH_REPLAY
+        self.await_key
+            && !link.is_silent()
+            && link.queue(now) + link.transit(backlog) <= WORTH_REPLAY
     }
 
     /// The viewer begins again at a keyframe, of this stream or another.
@@ -158,16 +168,19 @@ impl Gate {
         }
     }
 
-    /// True if the queue behind this frame will be nearly empty when the next keyframe comes, if that is known.
+    /// True if the queue behind this frame will be nearly empty when the next keyframe comes, if
+    /// that is known.
     fn leaves_room(&self, now: Mono, link: &Estimator, frame: &Frame) -> bool {
         let through = now + link.queue(now) + link.transit(frame.bytes);
-        self.is_ample(link) || self.keys.next(now - frame.age).is_none_or(|next| through <= next + LEFT_OVER)
+        self.is_ample(link)
+            || self.keys.next(now - frame.age).is_none_or(|next| through <= next + LEFT_OVER)
     }
 
     /// True if the link carries clearly more than the stream needs, as far as is known.
     fn is_ample(&self, link: &Estimator) -> bool {
         let known = link.estimate().zip(self.need());
-        link.doubts_limit() || known.is_none_or(|(carries, needs)| carries as f64 >= needs as f64 * AMPLE)
+        link.doubts_limit()
+            || known.is_none_or(|(carries, needs)| carries as f64 >= needs as f64 * AMPLE)
     }
 
     fn handle_skip(&mut self, now: Mono, frame: &Frame, reason: Reason) {
@@ -207,7 +220,9 @@ impl Keys {
 
     /// How long one may wait before it is better to wait for the next.
     fn patience(&self) -> Duration {
-        self.interval.map_or(NEARLY_EMPTY, |interval| (interval / PATIENCE).clamp(NEARLY_EMPTY, MAX_PATIENCE))
+        self.interval.map_or(NEARLY_EMPTY, |interval| {
+            (interval / PATIENCE).clamp(NEARLY_EMPTY, MAX_PATIENCE)
+        })
     }
 
     /// When the next one behind a frame that came at this time comes, if they come regularly.

@@ -1,6 +1,7 @@
 //! What was sent and is not yet told of: eight bytes a packet.
 
-/// Packets remembered: three seconds of 2.5 Mbit/s, a third of a second of 25 Mbit/s. A power of two.
+/// Packets remembered: three seconds of 2.5 Mbit/s, a third of a second of 25 Mbit/s. A power of
+/// two.
 const PACKETS: usize = 1024;
 
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
@@ -52,7 +53,8 @@ impl History {
         self.in_flight
     }
 
-    /// A packet is sent. Numbers that were left out count as not sent; ones from before are not taken.
+    /// A packet is sent. Numbers that were left out count as not sent; ones from before are not
+    /// taken.
     pub(super) fn handle_sent(&mut self, now: i64, sequence: u16, bytes: u16) {
         let next = self.next.unwrap_or(1 << 16 | u64::from(sequence));
         let ahead = sequence.wrapping_sub(next as u16);
@@ -88,10 +90,15 @@ impl History {
     }
 
     /// When and how large those behind `number` were of which nothing is known yet, oldest first.
-    pub(super) fn in_flight_behind(&self, now: i64, number: u64) -> impl Iterator<Item = (i64, u16)> + '_ {
+    pub(super) fn in_flight_behind(
+        &self,
+        now: i64,
+        number: u64,
+    ) -> impl Iterator<Item = (i64, u16)> + '_ {
         let next = self.next.unwrap_or(0);
         let remembered = (number + 1).max(next.saturating_sub(PACKETS as u64))..next;
-        let entries = remembered.map(|number| self.entry(number)).filter(|e| e.state == State::InFlight);
+        let entries =
+            remembered.map(|number| self.entry(number)).filter(|e| e.state == State::InFlight);
         entries.map(move |e| (sent_at(now, e), e.bytes))
     }
 
@@ -129,7 +136,8 @@ const fn slot(number: u64) -> usize {
     number as usize % PACKETS
 }
 
-/// Nothing is remembered for longer than the 71 minutes that 32 bits tell apart while packets are sent.
+/// Nothing is remembered for longer than the 71 minutes that 32 bits tell apart while packets are
+/// sent.
 const fn sent_at(now: i64, entry: Entry) -> i64 {
     now - (now as u32).wrapping_sub(entry.at) as i64
 }
@@ -158,7 +166,10 @@ mod tests {
         assert_eq!(history.handle_arrived(start + 500, 3), None, "not yet sent");
         let behind: Vec<_> = history.in_flight_behind(start + 500, sent.number).collect();
         assert_eq!(behind, [(start + 200, 1002), (start + 300, 1003)]);
-        assert!(history.handle_lost(start + 500, 0).is_some() && history.handle_lost(start + 500, 0).is_none());
+        assert!(
+            history.handle_lost(start + 500, 0).is_some()
+                && history.handle_lost(start + 500, 0).is_none()
+        );
         assert!(history.handle_arrived(start + 500, 0).unwrap().was_lost);
         assert_eq!(history.in_flight(), 2003);
     }

@@ -6,12 +6,15 @@ use std::time::Duration;
 /// Share of what the link carries that a rendition may need: going down, and going up.
 const FITS_DOWN: f64 = 0.9;
 const FITS_UP: f64 = 0.8;
-/// Frames must have been left out for this long before a viewer is moved down; what passes sooner is the gate's business.
+/// Frames must have been left out for this long before a viewer is moved down; what passes sooner
+/// is the gate's business.
 const DOWN_AFTER: Duration = Duration::from_millis(300);
-/// After a move another one downwards waits for this long: what is on its way is of the rendition before.
+/// After a move another one downwards waits for this long: what is on its way is of the rendition
+/// before.
 const SETTLE: Duration = Duration::from_secs(2);
-/// The room for a better rendition must have been there for this long; twice as long after each attempt that failed, up to [`MAX_HOLD`].
-/// A rendition that needs little cannot prove that there is room for one that needs much: the attempt is the proof.
+/// The room for a better rendition must have been there for this long; twice as long after each
+/// attempt that failed, up to [`MAX_HOLD`]. A rendition that needs little cannot prove that there
+/// is room for one that needs much: the attempt is the proof.
 const HOLD: Duration = Duration::from_secs(4);
 const MAX_HOLD: Duration = Duration::from_secs(120);
 /// A move up that lasted this long has not failed.
@@ -32,10 +35,11 @@ impl Condition {
     }
 }
 
-/// The choice for one viewer between renditions, which are positions in a list from the best to the thinnest.
+/// The choice for one viewer between renditions, which are positions in a list from the best to the
+/// thinnest.
 ///
-/// A move takes place at a keyframe of its target, which may be seconds away: [`Ladder::update`] tells where the viewer should be,
-/// [`Ladder::handle_moved`] is told that it is there.
+/// A move takes place at a keyframe of its target, which may be seconds away: [`Ladder::update`]
+/// tells where the viewer should be, [`Ladder::handle_moved`] is told that it is there.
 #[derive(Clone, Copy, Debug)]
 pub struct Ladder {
     current: usize,
@@ -54,7 +58,15 @@ impl Ladder {
     /// Of a viewer on rendition `current`.
     pub const fn new(now: Mono, current: usize) -> Self {
         let (skipping_since, room_since) = (None, None);
-        Self { current, wanted: current, moved: now, skipping_since, room_since, on_trial: false, hold: HOLD }
+        Self {
+            current,
+            wanted: current,
+            moved: now,
+            skipping_since,
+            room_since,
+            on_trial: false,
+            hold: HOLD,
+        }
     }
 
     /// The rendition the viewer is on.
@@ -62,15 +74,17 @@ impl Ladder {
         self.current
     }
 
-    /// Which rendition the viewer should be on, given what each needs in bit/s; `None` for one that cannot be had now. To be asked
-    /// several times a second.
+    /// Which rendition the viewer should be on, given what each needs in bit/s; `None` for one that
+    /// cannot be had now. To be asked several times a second.
     pub fn update(&mut self, now: Mono, condition: Condition, needs: &[Option<u64>]) -> usize {
         self.observe(now, condition, needs);
         let due = |since: Option<Mono>, wait| since.is_some_and(|since| now.since(since) >= wait);
         if self.wanted < self.current && condition.skipping {
             self.wanted = self.current;
         }
-        if due(self.skipping_since, DOWN_AFTER) && now.since(self.moved) >= SETTLE.min(DOWN_AFTER + self.settling()) {
+        if due(self.skipping_since, DOWN_AFTER)
+            && now.since(self.moved) >= SETTLE.min(DOWN_AFTER + self.settling())
+        {
             self.wanted = self.lower(condition, needs);
         } else if due(self.room_since, self.hold) && self.wanted == self.current {
             self.wanted = self.higher(condition, needs).unwrap_or(self.current);
@@ -84,8 +98,15 @@ impl Ladder {
         if !up && self.on_trial {
             self.hold = (self.hold * 2).min(MAX_HOLD);
         }
-        *self =
-            Self { current, wanted: current, moved: now, skipping_since: None, room_since: None, on_trial: up, hold: self.hold };
+        *self = Self {
+            current,
+            wanted: current,
+            moved: now,
+            skipping_since: None,
+            room_since: None,
+            on_trial: up,
+            hold: self.hold,
+        };
     }
 
     /// A move up that was a mistake shows at once; after one down, the old queue has to go first.
@@ -96,7 +117,8 @@ impl Ladder {
     fn observe(&mut self, now: Mono, condition: Condition, needs: &[Option<u64>]) {
         let keep = |since: Option<Mono>, holds: bool| holds.then(|| since.unwrap_or(now));
         self.skipping_since = keep(self.skipping_since, condition.skipping);
-        self.room_since = keep(self.room_since, !condition.skipping && self.higher(condition, needs).is_some());
+        self.room_since =
+            keep(self.room_since, !condition.skipping && self.higher(condition, needs).is_some());
         if self.on_trial && now.since(self.moved) >= PROVEN {
             (self.on_trial, self.hold) = (false, HOLD);
         }
@@ -104,7 +126,13 @@ impl Ladder {
 
     /// The best rendition below that fits, or the thinnest; the current one if there is none below.
     fn lower(&self, condition: Condition, needs: &[Option<u64>]) -> usize {
-        let below = || needs.iter().enumerate().skip(self.current + 1).filter_map(|(at, needs)| Some((at, (*needs)?)));
+        let below = || {
+            needs
+                .iter()
+                .enumerate()
+                .skip(self.current + 1)
+                .filter_map(|(at, needs)| Some((at, (*needs)?)))
+        };
         let fitting = below().find(|(_, needs)| condition.fits(*needs, FITS_DOWN));
         fitting.or_else(|| below().next_back()).map_or(self.current, |(at, _)| at)
     }
@@ -112,7 +140,10 @@ impl Ladder {
     /// The best rendition above that fits.
     fn higher(&self, condition: Condition, needs: &[Option<u64>]) -> Option<usize> {
         let above = needs.iter().take(self.current);
-        above.enumerate().find(|(_, needs)| needs.is_some_and(|needs| condition.fits(needs, FITS_UP))).map(|(at, _)| at)
+        above
+            .enumerate()
+            .find(|(_, needs)| needs.is_some_and(|needs| condition.fits(needs, FITS_UP)))
+            .map(|(at, _)| at)
     }
 }
 
@@ -122,13 +153,15 @@ mod tests {
 
     const NEEDS: [Option<u64>; 3] = [Some(2_500_000), Some(1_200_000), Some(500_000)];
 
-    /// Drives a ladder on a link that carries `carries(second)` and skips frames of what needs more; the moves as (second, to).
+    /// Drives a ladder on a link that carries `carries(second)` and skips frames of what needs
+    /// more; the moves as (second, to).
     fn moves(seconds: u64, carries: impl Fn(u64) -> Option<u64>) -> Vec<(u64, usize)> {
         let mut ladder = Ladder::new(Mono::default(), 0);
         let mut moves = Vec::new();
         for tick in 1..seconds * 10 {
             let (now, carries) = (Mono::from_nanos(tick * 100_000_000), carries(tick / 10));
-            let skipping = carries.is_some_and(|carries| NEEDS[ladder.current()].unwrap() > carries);
+            let skipping =
+                carries.is_some_and(|carries| NEEDS[ladder.current()].unwrap() > carries);
             let wanted = ladder.update(now, Condition { carries, skipping }, &NEEDS);
             if tick % 10 == 0 && wanted != ladder.current() {
                 ladder.handle_moved(now, wanted);

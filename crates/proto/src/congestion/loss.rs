@@ -1,11 +1,12 @@
-//! Loss: told to people, and the only sign of a link that drops what it does not carry instead of queueing it.
+//! Loss: told to people, and the only sign of a link that drops what it does not carry instead of
+//! queueing it.
 
 /// Length of a window in microseconds. Two make up what is known.
 const WINDOW: i64 = 500_000;
 /// A gap between packets counts as sending time up to this long, in microseconds: a frame interval.
 const MAX_GAP: i64 = 40_000;
-/// Radio links lose a tenth, bad ones a fifth, at random. Two windows in a row with more than this are a policer, or a link on
-/// which no picture survives anyhow.
+/// Radio links lose a tenth, bad ones a fifth, at random. Two windows in a row with more than this
+/// are a policer, or a link on which no picture survives anyhow.
 const POLICED: f32 = 0.3;
 /// Packets in a window from which its share of loss means something.
 const SIGNIFICANT: u32 = 40;
@@ -68,7 +69,8 @@ impl LossMeter {
         Window { delivered: a.delivered + b.delivered, lost: a.lost + b.lost, ..*a }.share()
     }
 
-    /// Ends a window that is over by now; what came through if its link drops what it does not carry.
+    /// Ends a window that is over by now; what came through if its link drops what it does not
+    /// carry.
     pub(super) fn roll(&mut self, now: i64) -> Option<Policed> {
         if now - self.since < WINDOW {
             return None;
@@ -90,7 +92,8 @@ impl LossMeter {
 mod tests {
     use super::*;
 
-    /// Share of loss told, and whether it ever was a policer's, when `lost` says which packets are lost.
+    /// Share of loss told, and whether it ever was a policer's, when `lost` says which packets are
+    /// lost.
     fn run(mut lost: impl FnMut(u64) -> bool) -> (f32, Option<Policed>) {
         let mut meter = LossMeter::default();
         let mut policed = None;
@@ -110,7 +113,10 @@ mod tests {
         for seed in 0..20 {
             let mut rng = fastrand::Rng::with_seed(seed);
             let (share, policed) = run(|_| rng.f64() < 0.2);
-            assert!((0.1..0.3).contains(&share) && policed.is_none(), "seed {seed}: {share} {policed:?}");
+            assert!(
+                (0.1..0.3).contains(&share) && policed.is_none(),
+                "seed {seed}: {share} {policed:?}"
+            );
         }
     }
 

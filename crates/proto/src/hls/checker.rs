@@ -1,4 +1,5 @@
-//! An independent reader that holds playlists to the rules of draft-pantos-hls-rfc8216bis. The numbers are its sections.
+//! An independent reader that holds playlists to the rules of draft-pantos-hls-rfc8216bis. The
+//! numbers are its sections.
 
 use std::collections::BTreeMap;
 
@@ -53,24 +54,42 @@ pub(super) fn read(text: &str) -> Read {
         };
         let (name, value) = tag.split_once(':').unwrap_or((tag, ""));
         let attributes = attributes(value);
-        let is_header =
-            !matches!(name, "EXTINF" | "EXT-X-DISCONTINUITY" | "EXT-X-MAP" | "EXT-X-PROGRAM-DATE-TIME" | "EXT-X-PART");
+        let is_header = !matches!(
+            name,
+            "EXTINF"
+                | "EXT-X-DISCONTINUITY"
+                | "EXT-X-MAP"
+                | "EXT-X-PROGRAM-DATE-TIME"
+                | "EXT-X-PART"
+        );
         if is_header {
             assert!(!once.contains(&name), "{name} twice");
-            assert!(name == "EXT-X-PRELOAD-HINT" || read.segments.is_empty(), "{name} behind a segment");
+            assert!(
+                name == "EXT-X-PRELOAD-HINT" || read.segments.is_empty(),
+                "{name} behind a segment"
+            );
             once.push(name);
         }
         match name {
             "EXT-X-VERSION" => assert_eq!(value, "9", "8: EXT-X-SKIP"),
-            "EXT-X-TARGETDURATION" => read.target = value.parse().expect("4.4.3.1: a decimal integer"),
-            "EXT-X-PART-INF" => read.part_target = attributes["PART-TARGET"].parse().expect("seconds"),
+            "EXT-X-TARGETDURATION" => {
+                read.target = value.parse().expect("4.4.3.1: a decimal integer")
+            }
+            "EXT-X-PART-INF" => {
+                read.part_target = attributes["PART-TARGET"].parse().expect("seconds")
+            }
             "EXT-X-SERVER-CONTROL" => read.control = attributes,
             "EXT-X-MEDIA-SEQUENCE" => read.sequence = value.parse().expect("a number"),
-            "EXT-X-DISCONTINUITY-SEQUENCE" => read.discontinuities = value.parse().expect("a number"),
+            "EXT-X-DISCONTINUITY-SEQUENCE" => {
+                read.discontinuities = value.parse().expect("a number")
+            }
             "EXT-X-INDEPENDENT-SEGMENTS" => read.independent = true,
-            "EXT-X-SKIP" => read.skipped = attributes["SKIPPED-SEGMENTS"].parse().expect("a number"),
+            "EXT-X-SKIP" => {
+                read.skipped = attributes["SKIPPED-SEGMENTS"].parse().expect("a number")
+            }
             "EXTINF" => {
-                segment.duration = value.strip_suffix(',').expect("4.4.4.1: a comma").parse().expect("seconds");
+                segment.duration =
+                    value.strip_suffix(',').expect("4.4.4.1: a comma").parse().expect("seconds");
                 extinf = true;
             }
             "EXT-X-DISCONTINUITY" | "EXT-X-MAP" | "EXT-X-PROGRAM-DATE-TIME" => {
@@ -127,50 +146,90 @@ impl Read {
     pub(super) fn check(&self, rules: Rules) {
         let number = |key: &str| self.control[key].parse::<f64>().expect("seconds");
         assert_eq!(self.control["CAN-BLOCK-RELOAD"], "YES");
-        assert!(number("PART-HOLD-BACK") >= 2.0 * self.part_target - 1e-9, "4.4.3.8: twice the part target at least");
-        assert!(number("CAN-SKIP-UNTIL") >= 6.0 * self.target as f64, "4.4.3.8: six target durations at least");
+        assert!(
+            number("PART-HOLD-BACK") >= 2.0 * self.part_target - 1e-9,
+            "4.4.3.8: twice the part target at least"
+        );
+        assert!(
+            number("CAN-SKIP-UNTIL") >= 6.0 * self.target as f64,
+            "4.4.3.8: six target durations at least"
+        );
         assert!(self.segments.iter().any(|s| s.uri.is_some()) && !self.hint.is_empty());
         for segment in &self.segments {
-            assert!(segment.duration.round() as u64 <= self.target, "4.4.3.1: {} of {}", segment.duration, self.target);
+            assert!(
+                segment.duration.round() as u64 <= self.target,
+                "4.4.3.1: {} of {}",
+                segment.duration,
+                self.target
+            );
             assert!(segment.date.is_some());
             self.check_parts(segment, rules);
         }
         self.check_maps();
-        let all_begin_with_keys = self.segments.iter().filter_map(|s| s.parts.first()).all(|p| p.independent);
+        let all_begin_with_keys =
+            self.segments.iter().filter_map(|s| s.parts.first()).all(|p| p.independent);
         assert!(!self.independent || all_begin_with_keys, "4.4.2.1");
         let open = self.segments.iter().filter(|s| s.uri.is_none()).count();
-        assert!(open == 0 || open == 1 && self.segments.last().is_some_and(|s| s.uri.is_none() && !s.parts.is_empty()));
+        assert!(
+            open == 0
+                || open == 1
+                    && self.segments.last().is_some_and(|s| s.uri.is_none() && !s.parts.is_empty())
+        );
         assert!(self.parts().all(|p| p.uri != self.hint), "the hint is of what is not there");
     }
 
     fn check_parts(&self, segment: &SegmentRead, rules: Rules) {
         let listed = segment.parts.len();
         for (i, part) in segment.parts.iter().enumerate() {
-            assert!(part.duration <= self.part_target + 1e-9, "4.4.4.9: {} of {}", part.duration, self.part_target);
+            assert!(
+                part.duration <= self.part_target + 1e-9,
+                "4.4.4.9: {} of {}",
+                part.duration,
+                self.part_target
+            );
             let last = i + 1 == listed && segment.uri.is_some();
             let long = part.duration >= 0.85 * self.part_target;
-            assert!(long || last || part.independent || !rules.even, "4.4.4.9: {} of {}", part.duration, self.part_target);
+            assert!(
+                long || last || part.independent || !rules.even,
+                "4.4.4.9: {} of {}",
+                part.duration,
+                self.part_target
+            );
         }
         if listed > 0 && segment.uri.is_some() {
             let sum: f64 = segment.parts.iter().map(|p| p.duration).sum();
-            assert!((sum - segment.duration).abs() <= 0.1 * segment.duration, "{sum} in {}", segment.duration);
+            assert!(
+                (sum - segment.duration).abs() <= 0.1 * segment.duration,
+                "{sum} in {}",
+                segment.duration
+            );
         }
         let end: f64 = self.behind(segment);
-        assert!(listed == 0 || end <= 3.0 * self.target as f64 + segment.duration, "6.2.2: parts only at the live edge");
+        assert!(
+            listed == 0 || end <= 3.0 * self.target as f64 + segment.duration,
+            "6.2.2: parts only at the live edge"
+        );
     }
 
     /// From the end of a segment to that of the playlist.
     fn behind(&self, segment: &SegmentRead) -> f64 {
-        let from = self.segments.iter().position(|s| std::ptr::eq(s, segment)).expect("one of ours");
+        let from =
+            self.segments.iter().position(|s| std::ptr::eq(s, segment)).expect("one of ours");
         let parts = |s: &SegmentRead| s.parts.iter().map(|p| p.duration).sum();
-        self.segments[from + 1..].iter().map(|s| if s.uri.is_some() { s.duration } else { parts(s) }).sum()
+        self.segments[from + 1..]
+            .iter()
+            .map(|s| if s.uri.is_some() { s.duration } else { parts(s) })
+            .sum()
     }
 
     /// 4.4.4.5, and 6.2.1: another init segment is a discontinuity.
     fn check_maps(&self) {
         assert!(self.skipped > 0 || self.segments[0].map.is_some(), "the first segment has a map");
         for segment in &self.segments[1..] {
-            assert!(segment.map.is_none() || segment.discontinuity, "a change of tracks is a discontinuity");
+            assert!(
+                segment.map.is_none() || segment.discontinuity,
+                "a change of tracks is a discontinuity"
+            );
         }
     }
 
@@ -182,14 +241,18 @@ impl Read {
         self.segments.iter().map(|s| s.duration).sum()
     }
 
-    /// Each complete segment by its number, with its discontinuity number, and the map that applies.
+    /// Each complete segment by its number, with its discontinuity number, and the map that
+    /// applies.
     fn numbered(&self) -> BTreeMap<u64, (String, u64, Option<String>)> {
         let (mut discontinuities, mut map) = (self.discontinuities, None);
         let complete = self.segments.iter().filter(|s| s.uri.is_some()).enumerate();
         let numbered = complete.map(|(i, s)| {
             discontinuities += u64::from(s.discontinuity);
             map = s.map.clone().or(map.take());
-            (self.sequence + i as u64, (s.uri.clone().unwrap_or_default(), discontinuities, map.clone()))
+            (
+                self.sequence + i as u64,
+                (s.uri.clone().unwrap_or_default(), discontinuities, map.clone()),
+            )
         });
         numbered.collect()
     }
@@ -197,19 +260,33 @@ impl Read {
     /// The rules from one version of a playlist to the next (6.2.1, 6.2.2).
     pub(super) fn check_after(&self, before: &Self) {
         assert_eq!(self.target, before.target, "6.2.1: the target duration must not change");
-        assert!(self.sequence >= before.sequence && self.discontinuities >= before.discontinuities, "6.2.2: never decrease");
+        assert!(
+            self.sequence >= before.sequence && self.discontinuities >= before.discontinuities,
+            "6.2.2: never decrease"
+        );
         let (old, new) = (before.numbered(), self.numbered());
         for (number, segment) in &new {
-            assert!(old.get(number).is_none_or(|o| o == segment), "6.2.1: segment {number} has changed: {segment:?} {old:?}");
+            assert!(
+                old.get(number).is_none_or(|o| o == segment),
+                "6.2.1: segment {number} has changed: {segment:?} {old:?}"
+            );
         }
         let last = |n: &BTreeMap<u64, _>| n.keys().next_back().copied();
         assert!(last(&new) >= last(&old), "6.2.2: removed in the order of appearance");
         if self.sequence > before.sequence {
-            assert!(self.duration() >= 3.0 * self.target as f64 - 1e-6, "6.2.2: too short after a removal: {}", self.duration());
+            assert!(
+                self.duration() >= 3.0 * self.target as f64 - 1e-6,
+                "6.2.2: too short after a removal: {}",
+                self.duration()
+            );
         }
         let newest = before.parts().last().map(|p| &p.uri);
-        let (mut parts, listed) = (self.parts().map(|p| &p.uri), self.segments.iter().any(|s| !s.parts.is_empty()));
-        assert!(!listed || newest.is_none_or(|n| parts.any(|p| p == n)), "6.2.2: a part at the live edge is gone");
+        let (mut parts, listed) =
+            (self.parts().map(|p| &p.uri), self.segments.iter().any(|s| !s.parts.is_empty()));
+        assert!(
+            !listed || newest.is_none_or(|n| parts.any(|p| p == n)),
+            "6.2.2: a part at the live edge is gone"
+        );
     }
 
     /// What a client makes of a delta update and the full playlist it knew (6.3.7).

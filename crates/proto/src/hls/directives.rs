@@ -45,8 +45,14 @@ impl Directives {
         let mut directives = Self::default();
         for (key, value) in query.split('&').filter_map(|pair| pair.split_once('=')) {
             match key {
-                "_HLS_msn" => directives.sequence = Some(value.parse().map_err(|_| BadDirectives::Number("_HLS_msn"))?),
-                "_HLS_part" => directives.part = Some(value.parse().map_err(|_| BadDirectives::Number("_HLS_part"))?),
+                "_HLS_msn" => {
+                    directives.sequence =
+                        Some(value.parse().map_err(|_| BadDirectives::Number("_HLS_msn"))?)
+                }
+                "_HLS_part" => {
+                    directives.part =
+                        Some(value.parse().map_err(|_| BadDirectives::Number("_HLS_part"))?)
+                }
                 "_HLS_skip" => directives.skip = matches!(value, "YES" | "v2"),
                 _ => {}
             }
@@ -67,15 +73,22 @@ impl Playlist {
         let Some(sequence) = directives.sequence else { return Ok(Answer::Now) };
         let Some(part) = directives.part else { return self.whole(sequence) };
         // More parts than a complete segment has means the beginning of the one behind it.
-        let beyond = self.segments.iter().find(|s| s.sequence == sequence).is_some_and(|s| part >= s.parts.len() as u64);
-        let (sequence, part) = if beyond { (sequence.saturating_add(1), 0) } else { (sequence, part) };
+        let beyond = self
+            .segments
+            .iter()
+            .find(|s| s.sequence == sequence)
+            .is_some_and(|s| part >= s.parts.len() as u64);
+        let (sequence, part) =
+            if beyond { (sequence.saturating_add(1), 0) } else { (sequence, part) };
         if sequence != self.next_sequence {
             return self.whole(sequence);
         }
         let there = self.open.as_ref().map_or(0, |s| s.parts.len() as u64);
         match part {
             part if part < there => Ok(Answer::Now),
-            part if part >= there.saturating_add(self.advance_part_limit()) => Err(BadDirectives::TooFarAhead(sequence)),
+            part if part >= there.saturating_add(self.advance_part_limit()) => {
+                Err(BadDirectives::TooFarAhead(sequence))
+            }
             _ => Ok(Answer::Wait),
         }
     }

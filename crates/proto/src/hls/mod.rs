@@ -1,7 +1,9 @@
-//! Low-latency HLS (RFC 8216, draft-pantos-hls-rfc8216bis): access units in, playlists and files out.
+//! Low-latency HLS (RFC 8216, draft-pantos-hls-rfc8216bis): access units in, playlists and files
+//! out.
 //!
-//! [`Muxer`] collects frames into parts and parts into segments. What it shows to the world is a [`Playlist`], an unchanging
-//! value that is made anew with every part: it renders itself as text, says whether a request can be answered yet, and finds files.
+//! [`Muxer`] collects frames into parts and parts into segments. What it shows to the world is a
+//! [`Playlist`], an unchanging value that is made anew with every part: it renders itself as text,
+//! says whether a request can be answered yet, and finds files.
 //!
 //! Players that know nothing of low latency read the same text: to them parts are comments.
 

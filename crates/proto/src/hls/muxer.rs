@@ -16,13 +16,15 @@ const MICROS: u32 = 1_000_000;
 const RATE_KNOWN: usize = 5;
 /// Frames that may wait for that: sound runs on while pictures stand still.
 const MAX_EARLY: usize = 1024;
-/// Room above what parts usually last, so that a little jitter does not cut them short, in hundredths.
+/// Room above what parts usually last, so that a little jitter does not cut them short, in
+/// hundredths.
 const PART_ROOM: i64 = 5;
 /// A source away for longer begins anew: what was before it leaves the playlist.
 const FORGET_AFTER_MS: i64 = 10_000;
 /// A source away for longer than this breaks the time line.
 const BREAK_MS: i64 = 1000;
-/// Segments are rounded to whole seconds when compared with the target; a part less than half a second above it still fits.
+/// Segments are rounded to whole seconds when compared with the target; a part less than half a
+/// second above it still fits.
 const ROUNDING: Micros = 400_000;
 
 /// How to cut.
@@ -40,7 +42,8 @@ pub struct Options {
     pub max_bytes: usize,
     /// Part of all file names: different for each run, since files are cached for ever.
     pub run: Arc<str>,
-    /// The first media sequence number: larger than any of the runs before, so that a player that slept notices.
+    /// The first media sequence number: larger than any of the runs before, so that a player that
+    /// slept notices.
     pub first_sequence: u64,
 }
 
@@ -106,17 +109,20 @@ impl Muxer {
         self.note_break(unit);
         let Some(current) = &mut self.current else { return false };
         current.clocks = *clocks;
-        if let Some(frame) = current.fragmenter.admit(unit).filter(|_| self.early.len() < MAX_EARLY) {
+        if let Some(frame) = current.fragmenter.admit(unit).filter(|_| self.early.len() < MAX_EARLY)
+        {
             self.early.push(frame);
             self.take_early();
         }
         before != (self.next_part, self.next_sequence)
     }
 
-    /// What was already there when the muxer started has been pushed: from now on it is live. Fixes the target duration,
-    /// for which `keyframe_interval` is a hint, and lets the first segment end early so that there is something to play.
+    /// What was already there when the muxer started has been pushed: from now on it is live. Fixes
+    /// the target duration, for which `keyframe_interval` is a hint, and lets the first segment end
+    /// early so that there is something to play.
     pub fn settle(&mut self, keyframe_interval: Option<Duration>) {
-        let hint = keyframe_interval.map_or(0, |d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX));
+        let hint =
+            keyframe_interval.map_or(0, |d| u64::try_from(d.as_micros()).unwrap_or(u64::MAX));
         let open = self.open.as_ref().map_or(0, |s| s.duration);
         let longest = self.window.longest().max(open).max(hint);
         // Keyframes that come every two seconds come every 2.03 now and then.
@@ -133,7 +139,14 @@ impl Muxer {
         // What an earlier source made longer is still listed.
         let listed = self.open.iter().flat_map(|s| &s.parts).map(|p| p.duration).max().unwrap_or(0);
         let part_target = part_target.max(listed).max(self.window.longest_part());
-        self.window.playlist(name, target, part_target, self.open.clone(), self.next_sequence, self.next_part)
+        self.window.playlist(
+            name,
+            target,
+            part_target,
+            self.open.clone(),
+            self.next_sequence,
+            self.next_part,
+        )
     }
 
     /// True if the tracks of now cannot be put into MP4.
@@ -167,9 +180,14 @@ impl Muxer {
 
     /// A source that was away goes on with a keyframe, in a segment of its own.
     fn note_break(&mut self, unit: &AccessUnit) {
-        let Some(current) = self.current.as_mut().filter(|c| c.leading == unit.track) else { return };
+        let Some(current) = self.current.as_mut().filter(|c| c.leading == unit.track) else {
+            return;
+        };
         let ms = |ticks: i64| rescale(ticks, current.timescale, 1000);
-        let away = current.last.replace(unit.pts).map_or(0, |last| ms(unit.pts.saturating_sub(last)).saturating_abs());
+        let away = current
+            .last
+            .replace(unit.pts)
+            .map_or(0, |last| ms(unit.pts.saturating_sub(last)).saturating_abs());
         if !(unit.discontinuity && unit.key && away > BREAK_MS) {
             return;
         }
@@ -196,12 +214,15 @@ impl Muxer {
     fn take_early(&mut self) {
         let Some(current) = &self.current else { return };
         if !self.rate_known {
-            let leading: Vec<_> = self.early.iter().filter(|f| current.fragmenter.leads(f)).collect();
+            let leading: Vec<_> =
+                self.early.iter().filter(|f| current.fragmenter.leads(f)).collect();
             if leading.len() < RATE_KNOWN {
                 return;
             }
-            let frame = if current.init.size.is_some() { usual_gap(&leading) } else { leading[0].length() };
-            self.part_target = Some(part_target(self.options.part, frame.max(1), current.timescale));
+            let frame =
+                if current.init.size.is_some() { usual_gap(&leading) } else { leading[0].length() };
+            self.part_target =
+                Some(part_target(self.options.part, frame.max(1), current.timescale));
             self.rate_known = true;
         }
         for frame in std::mem::take(&mut self.early) {
@@ -221,7 +242,8 @@ impl Muxer {
         let length = rescale(frame.dts().saturating_sub(current.begin), current.timescale, MICROS);
         let shortest = i64::try_from(self.options.segment.as_micros()).unwrap_or(i64::MAX);
         let half = rescale(frame.length() / 2, current.timescale, MICROS);
-        let ends = frame.unit().key && self.open.is_some() && length.saturating_add(half) >= shortest;
+        let ends =
+            frame.unit().key && self.open.is_some() && length.saturating_add(half) >= shortest;
         if ends {
             self.close_part(Some(&frame));
             let next = self.current.as_ref().map(|c| c.fragmenter.begin_with(&frame));
@@ -240,7 +262,8 @@ impl Muxer {
         self.most_ticks()
     }
 
-    /// Adds a leading frame, and closes the part if one more would not fit: nothing waits for that one to come.
+    /// Adds a leading frame, and closes the part if one more would not fit: nothing waits for that
+    /// one to come.
     fn add(&mut self, frame: Admitted, most: i64) {
         self.begin_segment(&frame);
         let Some(current) = &mut self.current else { return };
@@ -288,7 +311,13 @@ impl Muxer {
         let duration = micros(end.saturating_sub(begin), current.timescale);
         open.duration += duration;
         let (independent, bytes) = (fragment.independent, fragment.concat());
-        open.parts.push(Arc::new(Part { number: self.next_part, duration, independent, frames: pictures, bytes }));
+        open.parts.push(Arc::new(Part {
+            number: self.next_part,
+            duration,
+            independent,
+            frames: pictures,
+            bytes,
+        }));
         self.next_part += 1;
     }
 
@@ -301,7 +330,8 @@ impl Muxer {
             self.broken |= segment.discontinuity;
             return;
         }
-        // Exactly, where it can be told: the parts end by guess, and many small errors make a large one.
+        // Exactly, where it can be told: the parts end by guess, and many small errors make a large
+        // one.
         let exact = next.map(|next| micros(next.saturating_sub(begin), timescale));
         let near = |exact: &Micros| exact.abs_diff(segment.duration) < segment.duration / 20;
         segment.duration = exact.filter(near).unwrap_or(segment.duration);
@@ -309,12 +339,17 @@ impl Muxer {
         self.window.push(Arc::new(segment), self.target);
     }
 
-    /// Ends a segment without a keyframe: it is as long as the playlist allows, or the first, which somebody waits for.
+    /// Ends a segment without a keyframe: it is as long as the playlist allows, or the first, which
+    /// somebody waits for.
     fn cut_if_long(&mut self) {
-        let (Some(target), Some(part), Some(open)) = (self.target, self.part_target, &self.open) else { return };
+        let (Some(target), Some(part), Some(open)) = (self.target, self.part_target, &self.open)
+        else {
+            return;
+        };
         let next = open.duration + part;
         let too_long = next > target * 1_000_000 + ROUNDING;
-        let awaited = self.window.is_empty() && u128::from(open.duration) >= self.options.segment.as_micros();
+        let awaited =
+            self.window.is_empty() && u128::from(open.duration) >= self.options.segment.as_micros();
         let too_large = open.bytes() > self.options.max_bytes / 4;
         if too_long || awaited || too_large {
             self.close_segment(None);
@@ -329,7 +364,8 @@ impl Muxer {
     }
 }
 
-/// The median of the distances in the order of presentation: decode times of the first frames may be made up.
+/// The median of the distances in the order of presentation: decode times of the first frames may
+/// be made up.
 fn usual_gap(frames: &[&Admitted]) -> i64 {
     let mut shown: Vec<_> = frames.iter().map(|f| f.pts()).collect();
     shown.sort_unstable();

@@ -4,15 +4,18 @@ use super::segment::{Init, Micros, Part, Segment};
 use bytes::Bytes;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-/// Segments that have left the playlist and can still be fetched: whoever read the playlist before has time to.
+/// Segments that have left the playlist and can still be fetched: whoever read the playlist before
+/// has time to.
 const RETIRED: usize = 2;
 /// A live playlist is never shorter than this many target durations (§6.2.2).
 pub(super) const LEAST: u64 = 3;
 /// What players hold back, in parts: two is the least allowed (§4.4.3.8), and what latency wants.
 const PART_HOLD_BACK: u64 = 2;
-/// With sound in the same parts: it comes in lumps of its own, later than its picture, and what is short of sound stalls.
+/// With sound in the same parts: it comes in lumps of its own, later than its picture, and what is
+/// short of sound stalls.
 const PART_HOLD_BACK_WITH_SOUND: u64 = 3;
-/// A first picture that is later by more than this is no longer outweighed by a stream that is nearer to live.
+/// A first picture that is later by more than this is no longer outweighed by a stream that is
+/// nearer to live.
 const WORTH_WAITING: Micros = 1_000_000;
 
 /// The complete segments.
@@ -29,7 +32,13 @@ pub(super) struct Window {
 impl Window {
     pub(super) fn new(targets: u32, max_bytes: usize) -> Self {
         let targets = u64::from(targets).max(LEAST);
-        Self { listed: VecDeque::new(), retired: VecDeque::new(), discontinuities: 0, targets, max_bytes }
+        Self {
+            listed: VecDeque::new(),
+            retired: VecDeque::new(),
+            discontinuities: 0,
+            targets,
+            max_bytes,
+        }
     }
 
     pub(super) fn is_empty(&self) -> bool {
@@ -62,11 +71,15 @@ impl Window {
     }
 
     fn may_retire_oldest(&self, target: Micros) -> bool {
-        let Some(oldest) = self.listed.front().filter(|_| self.listed.len() > 1) else { return false };
+        let Some(oldest) = self.listed.front().filter(|_| self.listed.len() > 1) else {
+            return false;
+        };
         let left = self.listed.iter().map(|s| s.duration).sum::<Micros>() - oldest.duration;
         let bytes: usize = self.listed.iter().map(|s| s.bytes()).sum();
         let large = bytes > self.max_bytes;
-        left >= self.targets * target || large && left >= LEAST * target || bytes / 2 > self.max_bytes
+        left >= self.targets * target
+            || large && left >= LEAST * target
+            || bytes / 2 > self.max_bytes
     }
 
     fn retire(&mut self) {
@@ -146,11 +159,12 @@ impl Playlist {
         self.target
     }
 
-    /// In how much time a page comes that is better to begin by than this one, if that is soon enough to be worth waiting for.
+    /// In how much time a page comes that is better to begin by than this one, if that is soon
+    /// enough to be worth waiting for.
     ///
-    /// A player begins before the edge by what it is told to hold back. What lies between that place and the keyframe before it is
-    /// loaded part by part before anything is shown, and many stay behind the camera by the time that takes. Right after a keyframe
-    /// that is nothing.
+    /// A player begins before the edge by what it is told to hold back. What lies between that
+    /// place and the keyframe before it is loaded part by part before anything is shown, and many
+    /// stay behind the camera by the time that takes. Right after a keyframe that is nothing.
     pub fn better_in(&self) -> Option<Duration> {
         let mut edge = 0;
         let mut keys = Vec::new();
@@ -163,7 +177,8 @@ impl Playlist {
         let newest = *keys.last()?;
         let interval = newest - keys.iter().rev().nth(1)?;
         let begin = edge.saturating_sub(self.hold_back());
-        // Not on the keyframe itself: players who round would begin before it, and load all that led up to it.
+        // Not on the keyframe itself: players who round would begin before it, and load all that
+        // led up to it.
         let margin = self.part_target / 2;
         let lead = begin - keys.into_iter().rfind(|key| *key <= begin)?;
         if (margin..2 * self.part_target).contains(&lead) {
@@ -183,7 +198,12 @@ impl Playlist {
     /// The file of this name.
     pub fn file(&self, name: &str) -> File {
         let number = |kind: &str, end: &str| -> Option<u64> {
-            name.strip_prefix(kind)?.strip_prefix(&*self.run)?.strip_prefix('-')?.strip_suffix(end)?.parse().ok()
+            name.strip_prefix(kind)?
+                .strip_prefix(&*self.run)?
+                .strip_prefix('-')?
+                .strip_suffix(end)?
+                .parse()
+                .ok()
         };
         if let Some(number) = number("part-", ".m4s") {
             return self.part(number);

@@ -8,11 +8,13 @@ use std::fmt::{self, Display, Write};
 
 /// `EXT-X-SKIP` needs version 9 (§8).
 const VERSION: u32 = 9;
-/// What lies further back than this many target durations may be skipped: the least allowed (§4.4.3.8).
+/// What lies further back than this many target durations may be skipped: the least allowed
+/// (§4.4.3.8).
 const SKIP_UNTIL: u64 = 6;
 
 impl Playlist {
-    /// The playlist as text: all of it, or only what a player does not know that has read it lately (§6.2.5.1).
+    /// The playlist as text: all of it, or only what a player does not know that has read it lately
+    /// (§6.2.5.1).
     pub fn render(&self, delta: bool) -> String {
         let mut out = String::with_capacity(8192);
         // Writing to a string cannot fail.
@@ -31,7 +33,12 @@ impl Playlist {
         for (i, segment) in self.segments.iter().enumerate() {
             if i >= skipped {
                 self.write_segment(out, segment, before, i >= with_parts)?;
-                writeln!(out, "#EXTINF:{},\n{}", Seconds(segment.duration), self.segment_name(segment))?;
+                writeln!(
+                    out,
+                    "#EXTINF:{},\n{}",
+                    Seconds(segment.duration),
+                    self.segment_name(segment)
+                )?;
             }
             before = Some(segment);
         }
@@ -48,7 +55,11 @@ impl Playlist {
         writeln!(out, ",CAN-SKIP-UNTIL={}", Seconds(SKIP_UNTIL * self.target * 1_000_000))?;
         writeln!(out, "#EXT-X-PART-INF:PART-TARGET={}", Seconds(self.part_target))?;
         let first = self.segments.first().map_or(self.next_sequence, |s| s.sequence);
-        writeln!(out, "#EXT-X-MEDIA-SEQUENCE:{first}\n#EXT-X-DISCONTINUITY-SEQUENCE:{}", self.discontinuities)?;
+        writeln!(
+            out,
+            "#EXT-X-MEDIA-SEQUENCE:{first}\n#EXT-X-DISCONTINUITY-SEQUENCE:{}",
+            self.discontinuities
+        )?;
         if self.listed().all(Segment::independent) {
             writeln!(out, "#EXT-X-INDEPENDENT-SEGMENTS")?;
         }
@@ -56,7 +67,13 @@ impl Playlist {
     }
 
     /// The tags of a segment, and its parts where these are still told.
-    fn write_segment(&self, out: &mut String, segment: &Segment, before: Option<&Segment>, parts: bool) -> fmt::Result {
+    fn write_segment(
+        &self,
+        out: &mut String,
+        segment: &Segment,
+        before: Option<&Segment>,
+        parts: bool,
+    ) -> fmt::Result {
         if segment.discontinuity {
             writeln!(out, "#EXT-X-DISCONTINUITY")?;
         }

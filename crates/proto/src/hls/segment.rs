@@ -40,7 +40,8 @@ impl Init {
 /// A partial segment: one fragment.
 #[derive(Debug)]
 pub struct Part {
-    /// Counts all parts of a run, so that the next one's name is known before it is known to which segment it belongs.
+    /// Counts all parts of a run, so that the next one's name is known before it is known to which
+    /// segment it belongs.
     pub(super) number: u64,
     pub(super) duration: Micros,
     /// Decoding can start here.

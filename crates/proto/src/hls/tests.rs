@@ -4,14 +4,15 @@ use super::{
 };
 use bytes::Bytes;
 use media::{
-    Aac, AccessUnit, CaptureClock, Captured, Catalog, ClockPair, Codec, Mono, Payload, Timing, TrackId, Wall, h264, time::rescale,
+    Aac, AccessUnit, CaptureClock, Captured, Catalog, ClockPair, Codec, Mono, Payload, Timing,
+    TrackId, Wall, h264, time::rescale,
 };
 use proptest::prelude::*;
 use std::{sync::Arc, time::Duration};
 
 const SPS: &[u8] = &[
-    0x67, 0x64, 0x00, 0x1f, 0xac, 0xb2, 0x00, 0xa0, 0x0b, 0x74, 0x20, 0x00, 0x00, 0x03, 0x00, 0x20, 0x00, 0x00, 0x07, 0x91, 0xe3,
-    0x06, 0x49,
+    0x67, 0x64, 0x00, 0x1f, 0xac, 0xb2, 0x00, 0xa0, 0x0b, 0x74, 0x20, 0x00, 0x00, 0x03, 0x00, 0x20,
+    0x00, 0x00, 0x07, 0x91, 0xe3, 0x06, 0x49,
 ];
 const EVEN: Rules = Rules { even: true };
 
@@ -45,7 +46,8 @@ struct Bench {
     muxer: Muxer,
     catalog: Catalog,
     rules: Rules,
-    /// Presentation time of the last picture, in ticks of 90 kHz, and of the last sound, in ticks of 48 kHz.
+    /// Presentation time of the last picture, in ticks of 90 kHz, and of the last sound, in ticks
+    /// of 48 kHz.
     pts: i64,
     sound: i64,
     seen: Option<Read>,
@@ -55,18 +57,43 @@ struct Bench {
 
 impl Bench {
     fn new(rules: Rules) -> Self {
-        Self { muxer: Muxer::new(options()), catalog: catalog(), rules, pts: 0, sound: 0, seen: None, strict: true }
+        Self {
+            muxer: Muxer::new(options()),
+            catalog: catalog(),
+            rules,
+            pts: 0,
+            sound: 0,
+            seen: None,
+            strict: true,
+        }
     }
 
     fn clocks(&self) -> ClockPair {
         ClockPair { mono: Mono::from_nanos(0), wall: Wall::from_micros(1_700_000_000_000_000) }
     }
 
-    fn unit(&self, track: u8, pts: i64, ns: i64, key: bool, discontinuity: bool, size: usize) -> Arc<AccessUnit> {
+    fn unit(
+        &self,
+        track: u8,
+        pts: i64,
+        ns: i64,
+        key: bool,
+        discontinuity: bool,
+        size: usize,
+    ) -> Arc<AccessUnit> {
         let at = Mono::from_nanos(ns.cast_unsigned());
-        let timing = Timing { captured: Captured { at, clock: CaptureClock::Sensor }, ..Timing::arrived(at) };
+        let timing = Timing {
+            captured: Captured { at, clock: CaptureClock::Sensor },
+            ..Timing::arrived(at)
+        };
         let nal = vec![if key { 0x65 } else { 0x41 }; size];
-        let mut unit = AccessUnit::new(TrackId(track), pts, key, timing, Payload::from_iter([Bytes::from(nal)]));
+        let mut unit = AccessUnit::new(
+            TrackId(track),
+            pts,
+            key,
+            timing,
+            Payload::from_iter([Bytes::from(nal)]),
+        );
         unit.discontinuity = discontinuity;
         Arc::new(unit)
     }
@@ -102,14 +129,23 @@ impl Bench {
         assert!(matches!(playlist.file(&now.hint), File::Next));
         for segment in &now.segments {
             let whole = segment.uri.as_ref().map(|uri| playlist.file(uri));
-            assert!(whole.is_none_or(|f| matches!(f, File::Segment(parts, _) if !parts.is_empty())));
-            assert!(segment.map.as_ref().is_none_or(|uri| matches!(playlist.file(uri), File::Init(_))));
+            assert!(
+                whole.is_none_or(|f| matches!(f, File::Segment(parts, _) if !parts.is_empty()))
+            );
+            assert!(
+                segment.map.as_ref().is_none_or(|uri| matches!(playlist.file(uri), File::Init(_)))
+            );
         }
         assert!(now.parts().all(|p| matches!(playlist.file(&p.uri), File::Part(..))));
         // A client that has read the version before may still come for what it lists.
-        let before =
-            self.seen.iter().filter(|_| self.strict).flat_map(|seen| seen.segments.iter().filter_map(|s| s.uri.as_ref()));
-        before.for_each(|uri| assert!(matches!(playlist.file(uri), File::Segment(..)), "{uri} is gone too soon"));
+        let before = self
+            .seen
+            .iter()
+            .filter(|_| self.strict)
+            .flat_map(|seen| seen.segments.iter().filter_map(|s| s.uri.as_ref()));
+        before.for_each(|uri| {
+            assert!(matches!(playlist.file(uri), File::Segment(..)), "{uri} is gone too soon")
+        });
     }
 
     fn check_delta(&self, playlist: &Playlist, now: &Read) {
@@ -145,7 +181,11 @@ fn an_even_stream_is_three_frames_a_part() {
     assert_eq!(now.segments.iter().map(|s| s.parts.len()).collect::<Vec<_>>(), [10, 10, 1]);
     assert_eq!((now.segments[0].duration, now.segments[0].parts[9].duration), (1.0, 0.1));
     assert_eq!(now.segments[0].date.as_deref(), Some("2023-11-14T22:13:20.033Z"));
-    assert!(now.independent && now.segments[1].parts[0].independent && !now.segments[1].parts[1].independent);
+    assert!(
+        now.independent
+            && now.segments[1].parts[0].independent
+            && !now.segments[1].parts[1].independent
+    );
     assert_eq!(now.hint, "part-r-21.m4s");
     assert_eq!(now.control["PART-HOLD-BACK"], "0.315000", "three parts with sound");
     bench.catalog = Catalog::new([(video(1), 90_000)]);
@@ -169,13 +209,19 @@ fn players_that_wait_for_a_better_page_begin_right_behind_a_keyframe() {
             match (waiting_until, better) {
                 // A part lasts three pictures.
                 (Some(until), Some(_)) => assert!(i <= until + 3, "came later than said"),
-                (None, Some(wait)) => waiting_until = Some(i + wait.as_millis() as usize * 30 / 1000),
+                (None, Some(wait)) => {
+                    waiting_until = Some(i + wait.as_millis() as usize * 30 / 1000)
+                }
                 (_, None) => waiting_until = None,
             }
-            // Pictures from a keyframe to where players begin: two parts back from the last one that is complete.
+            // Pictures from a keyframe to where players begin: two parts back from the last one
+            // that is complete.
             let begin = (i - i % 3 + gop - 6) % gop;
             let far_from_the_next = begin + 30 <= gop;
-            assert!(better.is_some() || (1..=6).contains(&begin) || far_from_the_next, "{begin} of {gop}");
+            assert!(
+                better.is_some() || (1..=6).contains(&begin) || far_from_the_next,
+                "{begin} of {gop}"
+            );
         }
     }
 }
@@ -189,7 +235,10 @@ fn a_long_run_keeps_the_rules_and_a_bounded_window() {
     let now = bench.seen.unwrap();
     assert!((16.0..19.0).contains(&now.duration()), "{}", now.duration());
     let playlist = bench.muxer.playlist().unwrap();
-    assert!(matches!(playlist.file("seg-r-7.m4s"), File::None) && matches!(playlist.file("part-r-0.m4s"), File::None));
+    assert!(
+        matches!(playlist.file("seg-r-7.m4s"), File::None)
+            && matches!(playlist.file("part-r-0.m4s"), File::None)
+    );
     assert!(matches!(playlist.file("part-x-1200.m4s"), File::None), "of another run");
     assert!(playlist.render(true).len() < playlist.render(false).len());
 }
@@ -200,7 +249,10 @@ fn a_cold_start_is_playable_after_a_second_although_keyframes_are_rare() {
     bench.muxer.settle(None);
     bench.run(33, 120);
     let now = bench.seen.clone().unwrap();
-    assert_eq!((now.target, now.segments[0].uri.is_some(), now.segments[0].parts.len()), (4, true, 10));
+    assert_eq!(
+        (now.target, now.segments[0].uri.is_some(), now.segments[0].parts.len()),
+        (4, true, 10)
+    );
     bench.run(600, 120);
     let now = bench.seen.clone().unwrap();
     assert!(!now.independent, "the second began without a keyframe");
@@ -240,7 +292,9 @@ fn other_parameters_are_a_discontinuity_with_a_map_of_their_own() {
     assert!(playlist.render_variants("x").contains("CODECS=\"avc1.64001f,mp4a.40.2\""));
     bench.run(30 * 20, 30);
     assert_eq!(bench.seen.unwrap().discontinuities, 1, "counted when it has left");
-    assert!(bench.muxer.playlist().unwrap().render_variants("x").contains("CODECS=\"avc1.64001f\""));
+    assert!(
+        bench.muxer.playlist().unwrap().render_variants("x").contains("CODECS=\"avc1.64001f\"")
+    );
 }
 
 #[test]
@@ -253,12 +307,19 @@ fn a_publisher_that_was_away_comes_back_in_a_segment_of_its_own() {
     bench.run(80, 30);
     let now = bench.seen.clone().unwrap();
     assert_eq!(now.segments.iter().filter(|s| s.discontinuity).count(), 1);
-    assert!(now.segments.iter().all(|s| s.duration < 1.4), "the time away is no segment: {:?}", now.segments);
+    assert!(
+        now.segments.iter().all(|s| s.duration < 1.4),
+        "the time away is no segment: {:?}",
+        now.segments
+    );
     bench.strict = false;
     bench.picture(60 * 90_000, true, true, 1000);
     bench.run(80, 30);
     let now = bench.seen.unwrap();
-    assert!(now.duration() < 4.0 && now.segments[0].discontinuity, "nothing of what was before a minute");
+    assert!(
+        now.duration() < 4.0 && now.segments[0].discontinuity,
+        "nothing of what was before a minute"
+    );
 }
 
 #[test]
@@ -271,10 +332,15 @@ fn requests_are_answered_wait_or_are_refused() {
     let now = bench.seen.unwrap();
     let open = now.sequence + now.segments.iter().filter(|s| s.uri.is_some()).count() as u64;
     let there = now.segments.last().filter(|s| s.uri.is_none()).map_or(0, |s| s.parts.len() as u64);
-    let ask = |sequence: u64, part: Option<u64>| playlist.answer(&Directives { sequence: Some(sequence), part, skip: false });
+    let ask = |sequence: u64, part: Option<u64>| {
+        playlist.answer(&Directives { sequence: Some(sequence), part, skip: false })
+    };
     assert_eq!(playlist.answer(&Directives::default()), Ok(Answer::Now));
     assert_eq!([ask(0, None), ask(open - 1, None), ask(open - 1, Some(0))], [Ok(Answer::Now); 3]);
-    assert_eq!([ask(open, None), ask(open + 1, None), ask(open, Some(there)), ask(open + 1, Some(0))], [Ok(Answer::Wait); 4]);
+    assert_eq!(
+        [ask(open, None), ask(open + 1, None), ask(open, Some(there)), ask(open + 1, Some(0))],
+        [Ok(Answer::Wait); 4]
+    );
     assert_eq!(ask(open + 2, None), Err(BadDirectives::TooFarAhead(open + 2)));
     assert!(there > 0 && ask(open, Some(there - 1)) == Ok(Answer::Now));
     assert_eq!(ask(open - 1, Some(99)), Ok(Answer::Now), "is the first part of the next");
@@ -297,7 +363,9 @@ fn the_multivariant_playlist() {
     bench.run(130, 30);
     bench.muxer.settle(None);
     let text = bench.muxer.playlist().unwrap().render_variants("hls/media.m3u8");
-    let bits = |key: &str| text.split(key).nth(1).unwrap().split(',').next().unwrap().parse::<u64>().unwrap();
+    let bits = |key: &str| {
+        text.split(key).nth(1).unwrap().split(',').next().unwrap().parse::<u64>().unwrap()
+    };
     assert!((240_000..320_000).contains(&bits(":BANDWIDTH=")), "{text}");
     assert!(bits("AVERAGE-BANDWIDTH=") <= bits(":BANDWIDTH="));
     assert!(text.contains("CODECS=\"avc1.64001f,mp4a.40.2\",RESOLUTION=1280x720,FRAME-RATE=30.000\nhls/media.m3u8\n"), "{text}");

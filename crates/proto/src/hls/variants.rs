@@ -16,7 +16,10 @@ impl Playlist {
         let (peak, average) = self.bandwidth();
         let codecs = self.codecs().join(",");
         // Writing to a string cannot fail.
-        let _ = write!(out, "#EXT-X-STREAM-INF:BANDWIDTH={peak},AVERAGE-BANDWIDTH={average},CODECS=\"{codecs}\"");
+        let _ = write!(
+            out,
+            "#EXT-X-STREAM-INF:BANDWIDTH={peak},AVERAGE-BANDWIDTH={average},CODECS=\"{codecs}\""
+        );
         if let Some((width, height)) = self.newest().and_then(|init| init.size) {
             let _ = write!(out, ",RESOLUTION={width}x{height}");
             if let Some(fps) = self.fps() {
@@ -44,7 +47,9 @@ impl Playlist {
 
     /// Bits a second: of the largest segment, and of all together.
     fn bandwidth(&self) -> (u64, u64) {
-        let rate = |bytes: usize, micros: u64| (bytes as u64).saturating_mul(8_000_000).div_ceil(micros.max(1));
+        let rate = |bytes: usize, micros: u64| {
+            (bytes as u64).saturating_mul(8_000_000).div_ceil(micros.max(1))
+        };
         let peak = self.segments.iter().map(|s| rate(s.bytes(), s.duration)).max().unwrap_or(1);
         let bytes = self.segments.iter().map(|s| s.bytes()).sum();
         (peak.max(1), rate(bytes, self.segments.iter().map(|s| s.duration).sum()).max(1))
@@ -54,7 +59,8 @@ impl Playlist {
     fn fps(&self) -> Option<f64> {
         let frames: u64 = self.segments.iter().map(|s| s.frames).sum();
         let micros: u64 = self.segments.iter().map(|s| s.duration).sum();
-        let counted = (micros > 0).then(|| frames as f64 * 1e6 / micros as f64).or(self.newest()?.fps)?;
+        let counted =
+            (micros > 0).then(|| frames as f64 * 1e6 / micros as f64).or(self.newest()?.fps)?;
         let told = self.newest()?.fps.filter(|told| (told - counted).abs() < counted * 0.01);
         let whole = Some(counted.round()).filter(|whole| (whole - counted).abs() < counted * 0.01);
         told.or(whole).or(Some(counted))

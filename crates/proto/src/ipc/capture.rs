@@ -80,7 +80,16 @@ pub enum PictureFormat {
 
 impl PictureFormat {
     /// All.
-    pub const ALL: [Self; 8] = [Self::Any, Self::H264, Self::Mjpeg, Self::Yuyv, Self::Uyvy, Self::Nv12, Self::Yu12, Self::Grey];
+    pub const ALL: [Self; 8] = [
+        Self::Any,
+        Self::H264,
+        Self::Mjpeg,
+        Self::Yuyv,
+        Self::Uyvy,
+        Self::Nv12,
+        Self::Yu12,
+        Self::Grey,
+    ];
 
     /// As people write it.
     pub const fn as_str(self) -> &'static str {
@@ -206,9 +215,13 @@ impl Capture {
     pub(super) fn read(body: &mut Reader) -> Result<Self, Error> {
         let (name, device) = (body.text("name")?, body.text("device")?);
         let [width, height, fps, gop] = [body.u16()?, body.u16()?, body.u16()?, body.u16()?];
-        let Some(format) = PictureFormat::ALL.get(usize::from(body.u8()?)).copied() else { return body.bad("format") };
+        let Some(format) = PictureFormat::ALL.get(usize::from(body.u8()?)).copied() else {
+            return body.bad("format");
+        };
         let bitrate = body.u32()?;
-        let Some(encoder) = EncoderChoice::ALL.get(usize::from(body.u8()?)).copied() else { return body.bad("encoder") };
+        let Some(encoder) = EncoderChoice::ALL.get(usize::from(body.u8()?)).copied() else {
+            return body.bad("encoder");
+        };
         Ok(Self { name, device, width, height, fps, format, gop, bitrate, encoder })
     }
 }
@@ -252,13 +265,16 @@ impl Control {
             2 => ControlKind::Choice,
             _ => return body.bad("kind of a control"),
         };
-        let [min, max, step, default, value] = [body.i64()?, body.i64()?, body.i64()?, body.i64()?, body.i64()?];
+        let [min, max, step, default, value] =
+            [body.i64()?, body.i64()?, body.i64()?, body.i64()?, body.i64()?];
         let (settable, active) = (body.flag("settable flag")?, body.flag("active flag")?);
         let count = usize::from(body.u8()?);
         if count > MAX_ITEMS {
             return body.bad("number of items");
         }
-        let items = (0..count).map(|_| Ok((body.i64()?, body.text("item of a control")?))).collect::<Result<_, Error>>()?;
+        let items = (0..count)
+            .map(|_| Ok((body.i64()?, body.text("item of a control")?)))
+            .collect::<Result<_, Error>>()?;
         Ok(Self { name, kind, min, max, step, default, value, settable, active, items })
     }
 }

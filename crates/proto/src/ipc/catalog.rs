@@ -44,8 +44,12 @@ pub(super) fn read(body: &mut Reader) -> Result<Catalog, Error> {
 
 fn write_codec(body: &mut Writer, of: &Codec) {
     match of {
-        Codec::H264(sets) => write_sets(body, codec::H264, sets.as_deref().map(|s| [&s.sps, &s.pps])),
-        Codec::H265(sets) => write_sets(body, codec::H265, sets.as_deref().map(|s| [&s.vps, &s.sps, &s.pps])),
+        Codec::H264(sets) => {
+            write_sets(body, codec::H264, sets.as_deref().map(|s| [&s.sps, &s.pps]))
+        }
+        Codec::H265(sets) => {
+            write_sets(body, codec::H265, sets.as_deref().map(|s| [&s.vps, &s.sps, &s.pps]))
+        }
         Codec::Mjpeg(video) => {
             body.u8(codec::MJPEG);
             body.u32(video.width);
@@ -56,8 +60,12 @@ fn write_codec(body: &mut Writer, of: &Codec) {
             body.short_bytes(&aac.config);
         }
         Codec::Opus { channels } => write_sound(body, codec::OPUS, 48_000, *channels),
-        Codec::G711 { law: G711Law::Mu, rate, channels } => write_sound(body, codec::PCMU, *rate, *channels),
-        Codec::G711 { law: G711Law::A, rate, channels } => write_sound(body, codec::PCMA, *rate, *channels),
+        Codec::G711 { law: G711Law::Mu, rate, channels } => {
+            write_sound(body, codec::PCMU, *rate, *channels)
+        }
+        Codec::G711 { law: G711Law::A, rate, channels } => {
+            write_sound(body, codec::PCMA, *rate, *channels)
+        }
     }
 }
 
@@ -114,7 +122,8 @@ fn read_h265(body: &mut Reader) -> Result<Option<Arc<h265::ParameterSets>>, Erro
     if !body.flag("parameter set flag")? {
         return Ok(None);
     }
-    match h265::ParameterSets::parse(body.short_bytes()?, body.short_bytes()?, body.short_bytes()?) {
+    match h265::ParameterSets::parse(body.short_bytes()?, body.short_bytes()?, body.short_bytes()?)
+    {
         Ok(sets) => Ok(Some(Arc::new(sets))),
         Err(_) => body.bad("parameter sets"),
     }

@@ -1,15 +1,18 @@
 //! The conversation between the server and its worker processes, over a Unix stream socket.
 //!
-//! Every message is a 4-byte length (little-endian, of what follows), one byte that names its kind, and a body.
-//! The worker speaks first, with [`ToServer::Hello`]; then the server gives it a [`Job`] and frames flow:
-//! from a worker that makes a camera's stream, or to one that makes pictures of it.
+//! Every message is a 4-byte length (little-endian, of what follows), one byte that names its kind,
+//! and a body. The worker speaks first, with [`ToServer::Hello`]; then the server gives it a
+//! [`Job`] and frames flow: from a worker that makes a camera's stream, or to one that makes
+//! pictures of it.
 //!
-//! Nothing here reads or writes a socket: [`Incoming`] is given bytes as they come, in pieces of any size, and yields whole messages;
-//! [`Outgoing`] is given messages and yields bytes. A worker handles pixels and codecs, so the server trusts no byte of what it
-//! says: every length is checked, a message is at most [`MAX_MESSAGE`] long, and the first violation ends the conversation.
+//! Nothing here reads or writes a socket: [`Incoming`] is given bytes as they come, in pieces of
+//! any size, and yields whole messages; [`Outgoing`] is given messages and yields bytes. A worker
+//! handles pixels and codecs, so the server trusts no byte of what it says: every length is
+//! checked, a message is at most [`MAX_MESSAGE`] long, and the first violation ends the
+//! conversation.
 //!
-//! The units of a frame are never copied: on the way in they are slices of the receive buffer, on the way out they are
-//! handed on by reference.
+//! The units of a frame are never copied: on the way in they are slices of the receive buffer, on
+//! the way out they are handed on by reference.
 
 mod capture;
 mod catalog;
@@ -19,17 +22,21 @@ mod to_server;
 mod to_worker;
 mod wire;
 
-pub use capture::{Capture, Control, ControlKind, EncoderChoice, Loss, MAX_CONTROLS, MAX_ITEMS, PictureFormat};
+pub use capture::{
+    Capture, Control, ControlKind, EncoderChoice, Loss, MAX_CONTROLS, MAX_ITEMS, PictureFormat,
+};
 pub use pictures::{Coded, MAX_WANTS, Picture, Want};
 pub use stream::{Incoming, Message, Outgoing};
 pub use to_server::{Frame, Level, Look, Progress, Stats, ToServer};
 pub use to_worker::{Job, Slate, TestPicture, ToWorker};
 pub use wire::{Reader, Writer};
 
-/// Version of this conversation. Both ends are the same binary, so a difference means a broken installation.
+/// Version of this conversation. Both ends are the same binary, so a difference means a broken
+/// installation.
 pub const VERSION: u16 = 4;
 
-/// Longest message, counted behind its length field. A 4K keyframe at the lowest quantiser stays below it.
+/// Longest message, counted behind its length field. A 4K keyframe at the lowest quantiser stays
+/// below it.
 pub const MAX_MESSAGE: usize = 16 << 20;
 
 /// Longest text, in bytes; longer ones are cut when written.

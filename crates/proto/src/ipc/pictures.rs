@@ -10,7 +10,8 @@ pub const MAX_WANTS: usize = 16;
 /// A kind of picture that somebody wants.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Want {
-    /// By what the pictures are told apart; chosen by the server, never used twice in one conversation.
+    /// By what the pictures are told apart; chosen by the server, never used twice in one
+    /// conversation.
     pub id: u16,
     /// Luma columns; 0 and everything above the stream's own width mean that width.
     pub width: u16,
@@ -20,7 +21,8 @@ pub struct Want {
     pub interval_us: u32,
 }
 
-/// A coded frame of the stream, in decoding order, the first one a keyframe. After a gap it goes on at a keyframe.
+/// A coded frame of the stream, in decoding order, the first one a keyframe. After a gap it goes on
+/// at a keyframe.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Coded {
     /// When it is shown, on any clock: tells reordered frames.
@@ -74,7 +76,16 @@ pub(super) fn read_wants(body: &mut Reader) -> Result<Vec<Want>, Error> {
     if count > MAX_WANTS {
         return body.bad("number of wants");
     }
-    (0..count).map(|_| Ok(Want { id: body.u16()?, width: body.u16()?, quality: body.u8()?, interval_us: body.u32()? })).collect()
+    (0..count)
+        .map(|_| {
+            Ok(Want {
+                id: body.u16()?,
+                width: body.u16()?,
+                quality: body.u8()?,
+                interval_us: body.u32()?,
+            })
+        })
+        .collect()
 }
 
 impl Coded {
@@ -116,7 +127,9 @@ impl Picture {
         let (captured, received, decoded, encoded) = (at()?, at()?, at()?, at()?);
         let mut units = body.units()?;
         match (units.pop(), units.is_empty()) {
-            (Some(jpeg), true) => Ok(Self { want, width, height, captured, received, decoded, encoded, jpeg }),
+            (Some(jpeg), true) => {
+                Ok(Self { want, width, height, captured, received, decoded, encoded, jpeg })
+            }
             _ => body.bad("number of units"),
         }
     }

@@ -35,9 +35,12 @@ impl<M> Default for Incoming<M> {
 }
 
 impl<M: Message> Incoming<M> {
-    /// Where to append received bytes. It has spare room, enough for the rest of the message being received.
+    /// Where to append received bytes. It has spare room, enough for the rest of the message being
+    /// received.
     pub fn buffer(&mut self) -> &mut BytesMut {
-        let missing = self.length().map_or(0, |n| (LENGTH + n.min(MAX_MESSAGE)).saturating_sub(self.buffer.len()));
+        let missing = self
+            .length()
+            .map_or(0, |n| (LENGTH + n.min(MAX_MESSAGE)).saturating_sub(self.buffer.len()));
         if self.buffer.capacity() - self.buffer.len() < missing.max(READ_AHEAD / 8) {
             self.buffer.reserve(missing.max(READ_AHEAD));
         }
@@ -47,7 +50,8 @@ impl<M: Message> Incoming<M> {
     /// The next whole message, `None` until more bytes have come.
     ///
     /// # Errors
-    /// The first violation of the protocol, and the same again for ever: nobody knows where the next message begins.
+    /// The first violation of the protocol, and the same again for ever: nobody knows where the
+    /// next message begins.
     pub fn poll(&mut self) -> Result<Option<M>, Error> {
         if let Some(error) = self.broken {
             return Err(error);
@@ -96,7 +100,10 @@ impl Outgoing {
         let (mut head, tail) = body.into_parts();
         let total = head.len() + tail.iter().map(Bytes::len).sum::<usize>();
         let length = total - LENGTH;
-        let field = u32::try_from(length).ok().filter(|_| length <= MAX_MESSAGE).ok_or(Error::Length(length))?;
+        let field = u32::try_from(length)
+            .ok()
+            .filter(|_| length <= MAX_MESSAGE)
+            .ok_or(Error::Length(length))?;
         head[..LENGTH].copy_from_slice(&field.to_le_bytes());
         head[LENGTH] = kind;
         self.bytes += total;

@@ -5,12 +5,14 @@ use proptest::prelude::*;
 use std::sync::Arc;
 
 const SPS: &[u8] = &[
-    0x67, 0x64, 0x00, 0x1f, 0xac, 0xb2, 0x00, 0xa0, 0x0b, 0x74, 0x20, 0x00, 0x00, 0x03, 0x00, 0x20, 0x00, 0x00, 0x07, 0x91, 0xe3,
-    0x06, 0x49,
+    0x67, 0x64, 0x00, 0x1f, 0xac, 0xb2, 0x00, 0xa0, 0x0b, 0x74, 0x20, 0x00, 0x00, 0x03, 0x00, 0x20,
+    0x00, 0x00, 0x07, 0x91, 0xe3, 0x06, 0x49,
 ];
 
 fn catalog() -> Catalog {
-    let sets = h264::ParameterSets::parse(Bytes::from_static(SPS), Bytes::from_static(&[0x68, 0xea])).unwrap();
+    let sets =
+        h264::ParameterSets::parse(Bytes::from_static(SPS), Bytes::from_static(&[0x68, 0xea]))
+            .unwrap();
     let aac = media::Aac { config: Bytes::from_static(&[0x12, 0x10]), rate: 44_100, channels: 2 };
     Catalog::new([
         (Codec::H264(Some(Arc::new(sets))), 90_000),
@@ -24,59 +26,71 @@ fn catalog() -> Catalog {
 
 fn frame() -> impl Strategy<Value = ToServer> {
     let units = prop::collection::vec(prop::collection::vec(any::<u8>(), 1..300), 1..9);
-    (any::<(u8, i64, bool, bool, u64, u64)>(), units).prop_map(|((track, pts, key, sensed, captured, encoded), units)| {
-        ToServer::Frame(Frame {
-            track: TrackId(track),
-            pts,
-            key,
-            captured: Mono::from_nanos(captured),
-            sensed,
-            encoded: Mono::from_nanos(encoded),
-            payload: units.into_iter().map(Bytes::from).collect(),
-        })
-    })
+    (any::<(u8, i64, bool, bool, u64, u64)>(), units).prop_map(
+        |((track, pts, key, sensed, captured, encoded), units)| {
+            ToServer::Frame(Frame {
+                track: TrackId(track),
+                pts,
+                key,
+                captured: Mono::from_nanos(captured),
+                sensed,
+                encoded: Mono::from_nanos(encoded),
+                payload: units.into_iter().map(Bytes::from).collect(),
+            })
+        },
+    )
 }
 
 fn coded() -> impl Strategy<Value = Coded> {
     let units = prop::collection::vec(prop::collection::vec(any::<u8>(), 1..300), 1..5);
-    (any::<(i64, bool, bool, u64, u64)>(), units).prop_map(|((pts, key, show, captured, received), units)| Coded {
-        pts,
-        key,
-        show,
-        captured: Mono::from_nanos(captured),
-        received: Mono::from_nanos(received),
-        payload: units.into_iter().map(Bytes::from).collect(),
-    })
+    (any::<(i64, bool, bool, u64, u64)>(), units).prop_map(
+        |((pts, key, show, captured, received), units)| Coded {
+            pts,
+            key,
+            show,
+            captured: Mono::from_nanos(captured),
+            received: Mono::from_nanos(received),
+            payload: units.into_iter().map(Bytes::from).collect(),
+        },
+    )
 }
 
 fn to_server() -> impl Strategy<Value = ToServer> {
     let progress = any::<(u64, u64, Option<u64>, Option<(u64, u64, Option<u64>)>)>();
     let progress = progress.prop_map(|(frames, skipped, newest, look)| {
         let at = Mono::from_nanos;
-        let look = look.map(|(since, newest, moved)| Look { since: at(since), newest: at(newest), moved: moved.map(at) });
+        let look = look.map(|(since, newest, moved)| Look {
+            since: at(since),
+            newest: at(newest),
+            moved: moved.map(at),
+        });
         Progress { frames, skipped, newest: newest.map(at), look }
     });
-    let stats = any::<(u32, u32, u32, u32, u64)>().prop_map(|(frames, draw_us, encode_us, encode_us_max, bytes)| Stats {
-        frames,
-        draw_us,
-        encode_us,
-        encode_us_max,
-        bytes,
-    });
+    let stats = any::<(u32, u32, u32, u32, u64)>().prop_map(
+        |(frames, draw_us, encode_us, encode_us_max, bytes)| Stats {
+            frames,
+            draw_us,
+            encode_us,
+            encode_us_max,
+            bytes,
+        },
+    );
     prop_oneof![
         any::<u32>().prop_map(|pid| ToServer::Hello { pid }),
         Just(ToServer::Tracks(catalog())),
         frame(),
-        (coded(), any::<[u16; 3]>()).prop_map(|(c, [want, width, height])| ToServer::Picture(Picture {
-            want,
-            width,
-            height,
-            captured: c.captured,
-            received: c.received,
-            decoded: c.received,
-            encoded: c.captured,
-            jpeg: c.payload[0].clone(),
-        })),
+        (coded(), any::<[u16; 3]>()).prop_map(|(c, [want, width, height])| ToServer::Picture(
+            Picture {
+                want,
+                width,
+                height,
+                captured: c.captured,
+                received: c.received,
+                decoded: c.received,
+                encoded: c.captured,
+                jpeg: c.payload[0].clone(),
+            }
+        )),
         ".{0,50}".prop_map(|s| ToServer::Log(Level::Warn, s)),
         ".{0,50}".prop_map(ToServer::Failed),
         ".{0,50}".prop_map(|s| ToServer::Lost(Loss::Gone, s)),
@@ -113,12 +127,17 @@ fn values() -> impl Strategy<Value = Vec<(String, i64)>> {
 
 fn capture() -> impl Strategy<Value = Capture> {
     let numbers = any::<([u16; 4], u32)>();
-    ("[a-z]{0,63}", "/dev/.{0,30}", 0..PictureFormat::ALL.len(), 0..EncoderChoice::ALL.len(), numbers).prop_map(
-        |(name, device, format, encoder, ([width, height, fps, gop], bitrate))| {
+    (
+        "[a-z]{0,63}",
+        "/dev/.{0,30}",
+        0..PictureFormat::ALL.len(),
+        0..EncoderChoice::ALL.len(),
+        numbers,
+    )
+        .prop_map(|(name, device, format, encoder, ([width, height, fps, gop], bitrate))| {
             let (format, encoder) = (PictureFormat::ALL[format], EncoderChoice::ALL[encoder]);
             Capture { name, device, width, height, fps, format, gop, bitrate, encoder }
-        },
-    )
+        })
 }
 
 fn to_worker() -> impl Strategy<Value = ToWorker> {
@@ -135,12 +154,14 @@ fn to_worker() -> impl Strategy<Value = ToWorker> {
     prop_oneof![
         job.prop_map(|job| ToWorker::Start(Job::TestPicture(job))),
         capture().prop_map(|job| ToWorker::Start(Job::Capture(job))),
-        (any::<u32>(), values()).prop_map(|(order, values)| ToWorker::SetControls { order, values }),
+        (any::<u32>(), values())
+            .prop_map(|(order, values)| ToWorker::SetControls { order, values }),
         Just(ToWorker::ForceKeyframe),
         any::<u32>().prop_map(ToWorker::SetBitrate),
         "[a-z]{0,63}".prop_map(|name| ToWorker::Start(Job::Pictures { name })),
-        (".{0,50}", ".{0,200}", any::<(u16, u16)>())
-            .prop_map(|(title, text, (width, height))| { ToWorker::Start(Job::Slate(Slate { title, text, width, height })) }),
+        (".{0,50}", ".{0,200}", any::<(u16, u16)>()).prop_map(|(title, text, (width, height))| {
+            ToWorker::Start(Job::Slate(Slate { title, text, width, height }))
+        }),
         prop::collection::vec(any::<(u16, u16, u8, u32)>(), 0..=MAX_WANTS).prop_map(|wants| {
             let want = |(id, width, quality, interval_us)| Want { id, width, quality, interval_us };
             ToWorker::Want(wants.into_iter().map(want).collect())
@@ -234,7 +255,8 @@ fn too_long_a_message_is_refused_by_both_ends_and_for_ever() {
 
     let payload = [Bytes::from(vec![1; MAX_MESSAGE])].into_iter().collect();
     let (captured, encoded) = (Mono::default(), Mono::default());
-    let huge = Frame { track: TrackId(0), pts: 0, key: true, captured, sensed: true, encoded, payload };
+    let huge =
+        Frame { track: TrackId(0), pts: 0, key: true, captured, sensed: true, encoded, payload };
     let mut out = Outgoing::default();
     assert!(matches!(out.push(&ToServer::Frame(huge)), Err(Error::Length(_))));
     assert!(!out.has_remaining());
@@ -251,8 +273,20 @@ fn another_version_is_named() {
 fn the_units_of_a_frame_share_the_receive_buffer() {
     let payload = [Bytes::from(vec![1; 5000]), Bytes::from(vec![2; 7])].into_iter().collect();
     let (captured, encoded) = (Mono::default(), Mono::default());
-    let sent = ToServer::Frame(Frame { track: TrackId(0), pts: 0, key: true, captured, sensed: true, encoded, payload });
-    let Ok([ToServer::Frame(got)]) = feed(&bytes_of(&[sent]), &[1000]).map(|m| <[_; 1]>::try_from(m).unwrap()) else { panic!() };
+    let sent = ToServer::Frame(Frame {
+        track: TrackId(0),
+        pts: 0,
+        key: true,
+        captured,
+        sensed: true,
+        encoded,
+        payload,
+    });
+    let Ok([ToServer::Frame(got)]) =
+        feed(&bytes_of(&[sent]), &[1000]).map(|m| <[_; 1]>::try_from(m).unwrap())
+    else {
+        panic!()
+    };
     assert_eq!(got.payload[0].as_ptr_range().end, got.payload[1].as_ptr_range().start);
 }
 

@@ -10,7 +10,8 @@ use media::{AccessUnit, CaptureClock, Captured, Catalog, Mono, Payload, Timing, 
 /// A message from a worker to the server.
 #[derive(Clone, PartialEq, Debug)]
 pub enum ToServer {
-    /// The first message of every worker. Reading one of another version fails, so holders of this value agree on the version.
+    /// The first message of every worker. Reading one of another version fails, so holders of this
+    /// value agree on the version.
     Hello {
         /// The worker's process id.
         pid: u32,
@@ -27,7 +28,8 @@ pub enum ToServer {
     Failed(String),
     /// Why the worker is about to exit, if the camera is to blame.
     Lost(Loss, String),
-    /// What can be set on the camera and how it is set now; at most [`MAX_CONTROLS`](super::MAX_CONTROLS).
+    /// What can be set on the camera and how it is set now; at most
+    /// [`MAX_CONTROLS`](super::MAX_CONTROLS).
     Controls(Vec<Control>),
     /// The controls of this order are set, or why not; [`ToServer::Controls`] went before.
     ControlsSet {
@@ -36,13 +38,15 @@ pub enum ToServer {
         /// What was not set, and why in words; empty if all was.
         refused: Vec<(String, String)>,
     },
-    /// Sent once a second, whether or not frames flow: the worker is alive, and this is what it has achieved.
+    /// Sent once a second, whether or not frames flow: the worker is alive, and this is what it has
+    /// achieved.
     Heartbeat(Progress),
     /// What its work costs; sent now and then.
     Stats(Stats),
 }
 
-/// A frame as a worker makes it: its payload has no start codes, and it is shown in the order it is decoded.
+/// A frame as a worker makes it: its payload has no start codes, and it is shown in the order it is
+/// decoded.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Frame {
     /// The track it belongs to.
@@ -62,8 +66,8 @@ pub struct Frame {
 }
 
 impl Frame {
-    /// The frame as the hub wants it, received at `now`. Both processes read the same clock, so times that lie after what follows them
-    /// are lies, and moved there.
+    /// The frame as the hub wants it, received at `now`. Both processes read the same clock, so
+    /// times that lie after what follows them are lies, and moved there.
     pub fn into_unit(self, now: Mono) -> AccessUnit {
         let clock = if self.sensed { CaptureClock::Sensor } else { CaptureClock::Arrival };
         let encoded = self.encoded.min(now);
@@ -97,15 +101,17 @@ pub struct Progress {
     pub look: Option<Look>,
 }
 
-/// For how long all pictures have looked alike to a worker, which looks a few times a second at most.
+/// For how long all pictures have looked alike to a worker, which looks a few times a second at
+/// most.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Look {
     /// When it looked at the first of those that look like the newest one.
     pub since: Mono,
     /// When it looked at the newest one.
     pub newest: Mono,
-    /// When it last saw beyond doubt that something moves, which is not later than `since`: a picture that stands still does not look
-    /// the same at once after the camera's encoder has begun.
+    /// When it last saw beyond doubt that something moves, which is not later than `since`: a
+    /// picture that stands still does not look the same at once after the camera's encoder has
+    /// begun.
     pub moved: Option<Mono>,
 }
 
@@ -198,7 +204,9 @@ impl Message for ToServer {
             kind::FAILED => Self::Failed(body.text("error text")?),
             kind::LOST => Self::Lost(Loss::read(&mut body)?, body.text("error text")?),
             kind::CONTROLS => Self::Controls(read_controls(&mut body)?),
-            kind::CONTROLS_SET => Self::ControlsSet { order: body.u32()?, refused: read_refused(&mut body)? },
+            kind::CONTROLS_SET => {
+                Self::ControlsSet { order: body.u32()?, refused: read_refused(&mut body)? }
+            }
             kind::HEARTBEAT => Self::Heartbeat(Progress::read(&mut body)?),
             kind::STATS => Self::Stats(Stats::read(&mut body)?),
             other => return Err(Error::Kind(other)),

@@ -61,7 +61,8 @@ pub struct TestPicture {
     pub gop: u16,
     /// Bits a second.
     pub bitrate: u32,
-    /// How much of the picture is noise, which no encoder can predict, in percent: for tests that want the bitrate used up.
+    /// How much of the picture is noise, which no encoder can predict, in percent: for tests that
+    /// want the bitrate used up.
     pub noise: u8,
 }
 
@@ -134,10 +135,14 @@ impl Message for ToWorker {
 
     fn read(mut body: Reader) -> Result<Self, Error> {
         let message = match body.kind() {
-            kind::START_TEST_PICTURE => Self::Start(Job::TestPicture(TestPicture::read(&mut body)?)),
+            kind::START_TEST_PICTURE => {
+                Self::Start(Job::TestPicture(TestPicture::read(&mut body)?))
+            }
             kind::START_PICTURES => Self::Start(Job::Pictures { name: body.text("name")? }),
             kind::START_CAPTURE => Self::Start(Job::Capture(Capture::read(&mut body)?)),
-            kind::SET_CONTROLS => Self::SetControls { order: body.u32()?, values: read_values(&mut body)? },
+            kind::SET_CONTROLS => {
+                Self::SetControls { order: body.u32()?, values: read_values(&mut body)? }
+            }
             kind::WANT => Self::Want(read_wants(&mut body)?),
             kind::DECODE => Self::Decode(Coded::read(&mut body)?),
             kind::START_SLATE => Self::Start(Job::Slate(Slate::read(&mut body)?)),
@@ -160,7 +165,12 @@ impl Slate {
     }
 
     fn read(body: &mut Reader) -> Result<Self, Error> {
-        Ok(Self { title: body.text("title")?, text: body.text("text")?, width: body.u16()?, height: body.u16()? })
+        Ok(Self {
+            title: body.text("title")?,
+            text: body.text("text")?,
+            width: body.u16()?,
+            height: body.u16()?,
+        })
     }
 }
 

@@ -152,7 +152,8 @@ impl Writer {
         let units = &units[..units.len().min(MAX_UNITS)];
         self.u16(units.len() as u16);
         for unit in units {
-            // A unit beyond 4 GiB makes the message too long anyway, which is refused when it is sent.
+            // A unit beyond 4 GiB makes the message too long anyway, which is refused when it is
+            // sent.
             self.u32(u32::try_from(unit.len()).unwrap_or(u32::MAX));
             self.tail.push(unit.clone());
         }

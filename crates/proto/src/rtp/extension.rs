@@ -43,7 +43,9 @@ fn element(rest: &[u8], long: bool) -> Option<(u8, usize, &[u8])> {
     match (rest, long) {
         ([0, behind @ ..], _) => Some((0, 0, behind)),
         ([id, len, value @ ..], true) => Some((*id, usize::from(*len), value)),
-        ([head, value @ ..], false) if head >> 4 != STOP => Some((head >> 4, usize::from(head & 0xf) + 1, value)),
+        ([head, value @ ..], false) if head >> 4 != STOP => {
+            Some((head >> 4, usize::from(head & 0xf) + 1, value))
+        }
         _ => None,
     }
 }
@@ -51,7 +53,10 @@ fn element(rest: &[u8], long: bool) -> Option<(u8, usize, &[u8])> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rtp::{CAPTURE_TIME, ExtensionIds, Extensions, Header, PLAYOUT_DELAY, TRANSPORT_SEQUENCE, write_packet};
+    use crate::rtp::{
+        CAPTURE_TIME, ExtensionIds, Extensions, Header, PLAYOUT_DELAY, TRANSPORT_SEQUENCE,
+        write_packet,
+    };
     use media::Wall;
     use proptest::prelude::*;
     use std::time::Duration;
@@ -89,8 +94,16 @@ mod tests {
         (0..packet.len()).for_each(|cut| assert!(extensions(&packet[..cut]).count() <= 3));
         let with = |block: &[u8]| [&[0x90, 96, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0][..], block].concat();
         assert_eq!(extensions(&with(&[0xbe, 0xde, 0, 1, 0xf0, 1, 0x10, 2])).count(), 0, "15 stops");
-        assert_eq!(extensions(&with(&[0xbe, 0xde, 0, 1, 0, 0, 0x10, 2])).collect::<Vec<_>>(), [(1, &[2][..])], "padding");
-        assert_eq!(extensions(&with(&[1, 2, 0, 1, 0x10, 2, 0, 0])).count(), 0, "of another profile");
+        assert_eq!(
+            extensions(&with(&[0xbe, 0xde, 0, 1, 0, 0, 0x10, 2])).collect::<Vec<_>>(),
+            [(1, &[2][..])],
+            "padding"
+        );
+        assert_eq!(
+            extensions(&with(&[1, 2, 0, 1, 0x10, 2, 0, 0])).count(),
+            0,
+            "of another profile"
+        );
         assert_eq!(extensions(&[0x80; 20]).count(), 0, "none");
     }
 

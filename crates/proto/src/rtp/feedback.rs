@@ -1,7 +1,7 @@
 //! What receivers of our streams say by RTCP: what they lack, what they want, how the link is.
 //!
-//! [`read`] walks a compound packet (RFC 3550 §6.1), or a reduced-size one (RFC 5506), and allocates nothing. What is unknown
-//! or makes no sense is passed over.
+//! [`read`] walks a compound packet (RFC 3550 §6.1), or a reduced-size one (RFC 5506), and
+//! allocates nothing. What is unknown or makes no sense is passed over.
 
 #[cfg(test)]
 mod tests;
@@ -28,13 +28,15 @@ const APPLICATION: u8 = 15;
 const SENDER_INFO: usize = 20;
 const BLOCK: usize = 24;
 const REQUEST: usize = 8;
-/// Numbers taken from one NACK. A browser gives up, and asks for a keyframe, before it lacks as many.
+/// Numbers taken from one NACK. A browser gives up, and asks for a keyframe, before it lacks as
+/// many.
 const MAX_LOST: usize = 1024;
 
 /// One thing said.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Feedback<'a> {
-    /// How one of our streams arrives (RFC 3550 §6.4.1). It comes in receiver reports and in sender reports.
+    /// How one of our streams arrives (RFC 3550 §6.4.1). It comes in receiver reports and in sender
+    /// reports.
     Report {
         /// Who says so.
         from: u32,
@@ -52,7 +54,8 @@ pub enum Feedback<'a> {
     KeyframeRequest {
         /// Our stream.
         media: u32,
-        /// Rises with each request: one that repeats the number before is the same request, sent again.
+        /// Rises with each request: one that repeats the number before is the same request, sent
+        /// again.
         sequence: u8,
     },
     /// The receiver's estimate of what the link carries (draft-alvestrand-rmcat-remb-03).
@@ -122,7 +125,9 @@ impl<'a> Items<'a> {
             GOODBYE => Some(Self::Goodbyes(body.get(..4 * count)?.chunks_exact(4))),
             EXTENDED_REPORT => Some(Self::Extended(xr::Blocks::new(be32(body)?, body.get(4..)?))),
             TRANSPORT => transport(packet, count as u8, body).map(|one| Self::One(Some(one))),
-            PAYLOAD if count == usize::from(FIR) => Some(Self::Requests(body.get(8..)?.chunks_exact(REQUEST))),
+            PAYLOAD if count == usize::from(FIR) => {
+                Some(Self::Requests(body.get(8..)?.chunks_exact(REQUEST)))
+            }
             PAYLOAD => payload(count as u8, body).map(|one| Self::One(Some(one))),
             _ => None,
         }
@@ -141,7 +146,9 @@ impl<'a> Iterator for Items<'a> {
 
     fn next(&mut self) -> Option<Feedback<'a>> {
         match self {
-            Self::Blocks { from, blocks } => Some(Feedback::Report { from: *from, block: block(blocks.next()?)? }),
+            Self::Blocks { from, blocks } => {
+                Some(Feedback::Report { from: *from, block: block(blocks.next()?)? })
+            }
             Self::Requests(requests) => {
                 let request = requests.next()?;
                 Some(Feedback::KeyframeRequest { media: be32(request)?, sequence: request[4] })
@@ -153,7 +160,8 @@ impl<'a> Iterator for Items<'a> {
     }
 }
 
-/// What is behind the four header bytes, without padding. None if the version or the padding is wrong.
+/// What is behind the four header bytes, without padding. None if the version or the padding is
+/// wrong.
 fn body(packet: &[u8]) -> Option<&[u8]> {
     let body = packet.get(4..).filter(|_| packet[0] >> 6 == 2)?;
     if packet[0] & 0x20 == 0 {
@@ -165,7 +173,9 @@ fn body(packet: &[u8]) -> Option<&[u8]> {
 
 fn transport<'a>(packet: &'a [u8], format: u8, body: &'a [u8]) -> Option<Feedback<'a>> {
     match format {
-        NACK => Some(Feedback::Nack(Nack { media: be32(body.get(4..)?)?, entries: body.get(8..)? })),
+        NACK => {
+            Some(Feedback::Nack(Nack { media: be32(body.get(4..)?)?, entries: body.get(8..)? }))
+        }
         TRANSPORT_WIDE => Some(Feedback::TransportWide(packet)),
         _ => None,
     }

@@ -33,7 +33,8 @@ impl Header {
     }
 }
 
-/// A received packet without its CSRCs, header extensions and padding. The payload shares the datagram's memory.
+/// A received packet without its CSRCs, header extensions and padding. The payload shares the
+/// datagram's memory.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Packet {
     /// 7-bit payload type.
@@ -59,7 +60,8 @@ impl Packet {
     /// Reads a packet.
     ///
     /// # Errors
-    /// If the version is not 2, or the lengths of CSRCs, extension or padding do not fit into `data`.
+    /// If the version is not 2, or the lengths of CSRCs, extension or padding do not fit into
+    /// `data`.
     pub fn parse(data: Bytes) -> Result<Self, ParseError> {
         let parsed = rtp_types::RtpPacket::parse(&data)?;
         Ok(Self {
@@ -87,7 +89,8 @@ impl Packet {
     }
 }
 
-/// Bytes of a packet's header with its CSRCs and its extension (§5.1, §5.3.1). None if it is not version 2 or they do not fit.
+/// Bytes of a packet's header with its CSRCs and its extension (§5.1, §5.3.1). None if it is not
+/// version 2 or they do not fit.
 pub fn header_len(packet: &[u8]) -> Option<usize> {
     let first = *packet.first().filter(|first| **first >> 6 == 2)?;
     let fixed = HEADER_LEN + 4 * usize::from(first & 0xf);
@@ -111,7 +114,10 @@ mod tests {
         bytes.extend(b"hello");
         bytes.extend([0, 0, 3]); // padding
         let packet = Packet::parse(bytes.into()).unwrap();
-        assert_eq!((packet.payload_type, packet.marker, packet.sequence, packet.timestamp), (96, true, 7, 9));
+        assert_eq!(
+            (packet.payload_type, packet.marker, packet.sequence, packet.timestamp),
+            (96, true, 7, 9)
+        );
         assert_eq!((packet.ssrc, &packet.payload[..]), (0x0102_0304, &b"hello"[..]));
     }
 
@@ -120,7 +126,10 @@ mod tests {
         let mut bytes = vec![0b1001_0010, 96, 0, 7, 0, 0, 0, 9, 1, 2, 3, 4, 9, 9, 9, 9, 9, 9, 9, 9];
         bytes.extend([0xbe, 0xde, 0, 1, 0x10, 0xff, 0, 0]);
         assert_eq!(header_len(&bytes), Some(28));
-        assert_eq!((header_len(&bytes[..27]), header_len(&bytes[..22]), header_len(&[])), (None, None, None));
+        assert_eq!(
+            (header_len(&bytes[..27]), header_len(&bytes[..22]), header_len(&[])),
+            (None, None, None)
+        );
         bytes[0] = 0x80;
         assert_eq!(header_len(&bytes), Some(12));
         bytes[0] = 0x40;

@@ -56,16 +56,21 @@ pub struct ReportBlock {
 }
 
 impl ReportBlock {
-    /// The time that our last sender report took to the receiver, and this block back; None if it has seen none.
+    /// The time that our last sender report took to the receiver, and this block back; None if it
+    /// has seen none.
     pub fn round_trip(&self, now: Wall) -> Option<Duration> {
         round_trip(now, self.last_report, self.since_last_report)
     }
 }
 
-/// How long a report of ours and its answer were on their way (RFC 3550 §6.4.1, RFC 3611 §4.5): what has passed since
-/// `last_report`, less what the other side took. None if it has seen no report. Clocks of the two sides are not compared.
+/// How long a report of ours and its answer were on their way (RFC 3550 §6.4.1, RFC 3611 §4.5):
+/// what has passed since `last_report`, less what the other side took. None if it has seen no
+/// report. Clocks of the two sides are not compared.
 pub fn round_trip(now: Wall, last_report: u32, since_last_report: u32) -> Option<Duration> {
-    let trip = to_report_time(now.to_ntp()).wrapping_sub(last_report).wrapping_sub(since_last_report).cast_signed();
+    let trip = to_report_time(now.to_ntp())
+        .wrapping_sub(last_report)
+        .wrapping_sub(since_last_report)
+        .cast_signed();
     // The other side's rounding can make a very short way negative.
     let trip = u64::from(trip.max(0).cast_unsigned());
     (last_report != 0).then(|| Duration::from_micros((trip * 1_000_000) >> 16))
@@ -81,15 +86,18 @@ pub(super) fn to_report_delay(delay: Duration) -> u32 {
     u32::try_from((delay.as_micros() << 16) / 1_000_000).unwrap_or(u32::MAX)
 }
 
-/// All sender reports within a compound packet. What cannot be read is passed over: many cameras build odd compounds.
+/// All sender reports within a compound packet. What cannot be read is passed over: many cameras
+/// build odd compounds.
 pub fn sender_reports(compound: &[u8]) -> impl Iterator<Item = SenderReport> + '_ {
-    packets(compound).filter(|p| p[1] == SENDER_REPORT).filter_map(|p| Parsed::parse(p).ok()).map(|p| SenderReport {
-        ssrc: p.ssrc(),
-        ntp: p.ntp_timestamp(),
-        timestamp: p.rtp_timestamp(),
-        packets: p.packet_count(),
-        octets: p.octet_count(),
-    })
+    packets(compound).filter(|p| p[1] == SENDER_REPORT).filter_map(|p| Parsed::parse(p).ok()).map(
+        |p| SenderReport {
+            ssrc: p.ssrc(),
+            ntp: p.ntp_timestamp(),
+            timestamp: p.rtp_timestamp(),
+            packets: p.packet_count(),
+            octets: p.octet_count(),
+        },
+    )
 }
 
 /// True if the second byte of a packet says RTCP where both share a flow (RFC 5761 §4).
@@ -97,7 +105,8 @@ pub fn is_rtcp(packet: &[u8]) -> bool {
     packet.get(1).is_some_and(|ty| (192..=223).contains(ty))
 }
 
-/// The packets of a compound, as far as their lengths make sense. Each has at least its four header bytes.
+/// The packets of a compound, as far as their lengths make sense. Each has at least its four header
+/// bytes.
 pub(super) fn packets(mut rest: &[u8]) -> impl Iterator<Item = &[u8]> {
     std::iter::from_fn(move || {
         let words = u16::from_be_bytes([*rest.get(2)?, *rest.get(3)?]);
@@ -151,7 +160,12 @@ pub(super) fn put_header(out: &mut impl BufMut, count: u8, ty: u8, words_behind:
 
 /// Appends a receiver report by `ssrc`, about one sender or none (§6.4.2).
 pub fn put_receiver_report(out: &mut impl BufMut, ssrc: u32, block: Option<&ReportBlock>) {
-    put_header(out, u8::from(block.is_some()), RECEIVER_REPORT, if block.is_some() { 7 } else { 1 });
+    put_header(
+        out,
+        u8::from(block.is_some()),
+        RECEIVER_REPORT,
+        if block.is_some() { 7 } else { 1 },
+    );
     out.put_u32(ssrc);
     if let Some(b) = block {
         out.put_u32(b.ssrc);
@@ -164,8 +178,8 @@ pub fn put_receiver_report(out: &mut impl BufMut, ssrc: u32, block: Option<&Repo
     }
 }
 
-/// Appends the canonical name of `ssrc`: one SDES chunk with one item; at least one zero byte ends the items, then it is padded to a
-/// word (§6.5).
+/// Appends the canonical name of `ssrc`: one SDES chunk with one item; at least one zero byte ends
+/// the items, then it is padded to a word (§6.5).
 pub fn put_description(out: &mut impl BufMut, ssrc: u32, cname: &str) {
     let name = &cname.as_bytes()[..cname.len().min(255)];
     let zeros = 4 - (2 + name.len()) % 4;
@@ -183,7 +197,13 @@ mod tests {
     use proptest::prelude::*;
     use rtcp_types::{Compound, Packet};
 
-    const REPORT: SenderReport = SenderReport { ssrc: 7, ntp: 0xe000_0000_8000_0000, timestamp: 90_000, packets: 3, octets: 400 };
+    const REPORT: SenderReport = SenderReport {
+        ssrc: 7,
+        ntp: 0xe000_0000_8000_0000,
+        timestamp: 90_000,
+        packets: 3,
+        octets: 400,
+    };
 
     fn parsed(bytes: &[u8]) -> Vec<Packet<'_>> {
         Compound::parse(bytes).unwrap().map(|p| p.unwrap()).collect()
@@ -194,38 +214,61 @@ mod tests {
         for cname in ["", "a", "neverblink", "x".repeat(300).as_str()] {
             let bytes = write_sender_report(&REPORT, cname);
             assert_eq!(sender_reports(&bytes).collect::<Vec<_>>(), [REPORT]);
-            let [Packet::Sr(_), Packet::Sdes(sdes)] = &parsed(&bytes)[..] else { panic!("{bytes:?}") };
+            let [Packet::Sr(_), Packet::Sdes(sdes)] = &parsed(&bytes)[..] else {
+                panic!("{bytes:?}")
+            };
             let chunk = sdes.chunks().next().unwrap();
-            assert_eq!(chunk.items().next().unwrap().value(), &cname.as_bytes()[..cname.len().min(255)]);
+            assert_eq!(
+                chunk.items().next().unwrap().value(),
+                &cname.as_bytes()[..cname.len().min(255)]
+            );
         }
     }
 
     #[test]
     fn receiver_reports_carry_their_block() {
-        let block = ReportBlock { ssrc: 9, fraction_lost: 25, cumulative_lost: -2, jitter: 77, ..ReportBlock::default() };
+        let block = ReportBlock {
+            ssrc: 9,
+            fraction_lost: 25,
+            cumulative_lost: -2,
+            jitter: 77,
+            ..ReportBlock::default()
+        };
         let bytes = write_receiver_report(1, Some(&block), "me");
         let [Packet::Rr(rr), Packet::Sdes(_)] = &parsed(&bytes)[..] else { panic!("{bytes:?}") };
         let got = rr.report_blocks().next().unwrap();
-        assert_eq!((rr.ssrc(), got.ssrc(), got.fraction_lost(), got.interarrival_jitter()), (1, 9, 25, 77));
+        assert_eq!(
+            (rr.ssrc(), got.ssrc(), got.fraction_lost(), got.interarrival_jitter()),
+            (1, 9, 25, 77)
+        );
         assert_eq!(got.cumulative_lost(), 0xff_fffe);
     }
 
     #[test]
     fn the_round_trip_is_what_the_other_side_did_not_take() {
         // RFC 3550 §6.4.1, figure 2.
-        let block = ReportBlock { last_report: 0xb705_2000, since_last_report: 0x0005_4000, ..ReportBlock::default() };
+        let block = ReportBlock {
+            last_report: 0xb705_2000,
+            since_last_report: 0x0005_4000,
+            ..ReportBlock::default()
+        };
         let now = Wall::from_ntp(0xb44d_b710_8000_0000);
         assert_eq!(block.round_trip(now), Some(Duration::from_micros(6_125_000)));
         let hasty = ReportBlock { since_last_report: 0x000b_6001, ..block };
         assert_eq!(hasty.round_trip(now), Some(Duration::ZERO));
         assert_eq!(ReportBlock { last_report: 0, ..block }.round_trip(now), None);
-        assert_eq!((to_report_delay(Duration::from_millis(5250)), to_report_delay(Duration::MAX)), (0x0005_4000, u32::MAX));
+        assert_eq!(
+            (to_report_delay(Duration::from_millis(5250)), to_report_delay(Duration::MAX)),
+            (0x0005_4000, u32::MAX)
+        );
     }
 
     #[test]
     fn goodbye_is_a_legal_compound() {
         let bytes = write_goodbye(5, "me");
-        let [Packet::Rr(_), Packet::Sdes(_), Packet::Bye(bye)] = &parsed(&bytes)[..] else { panic!("{bytes:?}") };
+        let [Packet::Rr(_), Packet::Sdes(_), Packet::Bye(bye)] = &parsed(&bytes)[..] else {
+            panic!("{bytes:?}")
+        };
         assert_eq!(bye.ssrcs().collect::<Vec<_>>(), [5]);
     }
 

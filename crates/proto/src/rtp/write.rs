@@ -1,4 +1,5 @@
-//! Packets as WebRTC's receivers want them: header, extensions, payload, in one piece at the end of a buffer.
+//! Packets as WebRTC's receivers want them: header, extensions, payload, in one piece at the end of
+//! a buffer.
 
 use super::{HEADER_LEN, Header};
 use media::Wall;
@@ -9,7 +10,8 @@ pub const CAPTURE_TIME: &str = "http://www.webrtc.org/experiments/rtp-hdrext/abs
 /// URI of the extension that bounds how long a receiver holds pictures back.
 pub const PLAYOUT_DELAY: &str = "http://www.webrtc.org/experiments/rtp-hdrext/playout-delay";
 /// URI of the extension that counts the packets of all streams of a connection.
-pub const TRANSPORT_SEQUENCE: &str = "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
+pub const TRANSPORT_SEQUENCE: &str =
+    "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 
 /// Most bytes that the extensions of a packet take, with their own header.
 pub const MAX_EXTENSIONS_LEN: usize = 24;
@@ -18,7 +20,8 @@ pub const REPAIR_HEAD_LEN: usize = 2;
 
 /// The X bit of a header.
 const EXTENDED: u8 = 0x10;
-/// "defined by profile" of blocks with elements of one-byte and of two-byte headers (RFC 8285 §4.2, §4.3).
+/// "defined by profile" of blocks with elements of one-byte and of two-byte headers (RFC 8285 §4.2,
+/// §4.3).
 const ONE_BYTE: [u8; 2] = [0xbe, 0xde];
 const TWO_BYTE: [u8; 2] = [0x10, 0x00];
 /// Highest id that fits into a one-byte header; 15 is reserved.
@@ -27,7 +30,8 @@ const HIGHEST_SHORT: u8 = 14;
 const DELAY_STEP: u128 = 10;
 const LONGEST_DELAY: u128 = 0xfff;
 
-/// What the offer calls the extensions that are written here (RFC 8285 §5). One without an id is left out.
+/// What the offer calls the extensions that are written here (RFC 8285 §5). One without an id is
+/// left out.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct ExtensionIds {
     /// Of [`CAPTURE_TIME`].
@@ -51,16 +55,16 @@ impl ExtensionIds {
         slot.is_some()
     }
 
-    /// One id that needs two bytes makes all packets carry such, because a stream may not mix the forms unless
-    /// both sides said so (RFC 8285 §4.1.2).
+    /// One id that needs two bytes makes all packets carry such, because a stream may not mix the
+    /// forms unless both sides said so (RFC 8285 §4.1.2).
     fn long(&self) -> bool {
         let ids = [self.capture_time, self.playout_delay, self.transport_sequence];
         ids.into_iter().flatten().any(|id| id.get() > HIGHEST_SHORT)
     }
 }
 
-/// What the extensions of a packet say. How long they are depends on which there are, not on their values: packets of one
-/// frame that carry the same ones are equally long.
+/// What the extensions of a packet say. How long they are depends on which there are, not on their
+/// values: packets of one frame that carry the same ones are equally long.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Extensions {
     /// When the frame was captured.
@@ -71,9 +75,15 @@ pub struct Extensions {
     pub transport_sequence: Option<u16>,
 }
 
-/// Appends a packet whose payload is `payload`, piece by piece, to `out`. Gives the bytes before the payload, which SRTP
-/// leaves readable. Allocates nothing if `out` has room.
-pub fn write_packet(out: &mut Vec<u8>, header: Header, ids: &ExtensionIds, extensions: &Extensions, payload: &[&[u8]]) -> usize {
+/// Appends a packet whose payload is `payload`, piece by piece, to `out`. Gives the bytes before
+/// the payload, which SRTP leaves readable. Allocates nothing if `out` has room.
+pub fn write_packet(
+    out: &mut Vec<u8>,
+    header: Header,
+    ids: &ExtensionIds,
+    extensions: &Extensions,
+    payload: &[&[u8]],
+) -> usize {
     let block = Block::new(ids, extensions);
     let mut fixed = header.to_bytes();
     fixed[0] |= if block.bytes().is_empty() { 0 } else { EXTENDED };
@@ -83,8 +93,9 @@ pub fn write_packet(out: &mut Vec<u8>, header: Header, ids: &ExtensionIds, exten
     HEADER_LEN + block.bytes().len()
 }
 
-/// Like [`write_packet`], for a packet that repairs the loss of `original` (RFC 4588 §4). `header` has the repair stream's
-/// own source, payload type and number, and the lost packet's timestamp and marker; `payload` is the lost packet's.
+/// Like [`write_packet`], for a packet that repairs the loss of `original` (RFC 4588 §4). `header`
+/// has the repair stream's own source, payload type and number, and the lost packet's timestamp and
+/// marker; `payload` is the lost packet's.
 pub fn write_repair(
     out: &mut Vec<u8>,
     header: Header,
@@ -161,7 +172,8 @@ mod tests {
     use crate::rtp::{Packet, header_len};
     use proptest::prelude::*;
 
-    const HEADER: Header = Header { payload_type: 96, marker: true, sequence: 7, timestamp: 9, ssrc: 5 };
+    const HEADER: Header =
+        Header { payload_type: 96, marker: true, sequence: 7, timestamp: 9, ssrc: 5 };
 
     fn ids(capture_time: u8, playout_delay: u8, transport_sequence: u8) -> ExtensionIds {
         let mut ids = ExtensionIds::default();
@@ -206,10 +218,15 @@ mod tests {
 
     #[test]
     fn one_byte_headers_byte_for_byte() {
-        let (packet, header) = written(&ids(14, 5, 3), &all(1_500_000, 60, 200, 0xabcd), &[b"he", b"llo"]);
+        let (packet, header) =
+            written(&ids(14, 5, 3), &all(1_500_000, 60, 200, 0xabcd), &[b"he", b"llo"]);
         assert_eq!(packet[..12], [0x90, 0xe0, 0, 7, 0, 0, 0, 9, 0, 0, 0, 5]);
         assert_eq!(packet[12..16], [0xbe, 0xde, 0, 4]);
-        assert_eq!(packet[16..25], [0xe7, 0x83, 0xaa, 0x7e, 0x81, 0x80, 0, 0, 0], "1900 + 2208988801.5 s");
+        assert_eq!(
+            packet[16..25],
+            [0xe7, 0x83, 0xaa, 0x7e, 0x81, 0x80, 0, 0, 0],
+            "1900 + 2208988801.5 s"
+        );
         assert_eq!(packet[25..32], [0x52, 0x00, 0x60, 0x14, 0x31, 0xab, 0xcd]);
         assert_eq!((&packet[32..], header), (&b"hello"[..], 32));
     }
@@ -218,10 +235,15 @@ mod tests {
     fn an_id_above_14_makes_all_headers_two_bytes() {
         let (packet, header) = written(&ids(14, 15, 3), &all(0, 0, 0, 1), &[b"x"]);
         assert_eq!((&packet[12..16], header), (&[0x10, 0, 0, 5][..], 36));
-        let lengths: Vec<_> = read(&packet).into_iter().map(|(id, data)| (id, data.len())).collect();
+        let lengths: Vec<_> =
+            read(&packet).into_iter().map(|(id, data)| (id, data.len())).collect();
         assert_eq!(lengths, [(14, 8), (15, 3), (3, 2)]);
         let some = Extensions { playout_delay: None, ..all(0, 0, 0, 1) };
-        assert_eq!(written(&ids(14, 200, 3), &some, &[]).0[12..14], TWO_BYTE, "even where only short ids are present");
+        assert_eq!(
+            written(&ids(14, 200, 3), &some, &[]).0[12..14],
+            TWO_BYTE,
+            "even where only short ids are present"
+        );
     }
 
     #[test]
@@ -245,7 +267,14 @@ mod tests {
     fn a_repair_names_the_lost_packet_first() {
         let mut out = Vec::new();
         let header = Header { payload_type: 97, sequence: 40, ssrc: 6, ..HEADER };
-        let before = write_repair(&mut out, header, 0x1234, &ids(1, 2, 3), &all(0, 0, 0, 9), &[b"he", b"llo"]);
+        let before = write_repair(
+            &mut out,
+            header,
+            0x1234,
+            &ids(1, 2, 3),
+            &all(0, 0, 0, 9),
+            &[b"he", b"llo"],
+        );
         assert_eq!(
             (&out[before..before + REPAIR_HEAD_LEN], &out[before + REPAIR_HEAD_LEN..]),
             (&[0x12, 0x34][..], &b"hello"[..])

@@ -8,8 +8,10 @@ pub use rtsp_types::StatusCode;
 /// The methods this server knows, as `Public` and `Allow` list them (RFC 2326 §12.28).
 pub const METHODS: &str = "OPTIONS, DESCRIBE, ANNOUNCE, SETUP, PLAY, PAUSE, RECORD, GET_PARAMETER, SET_PARAMETER, TEARDOWN";
 /// What is left of them where publishing is not possible.
-const PLAY_METHODS: &str = "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, GET_PARAMETER, SET_PARAMETER, TEARDOWN";
-/// Longest reason phrase: most clients show nothing else of a refusal, but some read it into a small buffer.
+const PLAY_METHODS: &str =
+    "OPTIONS, DESCRIBE, SETUP, PLAY, PAUSE, GET_PARAMETER, SET_PARAMETER, TEARDOWN";
+/// Longest reason phrase: most clients show nothing else of a refusal, but some read it into a
+/// small buffer.
 const MAX_PHRASE: usize = 200;
 
 /// A request that is not granted, and why.
@@ -17,7 +19,8 @@ const MAX_PHRASE: usize = 200;
 pub struct Refusal {
     /// The status.
     pub status: StatusCode,
-    /// The cause and the next step in words, free of secrets. Becomes part of the reason phrase and the body.
+    /// The cause and the next step in words, free of secrets. Becomes part of the reason phrase and
+    /// the body.
     pub detail: String,
 }
 
@@ -44,16 +47,26 @@ impl Refusal {
         builder = match self.status {
             StatusCode::MethodNotAllowed => builder.header(headers::ALLOW, PLAY_METHODS),
             StatusCode::NotImplemented => builder.header(headers::PUBLIC, METHODS),
-            StatusCode::OptionNotSupported => builder.header(headers::UNSUPPORTED, self.detail.as_str()),
+            StatusCode::OptionNotSupported => {
+                builder.header(headers::UNSUPPORTED, self.detail.as_str())
+            }
             _ => builder,
         };
-        builder.header(headers::CONTENT_TYPE, "text/plain").build(Bytes::from(format!("{}\r\n", self.detail)))
+        builder
+            .header(headers::CONTENT_TYPE, "text/plain")
+            .build(Bytes::from(format!("{}\r\n", self.detail)))
     }
 }
 
 /// A grant with `fields` beside `CSeq`.
-pub(super) fn ok(cseq: &str, fields: impl IntoIterator<Item = (HeaderName, String)>, body: Bytes) -> Response<Bytes> {
-    let builder = Response::builder(Version::V1_0, StatusCode::Ok).reason_phrase("OK").header(headers::CSEQ, cseq);
+pub(super) fn ok(
+    cseq: &str,
+    fields: impl IntoIterator<Item = (HeaderName, String)>,
+    body: Bytes,
+) -> Response<Bytes> {
+    let builder = Response::builder(Version::V1_0, StatusCode::Ok)
+        .reason_phrase("OK")
+        .header(headers::CSEQ, cseq);
     fields.into_iter().fold(builder, |b, (name, value)| b.header(name, value)).build(body)
 }
 
@@ -80,6 +93,10 @@ mod tests {
         let text = write(&refusal.response(Some("7")));
         let text = std::str::from_utf8(&text).unwrap();
         assert!(text.starts_with("RTSP/1.0 404 Not Found: no camera is named x??y\r\n"), "{text}");
-        assert!(text.contains("\r\nCSeq: 7\r\n") && text.ends_with("\r\n\r\nno camera is named x\r\ny\r\n"), "{text}");
+        assert!(
+            text.contains("\r\nCSeq: 7\r\n")
+                && text.ends_with("\r\n\r\nno camera is named x\r\ny\r\n"),
+            "{text}"
+        );
     }
 }

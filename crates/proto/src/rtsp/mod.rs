@@ -1,11 +1,14 @@
-//! RTSP 1.0 (RFC 2326) as a server speaks it: one [`Server`] for each client connection, without I/O.
+//! RTSP 1.0 (RFC 2326) as a server speaks it: one [`Server`] for each client connection, without
+//! I/O.
 //!
-//! Bytes and the time go in ([`Server::handle_input`], [`Server::handle_timeout`]); answers ([`Server::poll_output`]) and events
-//! ([`Server::poll_event`]) come out. What needs a decision (does this camera exist, may it be published, which ports)
-//! is a [`Question`] that the host answers with [`Server::answer`]; until then nothing further is read from the client.
+//! Bytes and the time go in ([`Server::handle_input`], [`Server::handle_timeout`]); answers
+//! ([`Server::poll_output`]) and events ([`Server::poll_event`]) come out. What needs a decision
+//! (does this camera exist, may it be published, which ports) is a [`Question`] that the host
+//! answers with [`Server::answer`]; until then nothing further is read from the client.
 //!
-//! Deliberately absent: sessions that outlive their connection (a lost connection is the soonest and surest sign that
-//! the peer is gone), several sessions on one connection, multicast, RTSP 2.0, tunnelling through HTTP.
+//! Deliberately absent: sessions that outlive their connection (a lost connection is the soonest
+//! and surest sign that the peer is gone), several sessions on one connection, multicast, RTSP 2.0,
+//! tunnelling through HTTP.
 
 mod message;
 mod server;

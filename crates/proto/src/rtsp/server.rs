@@ -1,4 +1,5 @@
-//! The server's side of one connection: which request is valid when (RFC 2326 §A.2), answers, time-outs.
+//! The server's side of one connection: which request is valid when (RFC 2326 §A.2), answers,
+//! time-outs.
 
 mod answers;
 mod requests;
@@ -80,7 +81,8 @@ impl Server {
         }
     }
 
-    /// A sign of life from outside of this connection: RTCP over UDP, or the peer taking what is sent.
+    /// A sign of life from outside of this connection: RTCP over UDP, or the peer taking what is
+    /// sent.
     pub fn handle_activity(&mut self, now: Mono) {
         self.heard = self.heard.max(now);
     }
@@ -91,13 +93,14 @@ impl Server {
         if self.poll_timeout().is_none_or(|at| now < at) {
             return;
         }
-        let reason = if self.partial_since.is_some_and(|since| now.since(since) >= self.options.message) {
-            format!("a message was not complete after {} s", self.options.message.as_secs())
-        } else if self.session.is_some() {
-            format!("no sign of life for {} s", now.since(self.heard).as_secs())
-        } else {
-            format!("no request for {} s", self.options.idle.as_secs())
-        };
+        let reason =
+            if self.partial_since.is_some_and(|since| now.since(since) >= self.options.message) {
+                format!("a message was not complete after {} s", self.options.message.as_secs())
+            } else if self.session.is_some() {
+                format!("no sign of life for {} s", now.since(self.heard).as_secs())
+            } else {
+                format!("no request for {} s", self.options.idle.as_secs())
+            };
         self.close(reason);
     }
 
@@ -106,7 +109,8 @@ impl Server {
         if self.closed || self.asked.is_some() {
             return None;
         }
-        let patience = if self.session.is_some() { self.options.session + GRACE } else { self.options.idle };
+        let patience =
+            if self.session.is_some() { self.options.session + GRACE } else { self.options.idle };
         let silent = self.heard + patience;
         Some(self.partial_since.map_or(silent, |since| silent.min(since + self.options.message)))
     }
@@ -139,7 +143,9 @@ impl Server {
 
     /// False while input would only pile up: a question is open, or answers are not being taken.
     pub fn listens(&self) -> bool {
-        !self.closed && self.asked.is_none() && self.output.iter().map(Bytes::len).sum::<usize>() < MAX_OUTPUT
+        !self.closed
+            && self.asked.is_none()
+            && self.output.iter().map(Bytes::len).sum::<usize>() < MAX_OUTPUT
     }
 
     /// Interleaved channels of a track that was set up so: RTP, RTCP.
@@ -158,10 +164,14 @@ impl Server {
         match item {
             Item::Request(request) => self.handle_request(&request),
             Item::Response => {}
-            Item::Data { channel, payload } => match self.session.as_ref().and_then(|s| s.route(channel)) {
-                Some((track, rtcp)) => self.events.push_back(Event::Data { track, rtcp, payload }),
-                None => self.stray += 1,
-            },
+            Item::Data { channel, payload } => {
+                match self.session.as_ref().and_then(|s| s.route(channel)) {
+                    Some((track, rtcp)) => {
+                        self.events.push_back(Event::Data { track, rtcp, payload })
+                    }
+                    None => self.stray += 1,
+                }
+            }
         }
     }
 
@@ -170,7 +180,8 @@ impl Server {
             Malformed::BodyTooLarge(_) => StatusCode::RequestMessageBodyTooLarge,
             Malformed::HeadTooLarge | Malformed::Syntax => StatusCode::BadRequest,
         };
-        self.output.push_back(message::write(&Refusal::new(status, malformed.to_string()).response(None)));
+        self.output
+            .push_back(message::write(&Refusal::new(status, malformed.to_string()).response(None)));
         self.close(malformed.to_string());
     }
 

@@ -15,7 +15,8 @@ pub struct Target {
 }
 
 impl Target {
-    /// Reads the path of `uri`, dropping scheme, authority (with any password in it), query and empty segments.
+    /// Reads the path of `uri`, dropping scheme, authority (with any password in it), query and
+    /// empty segments.
     ///
     /// `None` if it names no stream.
     pub fn parse(uri: &str) -> Option<Self> {
@@ -41,7 +42,8 @@ fn split_track(path: &str) -> (&str, Option<usize>) {
     }
 }
 
-/// True if `uri` names the track that a publisher described by `control` (RFC 2326 §C.1.1), absolute or relative.
+/// True if `uri` names the track that a publisher described by `control` (RFC 2326 §C.1.1),
+/// absolute or relative.
 pub(super) fn names_control(uri: &str, control: &str) -> bool {
     let (uri, control) = (uri.trim_end_matches('/'), control.trim_end_matches('/'));
     if control.is_empty() || control == "*" {

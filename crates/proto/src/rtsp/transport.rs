@@ -1,4 +1,5 @@
-//! The `Transport` header (RFC 2326 §12.39), read leniently: cameras and clients put all sorts of things into it.
+//! The `Transport` header (RFC 2326 §12.39), read leniently: cameras and clients put all sorts of
+//! things into it.
 
 use std::fmt;
 
@@ -19,7 +20,8 @@ pub enum Lower {
 /// One transport a client offers that can be served.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Transport {
-    /// The profile as the client spelled it, for the answer: `RTP/AVP`, `RTP/AVP/UDP`, `RTP/AVP/TCP`.
+    /// The profile as the client spelled it, for the answer: `RTP/AVP`, `RTP/AVP/UDP`,
+    /// `RTP/AVP/TCP`.
     profile: String,
     /// How packets travel.
     pub lower: Lower,
@@ -28,7 +30,8 @@ pub struct Transport {
 }
 
 impl Transport {
-    /// The first transport in the header's value that can be served: RTP/AVP, unicast, over TCP or UDP.
+    /// The first transport in the header's value that can be served: RTP/AVP, unicast, over TCP or
+    /// UDP.
     pub fn choose(header: &str) -> Option<Self> {
         header.split(',').find_map(|spec| Self::parse(spec.trim()))
     }
@@ -49,7 +52,9 @@ impl Transport {
         }
         let lower = match profile.as_str() {
             "RTP/AVP/TCP" => Lower::Interleaved(interleaved),
-            "RTP/AVP" | "RTP/AVP/UDP" => ports.filter(|(rtp, _)| *rtp != 0).map(|(rtp, rtcp)| Lower::Udp { rtp, rtcp })?,
+            "RTP/AVP" | "RTP/AVP/UDP" => {
+                ports.filter(|(rtp, _)| *rtp != 0).map(|(rtp, rtcp)| Lower::Udp { rtp, rtcp })?
+            }
             _ => return None,
         };
         Some(Self { profile, lower, mode })
@@ -103,12 +108,23 @@ mod tests {
     #[test]
     fn reads_what_clients_send() {
         let lower = |h| Transport::choose(h).map(|t| t.lower);
-        assert_eq!(lower("RTP/AVP/TCP;unicast;interleaved=2-3;mode=record"), Some(Lower::Interleaved(Some((2, 3)))));
-        assert_eq!(lower("RTP/AVP/TCP;unicast"), Some(Lower::Interleaved(None)));
-        assert_eq!(lower("RTP/AVP/UDP;unicast;client_port=5000-5001"), Some(Lower::Udp { rtp: 5000, rtcp: 5001 }));
-        assert_eq!(lower("RTP/AVP;unicast;client_port=5000"), Some(Lower::Udp { rtp: 5000, rtcp: 5001 }));
         assert_eq!(
-            lower("RTP/SAVP;unicast;client_port=1-2, RTP/AVP;multicast,RTP/AVP/TCP;interleaved=0-1"),
+            lower("RTP/AVP/TCP;unicast;interleaved=2-3;mode=record"),
+            Some(Lower::Interleaved(Some((2, 3))))
+        );
+        assert_eq!(lower("RTP/AVP/TCP;unicast"), Some(Lower::Interleaved(None)));
+        assert_eq!(
+            lower("RTP/AVP/UDP;unicast;client_port=5000-5001"),
+            Some(Lower::Udp { rtp: 5000, rtcp: 5001 })
+        );
+        assert_eq!(
+            lower("RTP/AVP;unicast;client_port=5000"),
+            Some(Lower::Udp { rtp: 5000, rtcp: 5001 })
+        );
+        assert_eq!(
+            lower(
+                "RTP/SAVP;unicast;client_port=1-2, RTP/AVP;multicast,RTP/AVP/TCP;interleaved=0-1"
+            ),
             Some(Lower::Interleaved(Some((0, 1))))
         );
         let useless = [
@@ -122,15 +138,26 @@ mod tests {
         for header in useless {
             assert_eq!(lower(header), None, "{header}");
         }
-        assert_eq!(Transport::choose("RTP/AVP/TCP;mode=\"RECORD\"").and_then(|t| t.mode).as_deref(), Some("record"));
+        assert_eq!(
+            Transport::choose("RTP/AVP/TCP;mode=\"RECORD\"").and_then(|t| t.mode).as_deref(),
+            Some("record")
+        );
     }
 
     #[test]
     fn writes_the_answer() {
         let transport = Transport::choose("RTP/AVP/UDP;unicast;client_port=5000-5001").unwrap();
-        let agreed =
-            Agreed { transport: &transport, channels: None, server_ports: Some((6000, 6001)), ssrc: Some(0xab), record: false };
-        assert_eq!(agreed.to_string(), "RTP/AVP/UDP;unicast;client_port=5000-5001;server_port=6000-6001;ssrc=000000AB;mode=play");
+        let agreed = Agreed {
+            transport: &transport,
+            channels: None,
+            server_ports: Some((6000, 6001)),
+            ssrc: Some(0xab),
+            record: false,
+        };
+        assert_eq!(
+            agreed.to_string(),
+            "RTP/AVP/UDP;unicast;client_port=5000-5001;server_port=6000-6001;ssrc=000000AB;mode=play"
+        );
     }
 
     proptest! {

@@ -1,4 +1,5 @@
-//! The byte stream of an RTSP connection, cut into messages and interleaved frames (RFC 2326 §10.12).
+//! The byte stream of an RTSP connection, cut into messages and interleaved frames (RFC 2326
+//! §10.12).
 
 use bytes::{Buf, Bytes, BytesMut};
 use rtsp_types::{Message, Request};
@@ -40,7 +41,8 @@ pub enum Malformed {
 #[derive(Default)]
 pub(super) struct Decoder {
     buffer: BytesMut,
-    /// No end of headers begins before this offset, so that a head arriving byte by byte is searched once.
+    /// No end of headers begins before this offset, so that a head arriving byte by byte is
+    /// searched once.
     searched: usize,
 }
 
@@ -103,7 +105,8 @@ impl Decoder {
         if head.unwrap_or(self.buffer.len()) > MAX_HEAD {
             return Err(Malformed::HeadTooLarge);
         }
-        // When the head is complete and only the body is missing, the next search begins at the head's end mark.
+        // When the head is complete and only the body is missing, the next search begins at the
+        // head's end mark.
         self.searched = head.unwrap_or(self.buffer.len() + 1).saturating_sub(END.len());
         Ok(head)
     }
@@ -162,7 +165,8 @@ mod tests {
     use proptest::prelude::*;
     use rtsp_types::Method;
 
-    const ANNOUNCE: &[u8] = b"ANNOUNCE rtsp://h/cam RTSP/1.0\r\nCSeq: 2\r\ncontent-length: 5\r\n\r\nv=0\r\n";
+    const ANNOUNCE: &[u8] =
+        b"ANNOUNCE rtsp://h/cam RTSP/1.0\r\nCSeq: 2\r\ncontent-length: 5\r\n\r\nv=0\r\n";
 
     fn all(stream: &[u8]) -> (Vec<String>, Result<(), Malformed>) {
         let mut d = Decoder::default();
@@ -201,13 +205,18 @@ mod tests {
         assert_eq!(all(&endless).1, Err(Malformed::HeadTooLarge));
         let body = b"ANNOUNCE rtsp://h/cam RTSP/1.0\r\nContent-Length: 70000\r\n\r\n";
         assert_eq!(all(body).1, Err(Malformed::BodyTooLarge(70_000)));
-        let huge = b"ANNOUNCE rtsp://h/cam RTSP/1.0\r\nContent-Length: 99999999999999999999999\r\n\r\n";
+        let huge =
+            b"ANNOUNCE rtsp://h/cam RTSP/1.0\r\nContent-Length: 99999999999999999999999\r\n\r\n";
         assert_eq!(all(huge).1, Err(Malformed::Syntax));
     }
 
     #[test]
     fn refuses_other_protocols() {
-        for bytes in [&b"\x16\x03\x01\x02\x00"[..], b"GET / HTTP/1.1\r\nHost: h\r\n\r\n", b"SSH-2.0-x\r\n\r\n"] {
+        for bytes in [
+            &b"\x16\x03\x01\x02\x00"[..],
+            b"GET / HTTP/1.1\r\nHost: h\r\n\r\n",
+            b"SSH-2.0-x\r\n\r\n",
+        ] {
             assert_eq!(all(bytes).1, Err(Malformed::Syntax), "{bytes:?}");
         }
     }

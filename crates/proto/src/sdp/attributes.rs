@@ -25,7 +25,11 @@ impl<'a> Attributes<'a> {
     }
 
     fn values(&self, name: &str) -> impl Iterator<Item = &'a str> {
-        self.0.iter().filter(move |a| a.attribute.eq_ignore_ascii_case(name)).filter_map(|a| a.value.as_deref()).map(str::trim)
+        self.0
+            .iter()
+            .filter(move |a| a.attribute.eq_ignore_ascii_case(name))
+            .filter_map(|a| a.value.as_deref())
+            .map(str::trim)
     }
 
     /// What an attribute like `rtpmap` or `fmtp` says of a payload type.
@@ -54,10 +58,13 @@ impl<'a> Attributes<'a> {
 pub(super) struct Parameters<'a>(&'a str);
 
 impl<'a> Parameters<'a> {
-    /// The value of a parameter; names are compared without case. A value may hold `=` itself (base64).
+    /// The value of a parameter; names are compared without case. A value may hold `=` itself
+    /// (base64).
     pub(super) fn get(&self, name: &str) -> Option<&'a str> {
         let mut pairs = self.0.split(';').filter_map(|p| p.split_once('='));
-        pairs.find(|(n, _)| n.trim().eq_ignore_ascii_case(name)).map(|(_, value)| value.trim().trim_matches('"'))
+        pairs
+            .find(|(n, _)| n.trim().eq_ignore_ascii_case(name))
+            .map(|(_, value)| value.trim().trim_matches('"'))
     }
 
     /// A number, 0 if it is not told; `None` if it is told and no number.

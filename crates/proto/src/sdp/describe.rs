@@ -9,12 +9,15 @@ use std::fmt::Write;
 /// The first dynamic payload type (RFC 3551 §3).
 const DYNAMIC: u8 = 96;
 
-/// The answer to DESCRIBE: all tracks of a stream that are carried, each with its `a=control` ([`control`]) and its payload type
-/// ([`payload_type`]). `session` tells this description from older ones of the same name (RFC 8866 §5.2).
+/// The answer to DESCRIBE: all tracks of a stream that are carried, each with its `a=control`
+/// ([`control`]) and its payload type ([`payload_type`]). `session` tells this description from
+/// older ones of the same name (RFC 8866 §5.2).
 pub fn describe(name: &str, session: u64, catalog: &Catalog) -> String {
     let name = name.replace(|c: char| c.is_control(), " ");
     let name = if name.is_empty() { "-" } else { &name };
-    let mut out = format!("v=0\r\no=- {session} 1 IN IP4 0.0.0.0\r\ns={name}\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n");
+    let mut out = format!(
+        "v=0\r\no=- {session} 1 IN IP4 0.0.0.0\r\ns={name}\r\nc=IN IP4 0.0.0.0\r\nt=0 0\r\n"
+    );
     out.push_str("a=control:*\r\na=range:npt=now-\r\n");
     for track in catalog.tracks.iter().filter(|track| carries(&track.codec)) {
         // Writing to a string does not fail.
@@ -23,7 +26,8 @@ pub fn describe(name: &str, session: u64, catalog: &Catalog) -> String {
     out
 }
 
-/// The payload type under which a track is played: G.711's own where it has one, else a dynamic one by the track's number.
+/// The payload type under which a track is played: G.711's own where it has one, else a dynamic one
+/// by the track's number.
 pub fn payload_type(track: &Track) -> u8 {
     match track.codec {
         Codec::G711 { law: G711Law::Mu, rate: 8000, channels: 1 } => 0,

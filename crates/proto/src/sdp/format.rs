@@ -13,7 +13,9 @@ use std::sync::Arc;
 /// Many cameras leave base64's padding away, or write it twice.
 const BASE64: GeneralPurpose = GeneralPurpose::new(
     &STANDARD,
-    GeneralPurposeConfig::new().with_decode_padding_mode(DecodePaddingMode::Indifferent).with_decode_allow_trailing_bits(true),
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
 );
 /// Most parameter sets taken from a description.
 const MAX_SETS: usize = 32;
@@ -27,7 +29,8 @@ pub struct Format {
     pub clock_rate: u32,
     /// The codec, with its parameter sets if the description has them and they can be read.
     pub codec: Codec,
-    /// All parameter set NAL units of the description, in its order; there may be more than `codec` holds.
+    /// All parameter set NAL units of the description, in its order; there may be more than `codec`
+    /// holds.
     pub parameter_sets: Vec<Bytes>,
     /// Layout of AAC packets; without meaning for everything else.
     pub au_headers: AuHeaders,
@@ -36,7 +39,13 @@ pub struct Format {
 impl Format {
     /// A format whose description says no more than this.
     pub fn new(payload_type: u8, clock_rate: u32, codec: Codec) -> Self {
-        Self { payload_type, clock_rate, codec, parameter_sets: Vec::new(), au_headers: AuHeaders::default() }
+        Self {
+            payload_type,
+            clock_rate,
+            codec,
+            parameter_sets: Vec::new(),
+            au_headers: AuHeaders::default(),
+        }
     }
 }
 
@@ -96,37 +105,61 @@ pub enum Unsupported {
 }
 
 impl Format {
-    /// What the values of `a=rtpmap` and `a=fmtp`, without the payload type before them, say of a payload type of `media`, which is
-    /// `video` or `audio`.
+    /// What the values of `a=rtpmap` and `a=fmtp`, without the payload type before them, say of a
+    /// payload type of `media`, which is `video` or `audio`.
     ///
     /// # Errors
     /// If that is not carried.
-    pub fn of(media: &str, payload_type: u8, rtpmap: &str, fmtp: &str) -> Result<Self, Unsupported> {
+    pub fn of(
+        media: &str,
+        payload_type: u8,
+        rtpmap: &str,
+        fmtp: &str,
+    ) -> Result<Self, Unsupported> {
         let line = |name: &str, value: &str| sdp_types::Attribute {
             attribute: name.to_owned(),
             value: Some(format!("{payload_type} {value}")),
         };
-        Self::read(media, payload_type, &Attributes::new(&[line("rtpmap", rtpmap), line("fmtp", fmtp)]))
+        Self::read(
+            media,
+            payload_type,
+            &Attributes::new(&[line("rtpmap", rtpmap), line("fmtp", fmtp)]),
+        )
     }
 
     /// Reads what a medium's attributes say of a payload type.
-    pub(super) fn read(media: &str, payload_type: u8, attributes: &Attributes<'_>) -> Result<Self, Unsupported> {
+    pub(super) fn read(
+        media: &str,
+        payload_type: u8,
+        attributes: &Attributes<'_>,
+    ) -> Result<Self, Unsupported> {
         let known = attributes.rtpmap(payload_type).or_else(|| static_map(payload_type));
         let encoding = known.as_ref().map_or("no usable rtpmap", |map| map.encoding).to_owned();
-        let unknown = || Unsupported::Encoding { media: media.to_owned(), payload_type, encoding: encoding.clone() };
+        let unknown = || Unsupported::Encoding {
+            media: media.to_owned(),
+            payload_type,
+            encoding: encoding.clone(),
+        };
         let map = known.ok_or_else(unknown)?;
         let format = Self::new(payload_type, map.clock_rate, Codec::H264(None));
         let fmtp = attributes.fmtp(payload_type);
-        let read = match (media.to_ascii_lowercase().as_str(), map.encoding.to_ascii_uppercase().as_str()) {
-            ("video", "H264") => format.with_h264(fmtp),
-            ("video", "H265") => format.with_h265(fmtp),
-            ("audio", "MPEG4-GENERIC") => format.with_aac(fmtp, &map),
-            ("audio", "OPUS") => format.with_opus(fmtp, &map),
-            ("audio", "PCMU") => Ok(format.with_g711(G711Law::Mu, &map)),
-            ("audio", "PCMA") => Ok(format.with_g711(G711Law::A, &map)),
-            _ => return Err(unknown()),
-        };
-        read.map_err(|what| Unsupported::Parameters { media: media.to_owned(), payload_type, encoding, what })
+        let read =
+            match (media.to_ascii_lowercase().as_str(), map.encoding.to_ascii_uppercase().as_str())
+            {
+                ("video", "H264") => format.with_h264(fmtp),
+                ("video", "H265") => format.with_h265(fmtp),
+                ("audio", "MPEG4-GENERIC") => format.with_aac(fmtp, &map),
+                ("audio", "OPUS") => format.with_opus(fmtp, &map),
+                ("audio", "PCMU") => Ok(format.with_g711(G711Law::Mu, &map)),
+                ("audio", "PCMA") => Ok(format.with_g711(G711Law::A, &map)),
+                _ => return Err(unknown()),
+            };
+        read.map_err(|what| Unsupported::Parameters {
+            media: media.to_owned(),
+            payload_type,
+            encoding,
+            what,
+        })
     }
 
     fn with_h264(mut self, fmtp: Parameters<'_>) -> Result<Self, &'static str> {
@@ -135,7 +168,8 @@ impl Format {
             return Err("interleaved packets are not supported: use packetization-mode 0 or 1");
         }
         self.parameter_sets = decode_sets(fmtp.get("sprop-parameter-sets"));
-        let sets = h264::find_sets(&self.parameter_sets).map(|(sps, pps)| h264::ParameterSets::parse(sps.clone(), pps.clone()));
+        let sets = h264::find_sets(&self.parameter_sets)
+            .map(|(sps, pps)| h264::ParameterSets::parse(sps.clone(), pps.clone()));
         self.codec = Codec::H264(sets.and_then(Result::ok).map(Arc::new));
         Ok(self)
     }
@@ -145,10 +179,13 @@ impl Format {
         if fmtp.number("sprop-max-don-diff") != Some(0) {
             return Err("interleaved packets are not supported: use sprop-max-don-diff 0");
         }
-        self.parameter_sets =
-            ["sprop-vps", "sprop-sps", "sprop-pps"].iter().flat_map(|name| decode_sets(fmtp.get(name))).collect();
-        let sets = h265::find_sets(&self.parameter_sets)
-            .map(|(vps, sps, pps)| h265::ParameterSets::parse(vps.clone(), sps.clone(), pps.clone()));
+        self.parameter_sets = ["sprop-vps", "sprop-sps", "sprop-pps"]
+            .iter()
+            .flat_map(|name| decode_sets(fmtp.get(name)))
+            .collect();
+        let sets = h265::find_sets(&self.parameter_sets).map(|(vps, sps, pps)| {
+            h265::ParameterSets::parse(vps.clone(), sps.clone(), pps.clone())
+        });
         self.codec = Codec::H265(sets.and_then(Result::ok).map(Arc::new));
         Ok(self)
     }
@@ -158,9 +195,14 @@ impl Format {
     }
 
     fn with_aac(mut self, fmtp: Parameters<'_>, map: &RtpMap<'_>) -> Result<Self, &'static str> {
-        let config = fmtp.get("config").and_then(decode_hex).ok_or("it needs a config= with the AudioSpecificConfig in hex")?;
-        let parsed = AudioSpecificConfig::parse(&config).ok_or("its AudioSpecificConfig (config=) cannot be read")?;
-        self.au_headers = au_headers(fmtp).ok_or("its AU headers are not those of AAC-hbr or AAC-lbr")?;
+        let config = fmtp
+            .get("config")
+            .and_then(decode_hex)
+            .ok_or("it needs a config= with the AudioSpecificConfig in hex")?;
+        let parsed = AudioSpecificConfig::parse(&config)
+            .ok_or("its AudioSpecificConfig (config=) cannot be read")?;
+        self.au_headers =
+            au_headers(fmtp).ok_or("its AU headers are not those of AAC-hbr or AAC-lbr")?;
         let channels = map.channels.unwrap_or(parsed.channels);
         self.codec = Codec::Aac(Aac { config, rate: parsed.rate, channels });
         Ok(self)
@@ -176,12 +218,14 @@ impl Format {
     }
 
     fn with_g711(mut self, law: G711Law, map: &RtpMap<'_>) -> Self {
-        self.codec = Codec::G711 { law, rate: map.clock_rate, channels: map.channels.unwrap_or(1).max(1) };
+        self.codec =
+            Codec::G711 { law, rate: map.clock_rate, channels: map.channels.unwrap_or(1).max(1) };
         self
     }
 }
 
-/// Payload types with a meaning of their own (RFC 3551 §6): the two that are carried, and others that deserve their name in an error.
+/// Payload types with a meaning of their own (RFC 3551 §6): the two that are carried, and others
+/// that deserve their name in an error.
 fn static_map(payload_type: u8) -> Option<RtpMap<'static>> {
     let (encoding, clock_rate) = match payload_type {
         0 => ("PCMU", 8000),
@@ -201,7 +245,8 @@ fn static_map(payload_type: u8) -> Option<RtpMap<'static>> {
     Some(RtpMap { encoding, clock_rate, channels: None })
 }
 
-/// Base64 between commas; what cannot be read is left out, since the stream brings its sets in band anyway.
+/// Base64 between commas; what cannot be read is left out, since the stream brings its sets in band
+/// anyway.
 fn decode_sets(value: Option<&str>) -> Vec<Bytes> {
     let sets = value.unwrap_or("").split(',').filter_map(|set| BASE64.decode(set.trim()).ok());
     sets.filter(|set| !set.is_empty()).map(Bytes::from).take(MAX_SETS).collect()

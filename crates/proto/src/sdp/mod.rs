@@ -1,4 +1,5 @@
-//! Session descriptions (RFC 8866): which tracks somebody offers, and how their packets are to be read.
+//! Session descriptions (RFC 8866): which tracks somebody offers, and how their packets are to be
+//! read.
 
 mod attributes;
 mod describe;

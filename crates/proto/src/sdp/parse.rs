@@ -17,7 +17,8 @@ pub struct Media {
     pub kind: Kind,
     /// Its `a=control`: an URL of its own, or one relative to the session's (RFC 2326 §C.1.1).
     pub control: Option<String>,
-    /// How to read its packets: the first payload type that is understood, else why the first is not.
+    /// How to read its packets: the first payload type that is understood, else why the first is
+    /// not.
     pub format: Result<Format, Unsupported>,
 }
 
@@ -36,7 +37,9 @@ pub enum Kind {
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// Longer than [`MAX_LEN`], or with more media than anybody has.
-    #[error("the session description is too long: {MAX_LEN} bytes and {MAX_MEDIA} media are the limit")]
+    #[error(
+        "the session description is too long: {MAX_LEN} bytes and {MAX_MEDIA} media are the limit"
+    )]
     TooLong,
     /// Not SDP.
     #[error("the session description cannot be read: {0}")]
@@ -49,7 +52,8 @@ pub enum Error {
     Unsupported(#[from] Unsupported),
 }
 
-/// Reads a description. Media that cannot be carried are told from those that can, medium by medium.
+/// Reads a description. Media that cannot be carried are told from those that can, medium by
+/// medium.
 ///
 /// # Errors
 /// If it is too long, is no SDP, or has neither video nor audio.
@@ -57,7 +61,8 @@ pub fn parse(sdp: &[u8]) -> Result<Vec<Media>, Error> {
     if sdp.len() > MAX_LEN {
         return Err(Error::TooLong);
     }
-    let session = sdp_types::Session::parse(essence(sdp).as_bytes()).map_err(|e| Error::Syntax(e.to_string()))?;
+    let session = sdp_types::Session::parse(essence(sdp).as_bytes())
+        .map_err(|e| Error::Syntax(e.to_string()))?;
     if session.medias.len() > MAX_MEDIA {
         return Err(Error::TooLong);
     }
@@ -68,7 +73,8 @@ pub fn parse(sdp: &[u8]) -> Result<Vec<Media>, Error> {
     }
 }
 
-/// Reads a publisher's description, every track of which must be carried. Media of another kind are left in, to be ignored.
+/// Reads a publisher's description, every track of which must be carried. Media of another kind are
+/// left in, to be ignored.
 ///
 /// # Errors
 /// As [`parse`], and if a video or audio track has no payload type that is understood.
@@ -88,10 +94,14 @@ impl Kind {
     }
 }
 
-/// The media and attribute lines with a plain head. Cameras get the rest wrong in many ways, and nothing here needs it.
+/// The media and attribute lines with a plain head. Cameras get the rest wrong in many ways, and
+/// nothing here needs it.
 fn essence(sdp: &[u8]) -> String {
     let text = String::from_utf8_lossy(sdp);
-    let lines = text.lines().map(str::trim_end).filter(|line| line.starts_with("m=") || line.starts_with("a="));
+    let lines = text
+        .lines()
+        .map(str::trim_end)
+        .filter(|line| line.starts_with("m=") || line.starts_with("a="));
     let mut out = String::from("v=0\r\no=- 0 0 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n");
     lines.for_each(|line| out.extend([line, "\r\n"]));
     out
@@ -104,20 +114,33 @@ fn read_media(media: &sdp_types::Media) -> Media {
         "audio" => Kind::Audio,
         _ => Kind::Other(media.media.clone()),
     };
-    Media { control: attributes.value("control").map(str::to_owned), format: read_format(media, &kind, &attributes), kind }
+    Media {
+        control: attributes.value("control").map(str::to_owned),
+        format: read_format(media, &kind, &attributes),
+        kind,
+    }
 }
 
 /// The first payload type that can be carried.
-fn read_format(media: &sdp_types::Media, kind: &Kind, attributes: &Attributes<'_>) -> Result<Format, Unsupported> {
+fn read_format(
+    media: &sdp_types::Media,
+    kind: &Kind,
+    attributes: &Attributes<'_>,
+) -> Result<Format, Unsupported> {
     if !kind.is_track() || !media.proto.to_ascii_uppercase().starts_with("RTP/") {
         return Err(Unsupported::Media { media: media.media.clone(), proto: media.proto.clone() });
     }
     let mut first = None;
-    for payload_type in media.fmt.split_ascii_whitespace().filter_map(|f| f.parse().ok()).filter(|pt| *pt < 128) {
+    for payload_type in
+        media.fmt.split_ascii_whitespace().filter_map(|f| f.parse().ok()).filter(|pt| *pt < 128)
+    {
         match Format::read(&media.media, payload_type, attributes) {
             Ok(format) => return Ok(format),
             Err(error) => first = first.or(Some(error)),
         }
     }
-    Err(first.unwrap_or_else(|| Unsupported::Media { media: media.media.clone(), proto: media.proto.clone() }))
+    Err(first.unwrap_or_else(|| Unsupported::Media {
+        media: media.media.clone(),
+        proto: media.proto.clone(),
+    }))
 }

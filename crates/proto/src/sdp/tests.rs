@@ -14,17 +14,24 @@ a=fmtp:97 profile-level-id=1;mode=AAC-hbr;sizelength=13;indexlength=3;indexdelta
 a=control:streamid=1\r\n";
 
 fn one(media: &str) -> Media {
-    let all = parse(format!("v=0\r\no=- 0 0 IN IP4 1.2.3.4\r\ns=x\r\nt=0 0\r\n{media}\r\n").as_bytes());
+    let all =
+        parse(format!("v=0\r\no=- 0 0 IN IP4 1.2.3.4\r\ns=x\r\nt=0 0\r\n{media}\r\n").as_bytes());
     all.unwrap().remove(0)
 }
 
 #[test]
 fn ffmpeg() {
     let media = parse_announce(FFMPEG.as_bytes()).unwrap();
-    assert_eq!(media.iter().map(|m| m.control.as_deref()).collect::<Vec<_>>(), [Some("streamid=0"), Some("streamid=1")]);
+    assert_eq!(
+        media.iter().map(|m| m.control.as_deref()).collect::<Vec<_>>(),
+        [Some("streamid=0"), Some("streamid=1")]
+    );
     let [video, audio] = [0, 1].map(|i| media[i].format.as_ref().unwrap());
     let params = video.codec.video_params().unwrap();
-    assert_eq!((video.payload_type, video.clock_rate, params.width, params.height), (96, 90_000, 1280, 720));
+    assert_eq!(
+        (video.payload_type, video.clock_rate, params.width, params.height),
+        (96, 90_000, 1280, 720)
+    );
     assert_eq!(video.parameter_sets.len(), 2);
     let Codec::Aac(aac) = &audio.codec else { panic!("{audio:?}") };
     assert_eq!((aac.rate, aac.channels, &aac.config[..2]), (44_100, 2, &[0x12, 0x10][..]));
@@ -42,8 +49,12 @@ fn sloppy_cameras() {
 
 #[test]
 fn parameter_sets_may_be_missing_or_broken() {
-    for fmtp in ["", "a=fmtp:96 packetization-mode=1", "a=fmtp:96 sprop-parameter-sets=Z2QAHw==,aOvDyyLA"] {
-        let format = one(&format!("m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n{fmtp}")).format.unwrap();
+    for fmtp in
+        ["", "a=fmtp:96 packetization-mode=1", "a=fmtp:96 sprop-parameter-sets=Z2QAHw==,aOvDyyLA"]
+    {
+        let format = one(&format!("m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/90000\r\n{fmtp}"))
+            .format
+            .unwrap();
         assert_eq!(format.codec, Codec::H264(None));
     }
 }
@@ -52,7 +63,10 @@ fn parameter_sets_may_be_missing_or_broken() {
 fn h265_sets() {
     let fmtp = "sprop-vps=QAEMAf//AWAAAAMAkAAAAwAAAwBdlZgJ; sprop-sps=QgEBAWAAAAMAkAAAAwAAAwBdoAKAgC0WWVmkkyuAQAAAAwBAAAAHgg==; \
         sprop-pps=RAHBcrRiQA==";
-    let format = one(&format!("m=video 0 RTP/AVP 98\r\na=rtpmap:98 H265/90000\r\na=fmtp:98 {fmtp}")).format.unwrap();
+    let format =
+        one(&format!("m=video 0 RTP/AVP 98\r\na=rtpmap:98 H265/90000\r\na=fmtp:98 {fmtp}"))
+            .format
+            .unwrap();
     let params = format.codec.video_params().unwrap();
     assert_eq!((params.width, params.height, format.parameter_sets.len()), (1280, 720, 3));
 }
@@ -66,20 +80,34 @@ fn sound_of_all_kinds() {
     let g711 = |law, rate, channels| Codec::G711 { law, rate, channels };
     assert_eq!(codec("m=audio 0 RTP/AVP 0"), (0, 8000, g711(G711Law::Mu, 8000, 1)));
     assert_eq!(codec("m=audio 0 RTP/AVP 8"), (8, 8000, g711(G711Law::A, 8000, 1)));
-    assert_eq!(codec("m=audio 0 RTP/AVP 97\r\na=rtpmap:97 pcma/16000/2"), (97, 16_000, g711(G711Law::A, 16_000, 2)));
-    assert_eq!(codec("m=audio 0 RTP/AVP 97\r\na=rtpmap:97 opus/48000/2"), (97, 48_000, Codec::Opus { channels: 2 }));
+    assert_eq!(
+        codec("m=audio 0 RTP/AVP 97\r\na=rtpmap:97 pcma/16000/2"),
+        (97, 16_000, g711(G711Law::A, 16_000, 2))
+    );
+    assert_eq!(
+        codec("m=audio 0 RTP/AVP 97\r\na=rtpmap:97 opus/48000/2"),
+        (97, 48_000, Codec::Opus { channels: 2 })
+    );
     assert_eq!(
         codec("m=audio 0 RTP/AVP 97\r\na=rtpmap:97 opus/48000/2\r\na=fmtp:97 sprop-stereo=0"),
         (97, 48_000, Codec::Opus { channels: 1 })
     );
-    assert_eq!(codec("m=audio 0 RTP/AVP 3 101 8\r\na=rtpmap:101 telephone-event/8000").0, 8, "the first that is understood");
+    assert_eq!(
+        codec("m=audio 0 RTP/AVP 3 101 8\r\na=rtpmap:101 telephone-event/8000").0,
+        8,
+        "the first that is understood"
+    );
 }
 
 #[test]
 fn what_is_not_carried_is_named() {
     let error = |lines: &str| one(lines).format.unwrap_err().to_string();
     let text = error("m=audio 0 RTP/AVP 96\r\na=rtpmap:96 MP4A-LATM/44100");
-    assert!(text.contains("audio payload type 96 (MP4A-LATM) is not supported") && text.contains("OPUS"), "{text}");
+    assert!(
+        text.contains("audio payload type 96 (MP4A-LATM) is not supported")
+            && text.contains("OPUS"),
+        "{text}"
+    );
     assert!(error("m=video 0 RTP/AVP 26").contains("26 (JPEG)"));
     assert!(error("m=video 0 RTP/AVP 99").contains("99 (no usable rtpmap)"));
     assert!(
@@ -87,11 +115,15 @@ fn what_is_not_carried_is_named() {
             .contains("packetization-mode 0 or 1")
     );
     assert!(
-        error("m=video 0 RTP/AVP 96\r\na=rtpmap:96 H265/90000\r\na=fmtp:96 sprop-max-don-diff=2").contains("sprop-max-don-diff")
+        error("m=video 0 RTP/AVP 96\r\na=rtpmap:96 H265/90000\r\na=fmtp:96 sprop-max-don-diff=2")
+            .contains("sprop-max-don-diff")
     );
     assert!(error("m=video 0 RTP/AVP 96\r\na=rtpmap:96 H264/1000").contains("90000 Hz"));
     assert!(error("m=audio 0 RTP/AVP 96\r\na=rtpmap:96 mpeg4-generic/44100").contains("config="));
-    assert!(error("m=audio 0 RTP/AVP 96\r\na=rtpmap:96 mpeg4-generic/44100\r\na=fmtp:96 config=12").contains("cannot be read"));
+    assert!(
+        error("m=audio 0 RTP/AVP 96\r\na=rtpmap:96 mpeg4-generic/44100\r\na=fmtp:96 config=12")
+            .contains("cannot be read")
+    );
     assert!(
         error("m=audio 0 RTP/AVP 96\r\na=rtpmap:96 mpeg4-generic/44100\r\na=fmtp:96 config=1210;CTSDeltaLength=3")
             .contains("AAC-hbr")
@@ -101,12 +133,23 @@ fn what_is_not_carried_is_named() {
 
 #[test]
 fn a_publisher_must_be_carried_whole_but_metadata_may_be_ignored() {
-    let metadata = format!("{FFMPEG}m=application 0 RTP/AVP 107\r\na=rtpmap:107 vnd.onvif.metadata/90000\r\na=control:m\r\n");
+    let metadata = format!(
+        "{FFMPEG}m=application 0 RTP/AVP 107\r\na=rtpmap:107 vnd.onvif.metadata/90000\r\na=control:m\r\n"
+    );
     let media = parse_announce(metadata.as_bytes()).unwrap();
     assert_eq!((media.len(), &media[2].kind), (3, &Kind::Other("application".into())));
     let latm = format!("{FFMPEG}m=audio 0 RTP/AVP 99\r\na=rtpmap:99 MP4A-LATM/44100\r\n");
-    assert!(parse_announce(latm.as_bytes()).unwrap_err().to_string().contains("payload type 99 (MP4A-LATM)"));
-    assert_eq!(parse(latm.as_bytes()).unwrap().len(), 3, "a camera's unknown track does not spoil the others");
+    assert!(
+        parse_announce(latm.as_bytes())
+            .unwrap_err()
+            .to_string()
+            .contains("payload type 99 (MP4A-LATM)")
+    );
+    assert_eq!(
+        parse(latm.as_bytes()).unwrap().len(),
+        3,
+        "a camera's unknown track does not spoil the others"
+    );
 }
 
 #[test]
@@ -148,16 +191,24 @@ fn all_codecs() -> Catalog {
 fn what_is_described_is_read_back() {
     let catalog = all_codecs();
     let sdp = describe("front\r\na=evil", 7, &catalog);
-    assert!(sdp_types::Session::parse(sdp.as_bytes()).is_ok() && !sdp.contains("\na=evil"), "{sdp}");
+    assert!(
+        sdp_types::Session::parse(sdp.as_bytes()).is_ok() && !sdp.contains("\na=evil"),
+        "{sdp}"
+    );
     let media = parse_announce(sdp.as_bytes()).unwrap();
     assert_eq!(media.len(), catalog.tracks.len());
     for (media, track) in media.iter().zip(&catalog.tracks) {
         let format = media.format.as_ref().unwrap();
-        assert_eq!((format.payload_type, format.clock_rate), (payload_type(track), track.timescale));
+        assert_eq!(
+            (format.payload_type, format.clock_rate),
+            (payload_type(track), track.timescale)
+        );
         assert_eq!(media.control, Some(control(track)));
         match &track.codec {
             // The made-up sets cannot be parsed, but they travel.
-            Codec::H265(Some(sets)) => assert_eq!(format.parameter_sets, [&sets.vps, &sets.sps, &sets.pps]),
+            Codec::H265(Some(sets)) => {
+                assert_eq!(format.parameter_sets, [&sets.vps, &sets.sps, &sets.pps])
+            }
             codec => assert_eq!(&format.codec, codec),
         }
     }

@@ -21,7 +21,13 @@ impl Cipher {
         })
     }
 
-    pub(super) fn seal_rtp(&self, out: &mut Vec<u8>, start: usize, header: usize, index: u64) -> Result<(), Error> {
+    pub(super) fn seal_rtp(
+        &self,
+        out: &mut Vec<u8>,
+        start: usize,
+        header: usize,
+        index: u64,
+    ) -> Result<(), Error> {
         let packet = out.get(start..).filter(|p| header <= p.len()).ok_or(Error::Malformed)?;
         let ssrc = be32(packet, 8)?;
         match self {
@@ -31,7 +37,12 @@ impl Cipher {
     }
 
     /// The length of the clear packet.
-    pub(super) fn open_rtp(&self, packet: &mut [u8], header: usize, index: u64) -> Result<usize, Error> {
+    pub(super) fn open_rtp(
+        &self,
+        packet: &mut [u8],
+        header: usize,
+        index: u64,
+    ) -> Result<usize, Error> {
         let ssrc = be32(packet, 8)?;
         match self {
             Self::Gcm(gcm) => gcm.open_rtp(packet, header, ssrc, index),
@@ -39,7 +50,12 @@ impl Cipher {
         }
     }
 
-    pub(super) fn seal_rtcp(&self, out: &mut Vec<u8>, start: usize, index: u32) -> Result<(), Error> {
+    pub(super) fn seal_rtcp(
+        &self,
+        out: &mut Vec<u8>,
+        start: usize,
+        index: u32,
+    ) -> Result<(), Error> {
         let packet = out.get(start..).filter(|p| RTCP_CLEAR <= p.len()).ok_or(Error::Malformed)?;
         let ssrc = be32(packet, 4)?;
         match self {
@@ -48,7 +64,8 @@ impl Cipher {
         }
     }
 
-    /// Flag and index at the packet's end: behind the tag with GCM (RFC 7714 §9), before it otherwise (RFC 3711 §3.4).
+    /// Flag and index at the packet's end: behind the tag with GCM (RFC 7714 §9), before it
+    /// otherwise (RFC 3711 §3.4).
     pub(super) fn rtcp_word(&self, packet: &[u8]) -> Result<u32, Error> {
         let behind = match self {
             Self::Gcm(_) => 0,

@@ -19,7 +19,11 @@ pub(super) struct Counter {
 impl Counter {
     pub(super) fn derive(keys: &Keys<'_>, of: Use) -> Result<Self, Error> {
         let key = derive::<16>(keys, of, Part::Encryption)?;
-        Self::new(&key, derive(keys, of, Part::Salt)?, &derive::<20>(keys, of, Part::Authentication)?)
+        Self::new(
+            &key,
+            derive(keys, of, Part::Salt)?,
+            &derive::<20>(keys, of, Part::Authentication)?,
+        )
     }
 
     /// Takes session keys.
@@ -28,9 +32,11 @@ impl Counter {
         Ok(Self { key: counter_mode(key)?, salt, mac })
     }
 
-    /// Salt, source and index, each at its place in 128 bits, of which the lowest 16 count blocks (§4.1.1).
+    /// Salt, source and index, each at its place in 128 bits, of which the lowest 16 count blocks
+    /// (§4.1.1).
     fn apply(&self, ssrc: u32, index: u64, data: &mut [u8]) -> Result<(), Error> {
-        let mut iv = (u128::from(ssrc) << 64 | u128::from(index & 0xffff_ffff_ffff) << 16).to_be_bytes();
+        let mut iv =
+            (u128::from(ssrc) << 64 | u128::from(index & 0xffff_ffff_ffff) << 16).to_be_bytes();
         iv.iter_mut().zip(self.salt).for_each(|(i, s)| *i ^= s);
         apply(&self.key, iv, data)
     }
@@ -48,7 +54,14 @@ impl Counter {
         verify_slices_are_equal(&self.tag(packet, behind), tag).map_err(|_| Error::Forged)
     }
 
-    pub(super) fn seal_rtp(&self, out: &mut Vec<u8>, start: usize, header: usize, ssrc: u32, index: u64) -> Result<(), Error> {
+    pub(super) fn seal_rtp(
+        &self,
+        out: &mut Vec<u8>,
+        start: usize,
+        header: usize,
+        ssrc: u32,
+        index: u64,
+    ) -> Result<(), Error> {
         self.apply(ssrc, index, &mut out[start + header..])?;
         let tag = self.tag(&out[start..], &roll_over(index));
         out.extend_from_slice(&tag);
@@ -56,14 +69,26 @@ impl Counter {
     }
 
     /// The length of the clear packet.
-    pub(super) fn open_rtp(&self, packet: &mut [u8], header: usize, ssrc: u32, index: u64) -> Result<usize, Error> {
+    pub(super) fn open_rtp(
+        &self,
+        packet: &mut [u8],
+        header: usize,
+        ssrc: u32,
+        index: u64,
+    ) -> Result<usize, Error> {
         let (body, tag) = packet.split_last_chunk_mut::<TAG>().ok_or(Error::Malformed)?;
         self.verify(body, &roll_over(index), tag)?;
         self.apply(ssrc, index, body.get_mut(header..).ok_or(Error::Malformed)?)?;
         Ok(body.len())
     }
 
-    pub(super) fn seal_rtcp(&self, out: &mut Vec<u8>, start: usize, ssrc: u32, index: u32) -> Result<(), Error> {
+    pub(super) fn seal_rtcp(
+        &self,
+        out: &mut Vec<u8>,
+        start: usize,
+        ssrc: u32,
+        index: u32,
+    ) -> Result<(), Error> {
         self.apply(ssrc, index.into(), &mut out[start + RTCP_CLEAR..])?;
         out.extend_from_slice(&(E | index).to_be_bytes());
         let tag = self.tag(&out[start..], &[]);
@@ -72,9 +97,18 @@ impl Counter {
     }
 
     /// The length of the clear packet. The word has been read, but is still in place.
-    pub(super) fn open_rtcp(&self, packet: &mut [u8], ssrc: u32, word: u32) -> Result<usize, Error> {
+    pub(super) fn open_rtcp(
+        &self,
+        packet: &mut [u8],
+        ssrc: u32,
+        word: u32,
+    ) -> Result<usize, Error> {
         let (body, tag) = packet.split_last_chunk_mut::<TAG>().ok_or(Error::Malformed)?;
-        let end = body.len().checked_sub(WORD).filter(|end| *end >= RTCP_CLEAR).ok_or(Error::Malformed)?;
+        let end = body
+            .len()
+            .checked_sub(WORD)
+            .filter(|end| *end >= RTCP_CLEAR)
+            .ok_or(Error::Malformed)?;
         self.verify(body, &[], tag)?;
         if word & E != 0 {
             self.apply(ssrc, (word & !E).into(), &mut body[RTCP_CLEAR..end])?;
@@ -83,7 +117,8 @@ impl Counter {
     }
 }
 
-/// What is authenticated behind an RTP packet, though it is not sent: the count of its number's roll-overs.
+/// What is authenticated behind an RTP packet, though it is not sent: the count of its number's
+/// roll-overs.
 fn roll_over(index: u64) -> [u8; 4] {
     ((index >> 16) as u32).to_be_bytes()
 }

@@ -35,10 +35,18 @@ pub(super) fn apply(key: &EncryptingKey, iv: [u8; 16], data: &mut [u8]) -> Resul
     key.less_safe_encrypt(data, context).map(drop).map_err(|_| Error::Malformed)
 }
 
-/// The session key of a label, `N` bytes long. A salt shorter than AES-CM's is taken with zeros behind (RFC 7714 §11).
-pub(super) fn derive<const N: usize>(keys: &Keys<'_>, of: Use, part: Part) -> Result<[u8; N], Error> {
+/// The session key of a label, `N` bytes long. A salt shorter than AES-CM's is taken with zeros
+/// behind (RFC 7714 §11).
+pub(super) fn derive<const N: usize>(
+    keys: &Keys<'_>,
+    of: Use,
+    part: Part,
+) -> Result<[u8; N], Error> {
     let mut iv = [0; 16];
-    iv.get_mut(..keys.salt.len()).filter(|to| to.len() <= SALT).ok_or(Error::Keys)?.copy_from_slice(keys.salt);
+    iv.get_mut(..keys.salt.len())
+        .filter(|to| to.len() <= SALT)
+        .ok_or(Error::Keys)?
+        .copy_from_slice(keys.salt);
     iv[LABEL_AT] ^= of as u8 + part as u8;
     let mut out = [0; N];
     apply(&counter_mode(keys.key)?, iv, &mut out)?;

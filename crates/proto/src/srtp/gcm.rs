@@ -39,15 +39,28 @@ impl Gcm {
     }
 
     fn seal(&self, nonce: Nonce, aad: &[u8], data: &mut [u8]) -> Result<[u8; TAG], Error> {
-        let tag = self.key.seal_in_place_separate_tag(nonce, Aad::from(aad), data).map_err(|_| Error::Malformed)?;
+        let tag = self
+            .key
+            .seal_in_place_separate_tag(nonce, Aad::from(aad), data)
+            .map_err(|_| Error::Malformed)?;
         tag.as_ref().try_into().map_err(|_| Error::Malformed)
     }
 
     fn open(&self, nonce: Nonce, aad: &[u8], tag: &[u8], data: &mut [u8]) -> Result<(), Error> {
-        self.key.open_in_place_separate_tag(nonce, Aad::from(aad), tag, data).map(drop).map_err(|_| Error::Forged)
+        self.key
+            .open_in_place_separate_tag(nonce, Aad::from(aad), tag, data)
+            .map(drop)
+            .map_err(|_| Error::Forged)
     }
 
-    pub(super) fn seal_rtp(&self, out: &mut Vec<u8>, start: usize, header: usize, ssrc: u32, index: u64) -> Result<(), Error> {
+    pub(super) fn seal_rtp(
+        &self,
+        out: &mut Vec<u8>,
+        start: usize,
+        header: usize,
+        ssrc: u32,
+        index: u64,
+    ) -> Result<(), Error> {
         let (header, payload) = out[start..].split_at_mut(header);
         let tag = self.seal(self.nonce(ssrc, index), header, payload)?;
         out.extend_from_slice(&tag);
@@ -55,14 +68,26 @@ impl Gcm {
     }
 
     /// The length of the clear packet.
-    pub(super) fn open_rtp(&self, packet: &mut [u8], header: usize, ssrc: u32, index: u64) -> Result<usize, Error> {
+    pub(super) fn open_rtp(
+        &self,
+        packet: &mut [u8],
+        header: usize,
+        ssrc: u32,
+        index: u64,
+    ) -> Result<usize, Error> {
         let (header, rest) = packet.split_at_mut_checked(header).ok_or(Error::Malformed)?;
         let (payload, tag) = rest.split_last_chunk_mut::<TAG>().ok_or(Error::Malformed)?;
         self.open(self.nonce(ssrc, index), header, tag, payload)?;
         Ok(header.len() + payload.len())
     }
 
-    pub(super) fn seal_rtcp(&self, out: &mut Vec<u8>, start: usize, ssrc: u32, index: u32) -> Result<(), Error> {
+    pub(super) fn seal_rtcp(
+        &self,
+        out: &mut Vec<u8>,
+        start: usize,
+        ssrc: u32,
+        index: u32,
+    ) -> Result<(), Error> {
         let word = (E | index).to_be_bytes();
         let (clear, data) = out[start..].split_at_mut(RTCP_CLEAR);
         let tag = self.seal(self.nonce(ssrc, index.into()), &rtcp_aad(clear, word), data)?;
@@ -72,8 +97,17 @@ impl Gcm {
     }
 
     /// The length of the clear packet. The word has been read, but is still in place.
-    pub(super) fn open_rtcp(&self, packet: &mut [u8], ssrc: u32, word: u32) -> Result<usize, Error> {
-        let end = packet.len().checked_sub(TAG + WORD).filter(|end| *end >= RTCP_CLEAR).ok_or(Error::Malformed)?;
+    pub(super) fn open_rtcp(
+        &self,
+        packet: &mut [u8],
+        ssrc: u32,
+        word: u32,
+    ) -> Result<usize, Error> {
+        let end = packet
+            .len()
+            .checked_sub(TAG + WORD)
+            .filter(|end| *end >= RTCP_CLEAR)
+            .ok_or(Error::Malformed)?;
         let nonce = self.nonce(ssrc, (word & !E).into());
         if word & E == 0 {
             return self.check_rtcp(packet, nonce, end);
@@ -84,7 +118,8 @@ impl Gcm {
         Ok(end)
     }
 
-    /// A packet in clear: all of it and the word behind it are authenticated (§9.3). The tag between them makes room.
+    /// A packet in clear: all of it and the word behind it are authenticated (§9.3). The tag
+    /// between them makes room.
     fn check_rtcp(&self, packet: &mut [u8], nonce: Nonce, end: usize) -> Result<usize, Error> {
         let mut tag = [0; TAG];
         tag.copy_from_slice(&packet[end..end + TAG]);

@@ -1,8 +1,9 @@
 //! Encrypted RTP and RTCP (RFC 3711, with AES-GCM of RFC 7714), keyed by DTLS (RFC 5764).
 //!
-//! A [`Sender`] numbers RTP by what the caller says, not by what it has seen: a packet that is sent again with its index has
-//! the same bytes as the first time, so nobody needs to keep it. A [`Receiver`] refuses what is forged or was seen before.
-//! Neither allocates for a packet, as long as the buffer has room for the [overhead](Profile::rtp_overhead).
+//! A [`Sender`] numbers RTP by what the caller says, not by what it has seen: a packet that is sent
+//! again with its index has the same bytes as the first time, so nobody needs to keep it. A
+//! [`Receiver`] refuses what is forged or was seen before. Neither allocates for a packet, as long
+//! as the buffer has room for the [overhead](Profile::rtp_overhead).
 
 mod cipher;
 mod counter;
@@ -37,7 +38,8 @@ pub enum Error {
     /// The sender uses more synchronisation sources than anybody needs.
     #[error("more synchronisation sources than are kept track of")]
     Sources,
-    /// Every index was used once; another packet would use one again, which would give the keys away.
+    /// Every index was used once; another packet would use one again, which would give the keys
+    /// away.
     #[error("the keys are used up")]
     Exhausted,
 }

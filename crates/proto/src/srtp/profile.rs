@@ -1,7 +1,7 @@
 use std::fmt;
 
-/// What both sides agreed on in the DTLS handshake (RFC 5764 §4.1.2, RFC 7714 §14.2). Cheapest first: AES-GCM costs a third of
-/// AES-CM with HMAC-SHA1, and carries six bytes a packet more.
+/// What both sides agreed on in the DTLS handshake (RFC 5764 §4.1.2, RFC 7714 §14.2). Cheapest
+/// first: AES-GCM costs a third of AES-CM with HMAC-SHA1, and carries six bytes a packet more.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Profile {
     /// AES-256 in Galois/counter mode, tag of 16 bytes.
@@ -47,8 +47,9 @@ impl Profile {
         2 * (self.key_len() + self.salt_len())
     }
 
-    /// The handshake's keying material as (the DTLS client's keys, the server's), which each of them sends with
-    /// (RFC 5764 §4.2). None if the length is not [`material_len`](Self::material_len).
+    /// The handshake's keying material as (the DTLS client's keys, the server's), which each of
+    /// them sends with (RFC 5764 §4.2). None if the length is not
+    /// [`material_len`](Self::material_len).
     pub fn split(self, material: &[u8]) -> Option<(Keys<'_>, Keys<'_>)> {
         if material.len() != self.material_len() {
             return None;

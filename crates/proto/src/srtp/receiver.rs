@@ -5,13 +5,15 @@ use super::{E, Error, Keys, Profile, be32};
 use crate::rtp::header_len;
 use std::fmt;
 
-/// Words of the window for RTP: 1024 packets, so that one sent again under its old number half a second late is let in.
+/// Words of the window for RTP: 1024 packets, so that one sent again under its old number half a
+/// second late is let in.
 const RTP_WINDOW: usize = 16;
 /// Words of the window for RTCP.
 const RTCP_WINDOW: usize = 2;
 
-/// Opens what the other side sends. Of each source it remembers which packets it has seen; a source is remembered from its
-/// first authentic packet on, and there are sixteen at most (the one thing that allocates).
+/// Opens what the other side sends. Of each source it remembers which packets it has seen; a source
+/// is remembered from its first authentic packet on, and there are sixteen at most (the one thing
+/// that allocates).
 pub struct Receiver {
     profile: Profile,
     rtp: Cipher,
@@ -26,7 +28,11 @@ impl Receiver {
     /// # Errors
     /// [`Error::Keys`] if they have not the profile's lengths.
     pub fn new(profile: Profile, keys: &Keys<'_>) -> Result<Self, Error> {
-        Ok(Self::with_ciphers(profile, Cipher::derive(profile, keys, Use::Rtp)?, Cipher::derive(profile, keys, Use::Rtcp)?))
+        Ok(Self::with_ciphers(
+            profile,
+            Cipher::derive(profile, keys, Use::Rtp)?,
+            Cipher::derive(profile, keys, Use::Rtcp)?,
+        ))
     }
 
     pub(super) fn with_ciphers(profile: Profile, rtp: Cipher, rtcp: Cipher) -> Self {
@@ -38,8 +44,8 @@ impl Receiver {
         self.profile
     }
 
-    /// Opens an RTP packet in place: the clear packet, header and all. How often its number rolled over is taken from the
-    /// packets before (RFC 3711 §3.3.1).
+    /// Opens an RTP packet in place: the clear packet, header and all. How often its number rolled
+    /// over is taken from the packets before (RFC 3711 §3.3.1).
     ///
     /// # Errors
     /// See [`Error`]; the packet is spoilt then.
@@ -47,15 +53,16 @@ impl Receiver {
         let header = header_len(packet).ok_or(Error::Malformed)?;
         let ssrc = be32(packet, 8)?;
         let sequence = be32(packet, 0)? as u16;
-        let index = self.seen_rtp.get(ssrc).map_or(sequence.into(), |window| window.nearest(sequence));
+        let index =
+            self.seen_rtp.get(ssrc).map_or(sequence.into(), |window| window.nearest(sequence));
         self.seen_rtp.check(ssrc, index)?;
         let end = self.rtp.open_rtp(packet, header, index)?;
         self.seen_rtp.record(ssrc, index);
         Ok(&packet[..end])
     }
 
-    /// Opens a compound RTCP packet in place. Each source of the other side has indices of its own, as each has a
-    /// cryptographic context (RFC 3711 §3.2.3).
+    /// Opens a compound RTCP packet in place. Each source of the other side has indices of its own,
+    /// as each has a cryptographic context (RFC 3711 §3.2.3).
     ///
     /// # Errors
     /// See [`Error`]; the packet is spoilt then.

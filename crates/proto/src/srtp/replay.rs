@@ -2,7 +2,8 @@
 
 use super::Error;
 
-/// Sources remembered. A browser with camera, microphone, three simulcast layers and their retransmissions has eight.
+/// Sources remembered. A browser with camera, microphone, three simulcast layers and their
+/// retransmissions has eight.
 const SOURCES: usize = 16;
 
 /// Which of the newest `64 * WORDS` indices of one source were seen: a ring of bits.

@@ -10,11 +10,13 @@ use std::{
 
 /// Longest datagram that `dimpl` makes is its MTU, far below this.
 const BUFFER: usize = 2048;
-/// A flight that got no answer is sent again after this time; DTLS' default of a second is for the open internet of 2012.
+/// A flight that got no answer is sent again after this time; DTLS' default of a second is for the
+/// open internet of 2012.
 const FLIGHT_TIMEOUT: Duration = Duration::from_millis(250);
 const FLIGHT_RETRIES: usize = 7;
 
-/// The identity this server shows in every handshake. Made once, because making one takes milliseconds.
+/// The identity this server shows in every handshake. Made once, because making one takes
+/// milliseconds.
 #[derive(Clone)]
 pub struct Certificate {
     inner: DtlsCertificate,
@@ -32,9 +34,14 @@ impl Certificate {
     /// # Errors
     /// If the machine has no random numbers.
     pub fn generate() -> Result<Self, CertificateError> {
-        let inner = certificate::generate_self_signed_certificate().map_err(|_| CertificateError)?;
-        // ICE has proven the browser's address before DTLS begins, so a cookie would only cost a round trip.
-        let config = Config::builder().use_server_cookie(false).flight_start_rto(FLIGHT_TIMEOUT).flight_retries(FLIGHT_RETRIES);
+        let inner =
+            certificate::generate_self_signed_certificate().map_err(|_| CertificateError)?;
+        // ICE has proven the browser's address before DTLS begins, so a cookie would only cost a
+        // round trip.
+        let config = Config::builder()
+            .use_server_cookie(false)
+            .flight_start_rto(FLIGHT_TIMEOUT)
+            .flight_retries(FLIGHT_RETRIES);
         let config = Arc::new(config.build().map_err(|_| CertificateError)?);
         Ok(Self { inner, config })
     }
@@ -51,7 +58,8 @@ impl fmt::Debug for Certificate {
     }
 }
 
-/// The hash of the certificate that the other side must show (RFC 8122 §5). Only SHA-256 is known, which every browser sends.
+/// The hash of the certificate that the other side must show (RFC 8122 §5). Only SHA-256 is known,
+/// which every browser sends.
 #[derive(Clone, PartialEq, Eq, Debug)]
 pub struct Fingerprint(Vec<u8>);
 
@@ -59,7 +67,12 @@ impl Fingerprint {
     /// Reads the value of `a=fingerprint`; `None` if it is malformed or of another hash.
     pub fn parse(value: &str) -> Option<Self> {
         let (algorithm, hex) = value.trim().split_once(' ')?;
-        let bytes: Vec<u8> = hex.trim().split(':').map(|b| u8::from_str_radix(b, 16)).collect::<Result<_, _>>().ok()?;
+        let bytes: Vec<u8> = hex
+            .trim()
+            .split(':')
+            .map(|b| u8::from_str_radix(b, 16))
+            .collect::<Result<_, _>>()
+            .ok()?;
         (algorithm.eq_ignore_ascii_case("sha-256") && bytes.len() == 32).then_some(Self(bytes))
     }
 }
@@ -71,7 +84,9 @@ pub(super) enum Failure {
     Engine(String),
     #[error("the other side showed another certificate than its offer announced")]
     WrongCertificate,
-    #[error("the other side has no ECDSA certificate, as browsers have (GStreamer 1.22 has an RSA one)")]
+    #[error(
+        "the other side has no ECDSA certificate, as browsers have (GStreamer 1.22 has an RSA one)"
+    )]
     NoCertificate,
     #[error("the agreed keys are unusable")]
     BadKeys,
@@ -100,15 +115,18 @@ pub(super) struct Handshake {
 }
 
 impl Handshake {
-    /// Waits for the browser to begin: it repeats what is lost, so that on a bad link the impatient side is the one that
-    /// is told nothing else.
+    /// Waits for the browser to begin: it repeats what is lost, so that on a bad link the impatient
+    /// side is the one that is told nothing else.
     pub(super) fn new(now: Instant, certificate: &Certificate, expected: Fingerprint) -> Self {
         let engine = Dtls::new_12(certificate.config.clone(), certificate.inner.clone(), now);
         Self { engine, expected, verified: false, deadline: Some(now) }
     }
 
     pub(super) fn handle_datagram(&mut self, now: Instant, data: &[u8]) -> Result<(), Failure> {
-        self.engine.handle_timeout(now).and_then(|()| self.engine.handle_packet(data)).map_err(failed)
+        self.engine
+            .handle_timeout(now)
+            .and_then(|()| self.engine.handle_packet(data))
+            .map_err(failed)
     }
 
     pub(super) fn handle_timeout(&mut self, now: Instant) -> Result<(), Failure> {
@@ -141,7 +159,9 @@ impl Handshake {
                     }
                 }
                 Output::KeyingMaterial(material, profile) => {
-                    let keys = keys(profile, &material).filter(|_| self.verified).ok_or(Failure::BadKeys)?;
+                    let keys = keys(profile, &material)
+                        .filter(|_| self.verified)
+                        .ok_or(Failure::BadKeys)?;
                     progress.keys = Some(keys);
                 }
                 Output::CloseNotify => progress.closed = true,
@@ -149,7 +169,9 @@ impl Handshake {
                     self.deadline = Some(at);
                     return Ok(progress);
                 }
-                Output::BufferTooSmall { .. } => return Err(Failure::Engine("a message is too long".into())),
+                Output::BufferTooSmall { .. } => {
+                    return Err(Failure::Engine("a message is too long".into()));
+                }
                 // Nobody speaks SCTP here.
                 _ => {}
             }
@@ -159,7 +181,9 @@ impl Handshake {
 
 fn failed(error: dimpl::Error) -> Failure {
     match error {
-        dimpl::Error::CertificateError(dimpl::CertificateError::NoClientCertificateReceived) => Failure::NoCertificate,
+        dimpl::Error::CertificateError(dimpl::CertificateError::NoClientCertificateReceived) => {
+            Failure::NoCertificate
+        }
         error => Failure::Engine(error.to_string()),
     }
 }

@@ -1,6 +1,8 @@
-//! Datagrams over a stream: each behind its length in two bytes (RFC 4571 §2), as ICE over TCP wants it (RFC 6544 §3).
+//! Datagrams over a stream: each behind its length in two bytes (RFC 4571 §2), as ICE over TCP
+//! wants it (RFC 6544 §3).
 
-/// Longest frame taken from the other side, in bytes. What browsers send to who only sends media fits an Ethernet packet.
+/// Longest frame taken from the other side, in bytes. What browsers send to who only sends media
+/// fits an Ethernet packet.
 pub const MAX_FRAME: usize = 2000;
 /// Of the length.
 const HEAD: usize = 2;
@@ -18,7 +20,8 @@ pub fn write_frame(out: &mut Vec<u8>, packet: &[u8]) {
     }
 }
 
-/// Cuts a stream into frames. Holds no more than one incomplete frame beyond what was handed in since the last `None`.
+/// Cuts a stream into frames. Holds no more than one incomplete frame beyond what was handed in
+/// since the last `None`.
 #[derive(Default, Debug)]
 pub struct Deframer {
     held: Vec<u8>,
@@ -27,7 +30,8 @@ pub struct Deframer {
 }
 
 impl Deframer {
-    /// Takes what was read. Call [`Deframer::next_frame`] until it has no more, before there is more to hand in.
+    /// Takes what was read. Call [`Deframer::next_frame`] until it has no more, before there is
+    /// more to hand in.
     pub fn push(&mut self, bytes: &[u8]) {
         self.held.drain(..self.taken);
         self.taken = 0;
@@ -37,10 +41,15 @@ impl Deframer {
     /// The next complete frame; empty ones mean nothing (RFC 4571 §2) and are passed over.
     ///
     /// # Errors
-    /// If the stream announces a frame longer than [`MAX_FRAME`]: nothing behind it can be understood.
+    /// If the stream announces a frame longer than [`MAX_FRAME`]: nothing behind it can be
+    /// understood.
     pub fn next_frame(&mut self) -> Result<Option<&mut [u8]>, TooLong> {
         loop {
-            let Some(&[high, low]) = self.held.get(self.taken..).and_then(<[u8]>::first_chunk::<HEAD>) else { return Ok(None) };
+            let Some(&[high, low]) =
+                self.held.get(self.taken..).and_then(<[u8]>::first_chunk::<HEAD>)
+            else {
+                return Ok(None);
+            };
             let length = usize::from(u16::from_be_bytes([high, low]));
             if length > MAX_FRAME {
                 return Err(TooLong(length));

@@ -99,7 +99,8 @@ impl Agent {
     }
 
     pub(super) fn add_remote(&mut self, candidate: &str) {
-        // Active ones over TCP connect to us by themselves; host names need a resolver that this server does not ask.
+        // Active ones over TCP connect to us by themselves; host names need a resolver that this
+        // server does not ask.
         if let Ok(candidate) = Candidate::from_sdp_string(candidate).map_err(drop)
             && candidate.proto() == Protocol::Udp
         {
@@ -156,11 +157,20 @@ impl Agent {
         loop {
             match self.agent.poll_event()? {
                 IceAgentEvent::NominatedSend { proto, source, destination } => {
-                    let transport = if proto == Protocol::Udp { Transport::Udp } else { Transport::Tcp };
-                    return Some(Found::Path(Path { transport, local: source, remote: destination }));
+                    let transport =
+                        if proto == Protocol::Udp { Transport::Udp } else { Transport::Tcp };
+                    return Some(Found::Path(Path {
+                        transport,
+                        local: source,
+                        remote: destination,
+                    }));
                 }
-                IceAgentEvent::IceConnectionStateChange(state) if state.is_connected() => return Some(Found::Alive(true)),
-                IceAgentEvent::IceConnectionStateChange(state) if state.is_disconnected() => return Some(Found::Alive(false)),
+                IceAgentEvent::IceConnectionStateChange(state) if state.is_connected() => {
+                    return Some(Found::Alive(true));
+                }
+                IceAgentEvent::IceConnectionStateChange(state) if state.is_disconnected() => {
+                    return Some(Found::Alive(false));
+                }
                 _ => {}
             }
         }
@@ -177,13 +187,18 @@ fn candidate(transport: Transport, address: SocketAddr, number: usize) -> Option
     match transport {
         Transport::Udp => Candidate::host(address, Protocol::Udp).ok(),
         Transport::Tcp => {
-            let (ip, port, priority) = (address.ip(), address.port(), tcp_priority(address, number));
-            Candidate::from_sdp_string(&format!("candidate:t{number} 1 tcp {priority} {ip} {port} typ host tcptype passive")).ok()
+            let (ip, port, priority) =
+                (address.ip(), address.port(), tcp_priority(address, number));
+            Candidate::from_sdp_string(&format!(
+                "candidate:t{number} 1 tcp {priority} {ip} {port} typ host tcptype passive"
+            ))
+            .ok()
         }
     }
 }
 
-/// Of a passive host candidate (RFC 6544 §4.2): below all of UDP, as browsers rank their own, and falling with `number`.
+/// Of a passive host candidate (RFC 6544 §4.2): below all of UDP, as browsers rank their own, and
+/// falling with `number`.
 fn tcp_priority(address: SocketAddr, number: usize) -> u32 {
     const TYPE: u32 = 90;
     const PASSIVE: u32 = 4;
@@ -215,15 +230,27 @@ mod tests {
     #[test]
     fn tcp_is_offered_after_udp_and_ranked_below_it() {
         let at = |transport, last| (transport, SocketAddr::from(([192, 0, 2, last], 8189)));
-        let locals = [at(Transport::Udp, 1), at(Transport::Udp, 2), at(Transport::Tcp, 1), at(Transport::Tcp, 2)];
-        let remote = Credentials { ufrag: "abcd".into(), password: "abcdefghijklmnopqrstuvwx".into() };
+        let locals = [
+            at(Transport::Udp, 1),
+            at(Transport::Udp, 2),
+            at(Transport::Tcp, 1),
+            at(Transport::Tcp, 2),
+        ];
+        let remote =
+            Credentials { ufrag: "abcd".into(), password: "abcdefghijklmnopqrstuvwx".into() };
         let lines = Agent::new(&locals, &remote).candidates();
         let word = |line: &String, n: usize| line.split(' ').nth(n).unwrap().to_owned();
-        assert_eq!(lines.iter().map(|l| word(l, 2)).collect::<Vec<_>>(), ["udp", "udp", "tcp", "tcp"]);
+        assert_eq!(
+            lines.iter().map(|l| word(l, 2)).collect::<Vec<_>>(),
+            ["udp", "udp", "tcp", "tcp"]
+        );
         let priorities: Vec<u32> = lines.iter().map(|l| word(l, 3).parse().unwrap()).collect();
         assert!(priorities.is_sorted_by(|a, b| a > b), "{lines:?}");
         // Type preference 90, direction preference 4 (RFC 6544 §4.2).
         assert!(priorities[2..].iter().all(|p| p >> 24 == 90 && (p >> 21) & 7 == 4), "{lines:?}");
-        assert!(lines[2].ends_with(" 192.0.2.1 8189 typ host tcptype passive") && word(&lines[2], 0) != word(&lines[3], 0));
+        assert!(
+            lines[2].ends_with(" 192.0.2.1 8189 typ host tcptype passive")
+                && word(&lines[2], 0) != word(&lines[3], 0)
+        );
     }
 }

@@ -1,9 +1,9 @@
-//! One browser's WebRTC connection without its media: ICE (RFC 8445), DTLS (RFC 6347) and what SRTP needs of them
-//! (RFC 5764). What is sent over it is made elsewhere ([`crate::srtp`], [`crate::rtp`]), so that a frame to a thousand
-//! viewers passes no state machine.
+//! One browser's WebRTC connection without its media: ICE (RFC 8445), DTLS (RFC 6347) and what SRTP
+//! needs of them (RFC 5764). What is sent over it is made elsewhere ([`crate::srtp`],
+//! [`crate::rtp`]), so that a frame to a thousand viewers passes no state machine.
 //!
-//! ICE and DTLS themselves are the crates `is` and `dimpl`, known to this module alone. They want [`std::time::Instant`]s,
-//! so here `now` is one.
+//! ICE and DTLS themselves are the crates `is` and `dimpl`, known to this module alone. They want
+//! [`std::time::Instant`]s, so here `now` is one.
 
 mod dtls;
 mod framing;

@@ -47,7 +47,8 @@ pub enum Event {
     Connected,
     /// Packets go another way from now on.
     Moved(Path),
-    /// The path works, or no longer does; in the latter case the browser may bring it back by an ICE restart.
+    /// The path works, or no longer does; in the latter case the browser may bring it back by an
+    /// ICE restart.
     Path {
         /// It works.
         alive: bool,
@@ -80,13 +81,15 @@ pub enum Handled<'a> {
     Rtp(&'a [u8]),
 }
 
-/// One browser's connection. After every `handle_*` and `close`, call [`Session::poll`] until it says [`Output::Idle`].
+/// One browser's connection. After every `handle_*` and `close`, call [`Session::poll`] until it
+/// says [`Output::Idle`].
 pub struct Session {
     ice: Agent,
     dtls: Handshake,
     /// Nominated by the browser.
     path: Option<Path>,
-    /// Where authentic packets came from, the last first: the way back before anything is nominated.
+    /// Where authentic packets came from, the last first: the way back before anything is
+    /// nominated.
     heard: VecDeque<Path>,
     sender: Option<srtp::Sender>,
     receiver: Option<srtp::Receiver>,
@@ -100,7 +103,12 @@ pub struct Session {
 
 impl Session {
     /// A session that answers an offer. `locals` are the addresses that the answer will name.
-    pub fn accept(now: Instant, certificate: &Certificate, remote: &Remote, locals: &[(Transport, SocketAddr)]) -> Self {
+    pub fn accept(
+        now: Instant,
+        certificate: &Certificate,
+        remote: &Remote,
+        locals: &[(Transport, SocketAddr)],
+    ) -> Self {
         Self {
             ice: Agent::new(locals, &remote.credentials),
             dtls: Handshake::new(now, certificate, remote.fingerprint.clone()),
@@ -115,12 +123,14 @@ impl Session {
         }
     }
 
-    /// The other side publishes: its RTP packets are decrypted, too. Otherwise they are not worth that.
+    /// The other side publishes: its RTP packets are decrypted, too. Otherwise they are not worth
+    /// that.
     pub fn expect_media(&mut self) {
         self.media = true;
     }
 
-    /// Ours; the user name fragment is how the browser's first packets find this session (RFC 8445 §7.2.2).
+    /// Ours; the user name fragment is how the browser's first packets find this session (RFC 8445
+    /// §7.2.2).
     pub fn credentials(&self) -> Credentials {
         self.ice.credentials()
     }
@@ -130,7 +140,8 @@ impl Session {
         self.ice.candidates()
     }
 
-    /// Adds a candidate that the browser told of; others than UDP ones with an address are of no use and are passed over.
+    /// Adds a candidate that the browser told of; others than UDP ones with an address are of no
+    /// use and are passed over.
     pub fn add_remote_candidate(&mut self, candidate: &str) {
         self.ice.add_remote(candidate);
     }
@@ -144,7 +155,12 @@ impl Session {
     ///
     /// # Errors
     /// If the session cannot go on.
-    pub fn handle_datagram<'a>(&mut self, now: Instant, path: Path, data: &'a mut [u8]) -> Result<Handled<'a>, SessionError> {
+    pub fn handle_datagram<'a>(
+        &mut self,
+        now: Instant,
+        path: Path,
+        data: &'a mut [u8],
+    ) -> Result<Handled<'a>, SessionError> {
         self.now = now;
         // RFC 7983 §7: the first byte tells the protocols apart.
         match data.first() {
@@ -239,7 +255,10 @@ impl Session {
     }
 
     fn deadline(&mut self) -> Instant {
-        [self.ice.deadline(), self.dtls.deadline()].into_iter().flatten().fold(self.now + IDLE, Instant::min)
+        [self.ice.deadline(), self.dtls.deadline()]
+            .into_iter()
+            .flatten()
+            .fold(self.now + IDLE, Instant::min)
     }
 
     /// Where media is sent.

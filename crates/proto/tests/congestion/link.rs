@@ -1,4 +1,5 @@
-//! A way through a network: a token bucket with a queue as of `tc tbf`, then delay, jitter and random loss.
+//! A way through a network: a token bucket with a queue as of `tc tbf`, then delay, jitter and
+//! random loss.
 
 use std::collections::VecDeque;
 
@@ -33,7 +34,8 @@ pub(crate) struct Conditions {
     pub(crate) delay: i64,
     /// Share of packets lost at random, both ways.
     pub(crate) loss: f64,
-    /// Everything waits for up to this long, several times a second: a radio with other things to do.
+    /// Everything waits for up to this long, several times a second: a radio with other things to
+    /// do.
     pub(crate) stall: Option<(i64, i64)>,
 }
 
@@ -46,7 +48,10 @@ impl Default for Conditions {
 impl Conditions {
     /// A limit of `rate` bit/s from second `from` to second `to`.
     pub(crate) fn limited(rate: f64, from: i64, to: i64) -> Self {
-        Self { rates: vec![(from * 1_000_000, Some(rate)), (to * 1_000_000, None)], ..Self::default() }
+        Self {
+            rates: vec![(from * 1_000_000, Some(rate)), (to * 1_000_000, None)],
+            ..Self::default()
+        }
     }
 
     fn rate(&self, now: i64) -> Option<f64> {
@@ -70,12 +75,24 @@ impl Link {
     pub(crate) fn new(conditions: Conditions, seed: u64) -> Self {
         let rng = fastrand::Rng::with_seed(seed);
         let (waiting, arriving) = (VecDeque::new(), VecDeque::new());
-        Self { conditions, rng, tokens: 0.0, waiting, waiting_bytes: 0.0, arriving, stalled_until: 0, next_stall: 0 }
+        Self {
+            conditions,
+            rng,
+            tokens: 0.0,
+            waiting,
+            waiting_bytes: 0.0,
+            arriving,
+            stalled_until: 0,
+            next_stall: 0,
+        }
     }
 
     pub(crate) fn send(&mut self, now: i64, packet: Packet) {
         let unlimited = self.conditions.rate(now).is_none();
-        if unlimited || self.waiting_bytes + packet.bytes as f64 <= self.conditions.queue || self.waiting.is_empty() {
+        if unlimited
+            || self.waiting_bytes + packet.bytes as f64 <= self.conditions.queue
+            || self.waiting.is_empty()
+        {
             self.waiting_bytes += packet.bytes as f64;
             self.waiting.push_back(packet);
         }
@@ -92,7 +109,12 @@ impl Link {
     fn drain(&mut self, now: i64) {
         let rate = self.conditions.rate(now).map_or(f64::INFINITY, |rate| rate / 8.0);
         self.tokens = (self.tokens + rate * STEP as f64 / 1e6).min(self.conditions.burst);
-        while let Some(packet) = self.waiting.front().copied().filter(|p| rate.is_infinite() || p.bytes as f64 <= self.tokens) {
+        while let Some(packet) = self
+            .waiting
+            .front()
+            .copied()
+            .filter(|p| rate.is_infinite() || p.bytes as f64 <= self.tokens)
+        {
             self.waiting.pop_front();
             self.waiting_bytes -= packet.bytes as f64;
             self.tokens = (self.tokens - packet.bytes as f64).max(0.0);

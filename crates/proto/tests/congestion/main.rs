@@ -1,6 +1,10 @@
-//! One viewer behind one link, in virtual time: what the estimator, the gate and the ladder make of it.
+//! One viewer behind one link, in virtual time: what the estimator, the gate and the ladder make of
+//! it.
 
-#![expect(clippy::print_stdout, reason = "a table for people, with --nocapture; and the seed that fails")]
+#![expect(
+    clippy::print_stdout,
+    reason = "a table for people, with --nocapture; and the seed that fails"
+)]
 
 mod link;
 mod scenarios;
@@ -30,7 +34,15 @@ struct Scenario {
 
 impl Scenario {
     fn new(conditions: Conditions, seconds: i64) -> Self {
-        Self { conditions, videos: vec![CAMERA], seconds, join: 1_500_000, paused: 0..0, feedback_interval: 75_000, seed: 1 }
+        Self {
+            conditions,
+            videos: vec![CAMERA],
+            seconds,
+            join: 1_500_000,
+            paused: 0..0,
+            feedback_interval: 75_000,
+            seed: 1,
+        }
     }
 }
 
@@ -66,12 +78,16 @@ impl Outcome {
     }
 
     fn limited(&self, from: i64, to: i64) -> f64 {
-        let within = || self.state.iter().filter(|(at, ..)| (from * SECOND..to * SECOND).contains(at));
+        let within =
+            || self.state.iter().filter(|(at, ..)| (from * SECOND..to * SECOND).contains(at));
         within().filter(|(.., limited)| *limited).count() as f64 / within().count() as f64
     }
 
     fn estimate(&self, at: i64) -> Option<u64> {
-        self.state.iter().find(|(when, ..)| *when >= at * SECOND).and_then(|(_, estimate, _)| *estimate)
+        self.state
+            .iter()
+            .find(|(when, ..)| *when >= at * SECOND)
+            .and_then(|(_, estimate, _)| *estimate)
     }
 
     fn skipped(&self, from: i64, to: i64) -> usize {
@@ -109,7 +125,8 @@ fn run(scenario: &Scenario) -> Outcome {
     let (mut feedback_due, mut feedback, mut nacks) = (0, VecDeque::new(), VecDeque::new());
     let (mut state, mut moves) = (Vec::new(), Vec::new());
     let mut ladder = Ladder::new(mono(0), 0);
-    let needs: Vec<_> = scenario.videos.iter().map(|video| Some(video.bits_per_second as u64)).collect();
+    let needs: Vec<_> =
+        scenario.videos.iter().map(|video| Some(video.bits_per_second as u64)).collect();
     let (mut joined, mut wanted) = (false, 0);
     for now in (0..scenario.seconds * SECOND).step_by(STEP as usize) {
         if sender.film(now, joined, wanted) {
@@ -125,8 +142,12 @@ fn run(scenario: &Scenario) -> Outcome {
         viewer.receive(now, link.step(now), running);
         if running && now >= feedback_due {
             feedback_due = now + scenario.feedback_interval + rng.i64(-25_000..25_000);
-            feedback
-                .extend(viewer.feedback().filter(|_| rng.f64() >= conditions.loss).map(|bytes| (now + conditions.delay, bytes)));
+            feedback.extend(
+                viewer
+                    .feedback()
+                    .filter(|_| rng.f64() >= conditions.loss)
+                    .map(|bytes| (now + conditions.delay, bytes)),
+            );
         }
         if running && now % 1000 == 0 {
             let asked = viewer.nacks(now).into_iter().filter(|_| rng.f64() >= conditions.loss);
@@ -139,7 +160,10 @@ fn run(scenario: &Scenario) -> Outcome {
             sender.handle_nack(now, media);
         }
         if now % (SECOND / 10) == 0 {
-            let condition = Condition { carries: sender.estimator.estimate(), skipping: sender.gate.is_skipping(mono(now)) };
+            let condition = Condition {
+                carries: sender.estimator.estimate(),
+                skipping: sender.gate.is_skipping(mono(now)),
+            };
             wanted = ladder.update(mono(now), condition, &needs);
             state.push((now, sender.estimator.estimate(), sender.gate.is_limited(mono(now))));
         }

@@ -7,9 +7,15 @@ const FROM: i64 = 10;
 const TO: i64 = 70;
 const END: i64 = 90;
 /// Before, at its beginning, throughout, at its end and after.
-const SPANS: [(i64, i64); 5] = [(2, FROM), (FROM, FROM + 3), (FROM, TO), (TO, TO + 5), (TO + 5, END)];
+const SPANS: [(i64, i64); 5] =
+    [(2, FROM), (FROM, FROM + 3), (FROM, TO), (TO, TO + 5), (TO + 5, END)];
 
-fn seeds(name: &str, scenario: impl Fn(u64) -> Scenario, spans: &[(i64, i64)], check: impl Fn(&Outcome)) {
+fn seeds(
+    name: &str,
+    scenario: impl Fn(u64) -> Scenario,
+    spans: &[(i64, i64)],
+    check: impl Fn(&Outcome),
+) {
     for seed in 1..=4 {
         let outcome = run(&Scenario { seed, ..scenario(seed) });
         if seed == 1 {
@@ -48,7 +54,11 @@ fn at_sixty_percent_frames_are_fewer_and_not_older() {
             |_| Scenario::new(conditions(), END),
             &SPANS,
             |outcome| {
-                assert!(outcome.latency(FROM, TO, 0.95) <= 480, "{} ms", outcome.latency(FROM, TO, 0.95));
+                assert!(
+                    outcome.latency(FROM, TO, 0.95) <= 480,
+                    "{} ms",
+                    outcome.latency(FROM, TO, 0.95)
+                );
                 assert!(outcome.fps(FROM, TO) >= 8.0, "{} fps", outcome.fps(FROM, TO));
                 assert!(outcome.freeze(FROM, TO) <= 1500);
                 assert!(outcome.limited(FROM + 2, TO) == 1.0);
@@ -67,8 +77,9 @@ fn a_limit_is_found_within_half_a_second() {
         |_| Scenario::new(limited(0.6), 12),
         &[(FROM, 12)],
         |outcome| {
-            let found =
-                outcome.state.iter().find(|(at, estimate, _)| *at >= FROM * SECOND && estimate.is_some_and(|e| e < 2_000_000));
+            let found = outcome.state.iter().find(|(at, estimate, _)| {
+                *at >= FROM * SECOND && estimate.is_some_and(|e| e < 2_000_000)
+            });
             assert!(found.unwrap().0 <= FROM * SECOND + SECOND / 2, "{found:?}");
         },
     );
@@ -83,7 +94,11 @@ fn a_little_too_thin_costs_a_few_frames() {
             &SPANS,
             |outcome| {
                 assert!(outcome.fps(FROM, TO) >= fps, "{} fps", outcome.fps(FROM, TO));
-                assert!(outcome.latency(FROM, TO, 0.95) <= 480, "{} ms", outcome.latency(FROM, TO, 0.95));
+                assert!(
+                    outcome.latency(FROM, TO, 0.95) <= 480,
+                    "{} ms",
+                    outcome.latency(FROM, TO, 0.95)
+                );
                 assert_recovers(outcome);
             },
         );
@@ -114,7 +129,11 @@ fn at_thirty_percent_keyframes_remain() {
         |outcome| {
             assert!(outcome.fps(FROM, TO) >= 0.9, "{} fps", outcome.fps(FROM, TO));
             // The keyframe alone takes this link 550 ms.
-            assert!(outcome.latency(FROM + 3, TO, 0.95) <= 750, "{} ms", outcome.latency(FROM + 3, TO, 0.95));
+            assert!(
+                outcome.latency(FROM + 3, TO, 0.95) <= 750,
+                "{} ms",
+                outcome.latency(FROM + 3, TO, 0.95)
+            );
             assert_recovers(outcome);
         },
     );
@@ -129,7 +148,11 @@ fn keyframes_that_follow_faster_than_they_fit_do_not_queue() {
         &SPANS,
         |outcome| {
             assert!(outcome.fps(FROM, TO) >= 0.9, "{} fps", outcome.fps(FROM, TO));
-            assert!(outcome.latency(FROM + 3, TO, 0.95) <= 700, "{} ms", outcome.latency(FROM + 3, TO, 0.95));
+            assert!(
+                outcome.latency(FROM + 3, TO, 0.95) <= 700,
+                "{} ms",
+                outcome.latency(FROM + 3, TO, 0.95)
+            );
             assert_recovers(outcome);
         },
     );
@@ -139,13 +162,20 @@ fn keyframes_that_follow_faster_than_they_fit_do_not_queue() {
 fn a_long_group_of_pictures_costs_no_more_than_itself() {
     for (loss, delay) in [(0.0, 500), (0.02, 20_000)] {
         let conditions = || Conditions { loss, delay, ..limited(0.6) };
-        let scenario = |_| Scenario { videos: vec![Video { gop: 120, ..CAMERA }], ..Scenario::new(conditions(), 100) };
+        let scenario = |_| Scenario {
+            videos: vec![Video { gop: 120, ..CAMERA }],
+            ..Scenario::new(conditions(), 100)
+        };
         seeds(
             &format!("60 %, keys every 4 s, loss {loss}"),
             scenario,
             &[(2, FROM), (FROM, TO), (TO, TO + 9), (TO + 9, 100)],
             |outcome| {
-                assert!(outcome.latency(FROM, TO, 0.9) <= 500, "{} ms", outcome.latency(FROM, TO, 0.9));
+                assert!(
+                    outcome.latency(FROM, TO, 0.9) <= 500,
+                    "{} ms",
+                    outcome.latency(FROM, TO, 0.9)
+                );
                 assert_eq!(outcome.skipped(TO + 9, 100), 0);
             },
         );
@@ -171,8 +201,17 @@ fn whoever_can_get_everything_does() {
             stall: [None, Some((5_000, 40_000))][rng.usize(..2)],
         };
         let feedback_interval = [50_000, 100_000, 225_000][rng.usize(..3)];
-        let outcome = run(&Scenario { videos: vec![video], seed, feedback_interval, ..Scenario::new(conditions.clone(), 40) });
-        assert!(outcome.skipped.is_empty(), "{seed}: {video:?} {conditions:?} {feedback_interval} {:?}", outcome.skipped);
+        let outcome = run(&Scenario {
+            videos: vec![video],
+            seed,
+            feedback_interval,
+            ..Scenario::new(conditions.clone(), 40)
+        });
+        assert!(
+            outcome.skipped.is_empty(),
+            "{seed}: {video:?} {conditions:?} {feedback_interval} {:?}",
+            outcome.skipped
+        );
     }
 }
 
@@ -265,7 +304,8 @@ fn a_shallow_queue_and_a_policer_still_show_pictures() {
 #[test]
 fn a_browser_that_stops_is_forgiven_at_once() {
     let paused = 10 * SECOND..12 * SECOND;
-    let scenario = |_| Scenario { paused: paused.clone(), ..Scenario::new(Conditions::default(), 30) };
+    let scenario =
+        |_| Scenario { paused: paused.clone(), ..Scenario::new(Conditions::default(), 30) };
     seeds("pause", scenario, &[(2, 10), (10, 12), (12, 13), (13, 30)], |outcome| {
         assert!(outcome.skipped(10, 12) > 10, "it is not sent what it does not read");
         assert_eq!(outcome.skipped(12, 13) / 3, 0, "{:?}", outcome.skipped);
@@ -277,7 +317,8 @@ fn a_browser_that_stops_is_forgiven_at_once() {
 #[test]
 fn a_join_is_no_limit() {
     for rate in [5e6, 10e6, 50e6] {
-        let conditions = || Conditions { rates: vec![(0, Some(rate))], queue: 400e3, ..Conditions::default() };
+        let conditions =
+            || Conditions { rates: vec![(0, Some(rate))], queue: 400e3, ..Conditions::default() };
         for join in [1_100_000, 1_500_000, 1_950_000] {
             let scenario = |_| Scenario { join, ..Scenario::new(conditions(), 30) };
             seeds(&format!("join, {rate}"), scenario, &[(1, 4), (4, 30)], |outcome| {
@@ -305,12 +346,26 @@ fn a_join_on_a_thin_link_settles() {
 fn a_thinner_rendition_is_moved_to_and_back() {
     let thin = Video { bits_per_second: 0.8e6, ..CAMERA };
     let scenario = |_| Scenario { videos: vec![CAMERA, thin], ..Scenario::new(limited(0.6), 110) };
-    seeds("two renditions", scenario, &[(2, FROM), (FROM, FROM + 4), (FROM + 4, TO), (TO, TO + 20), (TO + 20, 110)], |outcome| {
-        let (first, to) = outcome.moves[0];
-        assert!(to == 1 && first <= (FROM + 3) * SECOND, "{:?}", outcome.moves);
-        assert!(outcome.fps(FROM + 4, TO) >= 27.0, "{} fps {:?}", outcome.fps(FROM + 4, TO), outcome.moves);
-        assert!(outcome.latency(FROM + 4, TO, 0.95) <= 450, "{} ms", outcome.latency(FROM + 4, TO, 0.95));
-        assert_eq!(outcome.moves.last().map(|(_, to)| *to), Some(0), "{:?}", outcome.moves);
-        assert_eq!(outcome.skipped(100, 110), 0);
-    });
+    seeds(
+        "two renditions",
+        scenario,
+        &[(2, FROM), (FROM, FROM + 4), (FROM + 4, TO), (TO, TO + 20), (TO + 20, 110)],
+        |outcome| {
+            let (first, to) = outcome.moves[0];
+            assert!(to == 1 && first <= (FROM + 3) * SECOND, "{:?}", outcome.moves);
+            assert!(
+                outcome.fps(FROM + 4, TO) >= 27.0,
+                "{} fps {:?}",
+                outcome.fps(FROM + 4, TO),
+                outcome.moves
+            );
+            assert!(
+                outcome.latency(FROM + 4, TO, 0.95) <= 450,
+                "{} ms",
+                outcome.latency(FROM + 4, TO, 0.95)
+            );
+            assert_eq!(outcome.moves.last().map(|(_, to)| *to), Some(0), "{:?}", outcome.moves);
+            assert_eq!(outcome.skipped(100, 110), 0);
+        },
+    );
 }

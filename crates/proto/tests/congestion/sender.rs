@@ -27,7 +27,8 @@ pub(crate) struct Video {
     pub(crate) disposable: bool,
 }
 
-pub(crate) const CAMERA: Video = Video { bits_per_second: 2.5e6, fps: 30, gop: 30, key_size: 8.0, disposable: false };
+pub(crate) const CAMERA: Video =
+    Video { bits_per_second: 2.5e6, fps: 30, gop: 30, key_size: 8.0, disposable: false };
 
 #[derive(Clone, Copy, Debug)]
 struct Coded {
@@ -53,7 +54,8 @@ impl Camera {
             return None;
         }
         let at = self.count % video.gop;
-        let unit = video.bits_per_second / 8.0 / video.fps as f64 * video.gop as f64 / (video.gop as f64 - 1.0 + video.key_size);
+        let unit = video.bits_per_second / 8.0 / video.fps as f64 * video.gop as f64
+            / (video.gop as f64 - 1.0 + video.key_size);
         let size = unit * if at == 0 { video.key_size } else { 0.7 + 0.6 * self.rng.f64() };
         self.count += 1;
         let coded = Coded {
@@ -93,7 +95,12 @@ pub(crate) const fn mono(micros: i64) -> Mono {
 
 impl Sender {
     pub(crate) fn new(videos: &[Video], seed: u64) -> Self {
-        let camera = |video: &Video| Camera { video: *video, count: 0, gop: Vec::new(), rng: fastrand::Rng::with_seed(seed) };
+        let camera = |video: &Video| Camera {
+            video: *video,
+            count: 0,
+            gop: Vec::new(),
+            rng: fastrand::Rng::with_seed(seed),
+        };
         Self {
             estimator: Estimator::new(),
             gate: Gate::new(),
@@ -131,12 +138,17 @@ impl Sender {
 
     /// Begins at the newest keyframe.
     pub(crate) fn replay(&mut self) {
-        self.waiting = self.cameras[self.on].gop.iter().map(|coded| Coded { catching_up: true, ..*coded }).collect();
+        self.waiting = self.cameras[self.on]
+            .gop
+            .iter()
+            .map(|coded| Coded { catching_up: true, ..*coded })
+            .collect();
         self.gate.restart();
     }
 
     pub(crate) fn handle_feedback(&mut self, now: i64, bytes: &[u8]) {
-        twcc::feedbacks(bytes).for_each(|feedback| self.estimator.handle_feedback(mono(now), &feedback));
+        twcc::feedbacks(bytes)
+            .for_each(|feedback| self.estimator.handle_feedback(mono(now), &feedback));
         let backlog = self.cameras[self.on].gop.iter().map(|coded| coded.bytes).sum();
         if self.gate.worth_replay(mono(now), &self.estimator, backlog) {
             self.replay();

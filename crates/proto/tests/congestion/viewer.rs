@@ -61,7 +61,9 @@ impl Viewer {
 
     fn take(&mut self, now: i64, packet: Packet) {
         let newest = self.newest_transport;
-        let number = newest.wrapping_add_signed(i64::from(packet.transport.wrapping_sub(newest as u16).cast_signed()));
+        let number = newest.wrapping_add_signed(i64::from(
+            packet.transport.wrapping_sub(newest as u16).cast_signed(),
+        ));
         self.newest_transport = newest.max(number);
         self.arrivals.insert(number, now);
         let first_missing = self.newest_media.map_or(packet.media, |newest| newest + 1);
@@ -69,7 +71,12 @@ impl Viewer {
         self.missing.remove(&packet.media);
         self.newest_media = Some(self.newest_media.unwrap_or(0).max(packet.media));
         if packet.frame >= self.next_frame {
-            let fresh = Partial { key: packet.key, captured: packet.captured, of: packet.of, got: BTreeSet::new() };
+            let fresh = Partial {
+                key: packet.key,
+                captured: packet.captured,
+                of: packet.of,
+                got: BTreeSet::new(),
+            };
             self.frames.entry(packet.frame).or_insert(fresh).got.insert(packet.media);
             self.show(now);
         }
@@ -91,7 +98,8 @@ impl Viewer {
     pub(crate) fn nacks(&mut self, now: i64) -> Vec<u64> {
         let newest = self.newest_media.unwrap_or(0);
         self.missing.retain(|media, _| media + 1000 > newest);
-        let due: Vec<_> = self.missing.iter().filter(|(_, at)| **at <= now).map(|(media, _)| *media).collect();
+        let due: Vec<_> =
+            self.missing.iter().filter(|(_, at)| **at <= now).map(|(media, _)| *media).collect();
         for media in &due {
             self.missing.insert(*media, now + ASK_AGAIN);
         }
@@ -105,8 +113,16 @@ impl Viewer {
             self.arrivals.clear();
             return None;
         }
-        let first = if self.next_report == 0 { *self.arrivals.first_key_value()?.0 } else { self.next_report };
-        let ticks = |number| self.arrivals.get(&number).map(|at| (at + EPOCH + at / 20_000).div_euclid(twcc::TICK_MICROS));
+        let first = if self.next_report == 0 {
+            *self.arrivals.first_key_value()?.0
+        } else {
+            self.next_report
+        };
+        let ticks = |number| {
+            self.arrivals
+                .get(&number)
+                .map(|at| (at + EPOCH + at / 20_000).div_euclid(twcc::TICK_MICROS))
+        };
         let arrivals: Vec<_> = (first..=newest).map(ticks).collect();
         let bytes = twcc::write(1, 2, self.count, first as u16, &arrivals)?;
         self.count = self.count.wrapping_add(1);

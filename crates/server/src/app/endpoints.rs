@@ -44,17 +44,32 @@ pub(super) async fn hold(house: &House, config: &Config, any_port: bool) -> anyh
     let rtsp = bind("rtsp", config.listen.rtsp, any_port, Rtsp::bind).await?;
 
     let options = webrtc::Options { tcp: config.webrtc.tcp, hosts: config.webrtc.hosts.clone() };
-    let bind_webrtc = |addr| Webrtc::bind(addr, house.cameras.clone(), house.audience.clone(), house.clock, options.clone());
+    let bind_webrtc = |addr| {
+        Webrtc::bind(
+            addr,
+            house.cameras.clone(),
+            house.audience.clone(),
+            house.clock,
+            options.clone(),
+        )
+    };
     let webrtc = bind("webrtc", config.listen.webrtc, any_port, bind_webrtc).await?;
     Ok(Ports { http, rtsp, webrtc })
 }
 
-/// Serves every port. The cameras are known by now: a page that comes back to a server that has just been started would otherwise
-/// be told that they are gone.
-pub(super) fn serve(house: &House, Ports { http, rtsp, webrtc }: Ports, state: watch::Receiver<ConfigState>) -> Bound {
+/// Serves every port. The cameras are known by now: a page that comes back to a server that has
+/// just been started would otherwise be told that they are gone.
+pub(super) fn serve(
+    house: &House,
+    Ports { http, rtsp, webrtc }: Ports,
+    state: watch::Receiver<ConfigState>,
+) -> Bound {
     let mut bound = Bound::default();
     let pictures = house.pictures.clone();
-    let browsers = browsers::collector(webrtc.as_ref().map(Webrtc::stats).unwrap_or_default(), house.cameras.clone());
+    let browsers = browsers::collector(
+        webrtc.as_ref().map(Webrtc::stats).unwrap_or_default(),
+        house.cameras.clone(),
+    );
     let metrics = Metrics {
         cameras: house.cameras.clone(),
         audience: house.audience.clone(),
@@ -91,7 +106,11 @@ pub(super) fn serve(house: &House, Ports { http, rtsp, webrtc }: Ports, state: w
     }
     if let Some(rtsp) = rtsp {
         bound.rtsp = Some(rtsp.local_addr());
-        let access = rtsp::Access { cameras: house.cameras.clone(), clock: house.clock, audience: house.audience.clone() };
+        let access = rtsp::Access {
+            cameras: house.cameras.clone(),
+            clock: house.clock,
+            audience: house.audience.clone(),
+        };
         house.tasks.spawn(rtsp.run(access, house.stop.clone()));
     }
     bound
@@ -155,11 +174,19 @@ async fn bind<T, F: Future<Output = io::Result<T>>>(
 }
 
 impl Bound {
-    /// Tells where the server is: in the log for programs, and on stdout for a person who runs the demo.
+    /// Tells where the server is: in the log for programs, and on stdout for a person who runs the
+    /// demo.
     #[allow(clippy::print_stdout, reason = "the demo prints the URL to open")]
     pub(super) fn announce(&self, demo: bool) {
-        let show = |addr: Option<SocketAddr>| addr.map_or_else(|| "off".to_owned(), |addr| addr.to_string());
-        tracing::info!(http = show(self.http), rtsp = show(self.rtsp), webrtc = show(self.webrtc), "listening");
+        let show = |addr: Option<SocketAddr>| {
+            addr.map_or_else(|| "off".to_owned(), |addr| addr.to_string())
+        };
+        tracing::info!(
+            http = show(self.http),
+            rtsp = show(self.rtsp),
+            webrtc = show(self.webrtc),
+            "listening"
+        );
         if let (true, Some(http)) = (demo, self.http) {
             println!("Open http://{http}/");
         }

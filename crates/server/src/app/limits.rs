@@ -7,6 +7,8 @@ pub(super) fn of(config: &Config) -> Limits {
     let cameras = config.cameras.iter();
     Limits {
         total: config.limits.viewers,
-        cameras: cameras.filter_map(|(name, camera)| Some((name.clone(), camera.max_viewers?))).collect(),
+        cameras: cameras
+            .filter_map(|(name, camera)| Some((name.clone(), camera.max_viewers?)))
+            .collect(),
     }
 }

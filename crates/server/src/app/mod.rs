@@ -72,8 +72,13 @@ pub(crate) async fn run(config: Config, mode: Mode, log: LogArgs) -> anyhow::Res
     let state = state::directory(&config.state_dir, &mode)?;
     let spawner = Spawner::new().context("cannot start the thread that starts workers")?;
     let (cameras, tasks, token) = (Cameras::new(), TaskTracker::new(), CancellationToken::new());
-    let pictures =
-        pictures::House { cameras: cameras.clone(), spawner: spawner.clone(), clock, tasks: tasks.clone(), stop: token.clone() };
+    let pictures = pictures::House {
+        cameras: cameras.clone(),
+        spawner: spawner.clone(),
+        clock,
+        tasks: tasks.clone(),
+        stop: token.clone(),
+    };
     let house = House {
         cameras,
         audience: Audience::default(),
@@ -89,7 +94,8 @@ pub(crate) async fn run(config: Config, mode: Mode, log: LogArgs) -> anyhow::Res
     let signals = Signals::new().context("cannot listen for signals")?;
     house.audience.set_limits(limits::of(&config));
     let (state, seen) = watch::channel(ConfigState::default());
-    let ports = endpoints::hold(&house, &config, matches!(mode, Mode::Demo { any_port: true })).await?;
+    let ports =
+        endpoints::hold(&house, &config, matches!(mode, Mode::Demo { any_port: true })).await?;
     let mut sources = Sources::new(house.clone());
     config.streams().iter().for_each(|(name, input)| sources.start(name, input));
     let bound = endpoints::serve(&house, ports, seen);

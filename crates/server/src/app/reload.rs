@@ -1,4 +1,5 @@
-//! Runs the config: the one the server was started with, and every better one that is written later.
+//! Runs the config: the one the server was started with, and every better one that is written
+//! later.
 
 use super::{House, limits, sources::Sources};
 use crate::{
@@ -13,7 +14,8 @@ use tokio::{
     time::{MissedTickBehavior, interval},
 };
 
-/// How often the file is looked at. It must look the same twice, so a change takes effect after one to two of these.
+/// How often the file is looked at. It must look the same twice, so a change takes effect after one
+/// to two of these.
 const LOOK: Duration = Duration::from_secs(1);
 
 /// Owns what runs, and changes it as the config changes.
@@ -72,7 +74,9 @@ impl Reload {
         for name in stops {
             self.sources.stop(name, "its settings were changed").await;
         }
-        for (kind, streams) in [(EventKind::CameraChanged, &plan.change), (EventKind::CameraAdded, &plan.add)] {
+        for (kind, streams) in
+            [(EventKind::CameraChanged, &plan.change), (EventKind::CameraAdded, &plan.add)]
+        {
             for (name, input) in streams {
                 self.sources.start(name, input);
                 self.event(kind, Some(name), "");

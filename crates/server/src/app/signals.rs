@@ -19,7 +19,8 @@ impl Signals {
     /// # Errors
     /// If the system refuses one.
     pub(super) fn new() -> io::Result<Self> {
-        let [terminate, interrupt, hangup] = [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
+        let [terminate, interrupt, hangup] =
+            [SignalKind::terminate(), SignalKind::interrupt(), SignalKind::hangup()].map(signal);
         Ok(Self { terminate: terminate?, interrupt: interrupt?, hangup: hangup? })
     }
 }

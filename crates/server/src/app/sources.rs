@@ -1,11 +1,12 @@
-//! The streams that dial out, cameras and renditions alike, and which module dials for which kind of source.
+//! The streams that dial out, cameras and renditions alike, and which module dials for which kind
+//! of source.
 
 use super::House;
 use crate::{
     cameras::{Camera, Keeper, Order, Origin, Restarts},
     config::{
-        Certificate, ExecCommand, FileSource, HttpSource, Input, RpicamDriver, RpicamEncoder, RpicamSource, RtspSource, Source,
-        TestSource, UdpSource, V4l2Source,
+        Certificate, ExecCommand, FileSource, HttpSource, Input, RpicamDriver, RpicamEncoder,
+        RpicamSource, RtspSource, Source, TestSource, UdpSource, V4l2Source,
     },
     controls::Desk,
     slate,
@@ -46,7 +47,8 @@ impl Sources {
         Self { house, running: BTreeMap::new(), slates: BTreeMap::new(), lookers: BTreeMap::new() }
     }
 
-    /// Adds a camera or rendition, or changes the one of this name, and starts its source if it has one of its own.
+    /// Adds a camera or rendition, or changes the one of this name, and starts its source if it has
+    /// one of its own.
     pub(super) fn start(&mut self, name: &Arc<str>, config: &Input) {
         let (cameras, now) = (&self.house.cameras, self.house.clock.now());
         let origin = Origin {
@@ -64,10 +66,13 @@ impl Sources {
         if still.is_some() {
             self.lookers.insert(name.clone(), self.house.pictures.look(&camera));
         }
-        let supervisor = dial(&self.house, &config.source, &camera, Policy { stopped, ..policy(config) });
-        camera.set_keeper(supervisor.as_ref().map(|s| Arc::new(Remote::clone(s)) as Arc<dyn Keeper>));
+        let supervisor =
+            dial(&self.house, &config.source, &camera, Policy { stopped, ..policy(config) });
+        camera
+            .set_keeper(supervisor.as_ref().map(|s| Arc::new(Remote::clone(s)) as Arc<dyn Keeper>));
         if config.slate {
-            let slate = slate::keep(camera.stream().clone(), self.house.spawner.clone(), self.house.clock);
+            let slate =
+                slate::keep(camera.stream().clone(), self.house.spawner.clone(), self.house.clock);
             self.slates.insert(name.clone(), slate);
         }
         self.running.extend(supervisor.map(|s| (name.clone(), s)));
@@ -86,7 +91,8 @@ impl Sources {
         since.is_some()
     }
 
-    /// Stops the source of a camera or rendition and sends away whoever publishes to it; its readers stay.
+    /// Stops the source of a camera or rendition and sends away whoever publishes to it; its
+    /// readers stay.
     pub(super) async fn stop(&mut self, name: &Arc<str>, reason: &str) {
         self.slates.remove(name);
         self.lookers.remove(name);
@@ -118,7 +124,11 @@ fn stillness(config: &Input) -> Option<stillness::Policy> {
 }
 
 fn policy(config: &Input) -> Policy {
-    Policy { stall_after: config.stall_after, on_demand: config.on_demand.then_some(LINGER), ..Policy::default() }
+    Policy {
+        stall_after: config.stall_after,
+        on_demand: config.on_demand.then_some(LINGER),
+        ..Policy::default()
+    }
 }
 
 /// Starts what reaches this kind of source; `None` if it comes to us by itself.
@@ -130,12 +140,22 @@ fn dial(house: &House, source: &Source, camera: &Camera, policy: Policy) -> Opti
         Source::Http(http) => Some(supervise(ask(http), stream, policy, house.clock)),
         Source::Exec(exec) => Some(supervise(execute(exec), stream, policy, house.clock)),
         // One that has ended stays so, and is silent.
-        Source::File(file) => Some(supervise(play(file), stream, Policy { waits: !file.repeat, ..policy }, house.clock)),
+        Source::File(file) => Some(supervise(
+            play(file),
+            stream,
+            Policy { waits: !file.repeat, ..policy },
+            house.clock,
+        )),
         // Whoever waits is not at fault for silence.
-        Source::Udp(udp) => Some(supervise(listen(udp), stream, Policy { waits: true, ..policy }, house.clock)),
-        Source::Rpicam(pi) => Some(supervise(drive(pi, camera.controls().clone()), stream, policy, house.clock)),
+        Source::Udp(udp) => {
+            Some(supervise(listen(udp), stream, Policy { waits: true, ..policy }, house.clock))
+        }
+        Source::Rpicam(pi) => {
+            Some(supervise(drive(pi, camera.controls().clone()), stream, policy, house.clock))
+        }
         Source::V4l2(local) => {
-            let about = Local { desk: camera.controls().clone(), eye: camera.stillness().eye(false) };
+            let about =
+                Local { desk: camera.controls().clone(), eye: camera.stillness().eye(false) };
             let source = capture(house.spawner.clone(), stream.name(), local, about);
             Some(supervise(source, stream, policy, house.clock))
         }
@@ -177,7 +197,19 @@ pub(crate) fn play(source: &FileSource) -> FilePlay {
 
 /// What drives the camera of a Raspberry Pi.
 pub(crate) fn drive(source: &RpicamSource, desk: Desk) -> Rpicam {
-    let RpicamSource { camera, width, height, fps, gop, bitrate, hflip, vflip, driver, encoder, controls } = source.clone();
+    let RpicamSource {
+        camera,
+        width,
+        height,
+        fps,
+        gop,
+        bitrate,
+        hflip,
+        vflip,
+        driver,
+        encoder,
+        controls,
+    } = source.clone();
     let driver = match driver {
         RpicamDriver::Auto => rpicam::Driver::Auto,
         RpicamDriver::Picamera2 => rpicam::Driver::Picamera2,
@@ -188,7 +220,19 @@ pub(crate) fn drive(source: &RpicamSource, desk: Desk) -> Rpicam {
         RpicamEncoder::Hardware => rpicam::Encoder::Hardware,
         RpicamEncoder::Software => rpicam::Encoder::Software,
     };
-    let options = rpicam::Options { camera, width, height, fps, gop, bitrate, hflip, vflip, driver, encoder, controls };
+    let options = rpicam::Options {
+        camera,
+        width,
+        height,
+        fps,
+        gop,
+        bitrate,
+        hflip,
+        vflip,
+        driver,
+        encoder,
+        controls,
+    };
     Rpicam::new(options, desk, source.to_string())
 }
 
@@ -199,7 +243,12 @@ pub(crate) fn listen(source: &UdpSource) -> UdpListen {
 }
 
 /// What takes the pictures of a camera of this machine.
-pub(crate) fn capture(spawner: Spawner, name: &str, source: &V4l2Source, about: Local) -> WorkerSource {
+pub(crate) fn capture(
+    spawner: Spawner,
+    name: &str,
+    source: &V4l2Source,
+    about: Local,
+) -> WorkerSource {
     let V4l2Source { device, width, height, fps, format, gop, bitrate, encoder } = source.clone();
     let (name, gop, bitrate) = (name.to_owned(), gop.unwrap_or(0), bitrate.unwrap_or(0));
     let capture = Capture { name, device, width, height, fps, format, gop, bitrate, encoder };

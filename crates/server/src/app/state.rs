@@ -12,8 +12,9 @@ pub(super) fn directory(wanted: &config::StateDir, mode: &Mode) -> anyhow::Resul
     let dir = match (mode, wanted) {
         (Mode::Demo { .. }, _) => return Ok(StateDir::none()),
         (Mode::Serve(_), config::StateDir::Off) => StateDir::none(),
-        (Mode::Serve(_), config::StateDir::At(path)) => StateDir::at(path)
-            .with_context(|| format!("{} cannot be written to (state_dir); name another one, or off", path.display()))?,
+        (Mode::Serve(_), config::StateDir::At(path)) => StateDir::at(path).with_context(|| {
+            format!("{} cannot be written to (state_dir); name another one, or off", path.display())
+        })?,
         (Mode::Serve(_), config::StateDir::Usual) => StateDir::usual(),
     };
     match dir.path() {

@@ -34,7 +34,8 @@ pub(crate) enum Protocol {
 
 impl Protocol {
     /// Those that this version serves.
-    pub(crate) const SERVED: [Self; 6] = [Self::WebRtc, Self::Rtsp, Self::Hls, Self::WebSocket, Self::Mjpeg, Self::Http];
+    pub(crate) const SERVED: [Self; 6] =
+        [Self::WebRtc, Self::Rtsp, Self::Hls, Self::WebSocket, Self::Mjpeg, Self::Http];
 
     /// The word for programs, labels and ids.
     pub(crate) fn as_str(self) -> &'static str {
@@ -81,7 +82,9 @@ impl Shown {
     /// By the name of the stream: a camera, or `CAMERA/RENDITION`.
     pub(crate) fn new(stream: &str) -> Self {
         match stream.split_once('/') {
-            Some((camera, rendition)) => Self { camera: camera.into(), rendition: Some(rendition.into()) },
+            Some((camera, rendition)) => {
+                Self { camera: camera.into(), rendition: Some(rendition.into()) }
+            }
             None => Self { camera: stream.into(), rendition: None },
         }
     }
@@ -134,7 +137,13 @@ struct Notes {
 }
 
 impl Guest {
-    pub(super) fn new(number: u64, protocol: Protocol, shown: Shown, end: Option<Ender>, now: ClockPair) -> Self {
+    pub(super) fn new(
+        number: u64,
+        protocol: Protocol,
+        shown: Shown,
+        end: Option<Ender>,
+        now: ClockPair,
+    ) -> Self {
         let notes = Notes {
             rendition: shown.rendition,
             rendition_reason: "asked for",

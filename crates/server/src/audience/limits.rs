@@ -44,9 +44,14 @@ impl Refused {
     /// What to do about it.
     pub(crate) fn hint(&self) -> String {
         match self {
-            Self::ServerFull(_) => "try again when somebody has left; `limits.viewers` in the config sets the limit".to_owned(),
+            Self::ServerFull(_) => {
+                "try again when somebody has left; `limits.viewers` in the config sets the limit"
+                    .to_owned()
+            }
             Self::CameraFull(camera, _) => {
-                format!("try again when somebody has left; `cameras.{camera}.max_viewers` in the config sets the limit")
+                format!(
+                    "try again when somebody has left; `cameras.{camera}.max_viewers` in the config sets the limit"
+                )
             }
             Self::Ended => "open the page again to begin a new session".to_owned(),
         }
@@ -55,7 +60,12 @@ impl Refused {
 
 impl Limits {
     /// Is there room for one more, with so many viewers there and so many of them at this camera?
-    pub(super) fn check(&self, camera: &Arc<str>, total: usize, of_camera: usize) -> Result<(), Refused> {
+    pub(super) fn check(
+        &self,
+        camera: &Arc<str>,
+        total: usize,
+        of_camera: usize,
+    ) -> Result<(), Refused> {
         let limit = self.cameras.get(camera).copied().filter(|limit| of_camera >= *limit);
         match limit {
             _ if total >= self.total => Err(Refused::ServerFull(self.total)),

@@ -2,7 +2,8 @@
 
 use media::Mono;
 
-/// As many seconds and a little more are looked at: long enough for an even number, short enough to show a change.
+/// As many seconds and a little more are looked at: long enough for an even number, short enough to
+/// show a change.
 const SAMPLES: usize = 4;
 /// Nothing can be said of less time than this, in seconds.
 const LEAST: f64 = 0.1;

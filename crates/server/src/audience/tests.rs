@@ -44,7 +44,10 @@ fn a_viewer_is_listed_while_it_is_there_and_counted_for_ever() {
     assert_eq!(ids(&audience), ["rtsp-2"]);
     assert_eq!(total(&audience, "front", Protocol::WebRtc), Total { viewers: 0, ..before });
     let players = total(&audience, "front", Protocol::Rtsp);
-    assert_eq!((players.viewers, players.counts.slow, players.counts.congested, players.counts.skipped()), (1, 3, 2, 5));
+    assert_eq!(
+        (players.viewers, players.counts.slow, players.counts.congested, players.counts.skipped()),
+        (1, 3, 2, 5)
+    );
     assert_eq!(second.since, at(5).wall);
 }
 
@@ -65,7 +68,8 @@ fn sums_never_fall_while_viewers_count_come_and_go() {
         let reader = scope.spawn(|| {
             let mut last = [0; 2];
             while !stop.load(Relaxed) {
-                let now = ["front", "front/sd"].map(|s| total(&audience, s, Protocol::WebRtc).counts.frames);
+                let now = ["front", "front/sd"]
+                    .map(|s| total(&audience, s, Protocol::WebRtc).counts.frames);
                 assert!(now[0] >= last[0] && now[1] >= last[1], "{last:?} {now:?}");
                 last = now;
             }
@@ -88,7 +92,10 @@ fn a_viewer_who_changes_the_rendition_leaves_its_counts_where_they_were_made() {
     seat.sent_frames(5);
     let frames = |stream| total(&audience, stream, Protocol::WebRtc).counts.frames;
     assert_eq!((frames("front/hd"), frames("front/sd"), seat.counts().frames), (10, 5, 15));
-    assert_eq!((seat.shown().rendition.as_deref(), seat.rendition_reason()), (Some("sd"), "the link is thin"));
+    assert_eq!(
+        (seat.shown().rendition.as_deref(), seat.rendition_reason()),
+        (Some("sd"), "the link is thin")
+    );
     seat.move_to(None, "the link carries it again");
     drop(seat);
     assert_eq!((frames("front/hd"), frames("front/sd"), frames("front")), (10, 5, 0));
@@ -114,7 +121,10 @@ fn limits_hold_for_all_protocols_and_free_up_again() {
     let _second = audience.join(visit(Protocol::Rtsp, "front/sd"), at(0)).unwrap();
     assert_eq!(watch(&audience, "front").err(), Some(Refused::CameraFull("front".into(), 2)));
     let third = watch(&audience, "back").unwrap();
-    assert_eq!(audience.lease(Protocol::Hls, "back", "k", at(0)).err(), Some(Refused::ServerFull(3)));
+    assert_eq!(
+        audience.lease(Protocol::Hls, "back", "k", at(0)).err(),
+        Some(Refused::ServerFull(3))
+    );
     assert_eq!(total(&audience, "back", Protocol::Hls).refused, 1);
     drop(first);
     let fourth = watch(&audience, "front").unwrap();
@@ -133,8 +143,11 @@ fn one_is_sent_away_by_its_id() {
     let told_too = told.clone();
     let end: Ender = Arc::new(move |number| told_too.store(number, Relaxed));
     let _other = watch(&audience, "front").unwrap();
-    let _seat = audience.join(Visit { protocol: Protocol::Rtsp, stream: "front", end }, at(0)).unwrap();
-    for wrong in ["", "2", "webrtc-2", "rtsp-1", "rtsp-3", "rtsp-02", "rtsp--2", "rtsp-99999999999999999999"] {
+    let _seat =
+        audience.join(Visit { protocol: Protocol::Rtsp, stream: "front", end }, at(0)).unwrap();
+    for wrong in
+        ["", "2", "webrtc-2", "rtsp-1", "rtsp-3", "rtsp-02", "rtsp--2", "rtsp-99999999999999999999"]
+    {
         assert_eq!(audience.end(wrong), Err(NoViewer(wrong.into())));
     }
     assert_eq!(told.load(Relaxed), 0);
@@ -202,6 +215,9 @@ fn facts_are_unknown_until_told() {
     seat.facts.rtt.set_time(Duration::from_millis(3));
     seat.facts.loss.set_share(0.25);
     seat.set_connected(Transport::Udp, Some(([192, 0, 2, 1], 5).into()));
-    assert_eq!((seat.facts.rtt.get(), seat.facts.loss.get(), seat.is_connected()), (Some(3000), Some(250_000), true));
+    assert_eq!(
+        (seat.facts.rtt.get(), seat.facts.loss.get(), seat.is_connected()),
+        (Some(3000), Some(250_000), true)
+    );
     assert_eq!(seat.path(), (Some(Transport::Udp), Some(([192, 0, 2, 1], 5).into())));
 }

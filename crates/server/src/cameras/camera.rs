@@ -73,7 +73,8 @@ const STOPPED: &str = "stopped by command; it stays so until it is started again
 /// A camera, or a rendition of one, as the directory knows it.
 pub(crate) struct Camera {
     stream: Arc<Stream>,
-    /// Bits a second as of the last tick; beside the notes, so that media threads read it without their lock.
+    /// Bits a second as of the last tick; beside the notes, so that media threads read it without
+    /// their lock.
     bitrate: AtomicU64,
     controls: Desk,
     stillness: Stillness,
@@ -113,7 +114,14 @@ pub(super) struct Noticed {
 
 impl Camera {
     pub(super) fn new(stream: Arc<Stream>, origin: Origin) -> Self {
-        let notes = Notes { origin, keeper: None, earlier: Vec::new(), meter: Meter::default(), seen: None, told: None };
+        let notes = Notes {
+            origin,
+            keeper: None,
+            earlier: Vec::new(),
+            meter: Meter::default(),
+            seen: None,
+            told: None,
+        };
         Self {
             stream,
             bitrate: AtomicU64::new(0),
@@ -138,9 +146,9 @@ impl Camera {
         parts(self.name()).1
     }
 
-    /// Bits of payload a second, over the last three seconds, as of the last tick: at most 0.1 s old. Zero while no frames
-    /// came for three seconds, and before the second tick: not known is not free of cost, so whoever compares has to look
-    /// at the state too. One load of an atomic.
+    /// Bits of payload a second, over the last three seconds, as of the last tick: at most 0.1 s
+    /// old. Zero while no frames came for three seconds, and before the second tick: not known is
+    /// not free of cost, so whoever compares has to look at the state too. One load of an atomic.
     pub(crate) fn bitrate(&self) -> u64 {
         self.bitrate.load(Relaxed)
     }
@@ -176,8 +184,8 @@ impl Camera {
         notes.keeper = keeper;
     }
 
-    /// Gives an order to its source. A camera that waits for publishers has none: a restart sends the present one away, a
-    /// stop does so too and lets nobody publish until a start.
+    /// Gives an order to its source. A camera that waits for publishers has none: a restart sends
+    /// the present one away, a stop does so too and lets nobody publish until a start.
     pub(crate) fn order(&self, now: Mono, order: Order) {
         let keeper = self.notes().keeper.clone();
         match keeper {
@@ -186,10 +194,13 @@ impl Camera {
         }
     }
 
-    /// Holds its stream because it was stopped by command at `since`, which may have been before the server was started.
+    /// Holds its stream because it was stopped by command at `since`, which may have been before
+    /// the server was started.
     pub(crate) fn stay_stopped(&self, since: Wall, now: ClockPair) {
         let (day, time) = since.day_and_minute();
-        let words = format!("stopped by command on {day} at {time} UTC; it stays so until it is started again");
+        let words = format!(
+            "stopped by command on {day} at {time} UTC; it stays so until it is started again"
+        );
         self.stream.hold(now.mono_at(since).min(now.mono), words);
     }
 
@@ -203,7 +214,10 @@ impl Camera {
                 self.stream.dismiss(now, "its publisher was asked to begin anew");
             }
             Order::Mend(still) => {
-                let reason = format!("the picture had not changed for {}; publish anew", stillness::in_words(still));
+                let reason = format!(
+                    "the picture had not changed for {}; publish anew",
+                    stillness::in_words(still)
+                );
                 if self.stream.dismiss(now, reason) {
                     self.notes().count("frozen");
                 }
@@ -214,7 +228,11 @@ impl Camera {
     fn let_publish(&self, now: Mono) {
         if self.stream.release() {
             // Ignored if somebody was quick enough to publish.
-            self.stream.report(Status::new(State::Offline, "nobody has published since it was started", now));
+            self.stream.report(Status::new(
+                State::Offline,
+                "nobody has published since it was started",
+                now,
+            ));
         }
     }
 
@@ -234,16 +252,24 @@ impl Camera {
         self.stream.check_stall(now);
         let still = self.watch(clocks);
         let stats = self.stream.stats();
-        let (status, publisher, catalog) = (self.stream.status(), self.stream.publisher(), self.stream.catalog());
+        let (status, publisher, catalog) =
+            (self.stream.status(), self.stream.publisher(), self.stream.catalog());
         let mut notes = self.notes();
         notes.meter.sample(now, stats.frames, stats.bytes);
         self.bitrate.store(notes.meter.rates().bitrate as u64, Relaxed);
         let restarts = notes.restarts();
         let changed = still.is_some();
-        let mut noticed = Noticed { events: notes.tell(&status).into_iter().chain(still).collect(), changed };
+        let mut noticed =
+            Noticed { events: notes.tell(&status).into_iter().chain(still).collect(), changed };
         let total = restarts.total();
         if notes.seen.as_ref().is_some_and(|seen| seen.restarts < total) {
-            noticed.events.insert(0, (EventKind::CameraRestarted, restarts.last.map_or_else(|| "".into(), |(_, why)| why)));
+            noticed.events.insert(
+                0,
+                (
+                    EventKind::CameraRestarted,
+                    restarts.last.map_or_else(|| "".into(), |(_, why)| why),
+                ),
+            );
         }
         let seen = Some(Seen { status, publisher, catalog, restarts: total });
         noticed.changed |= notes.seen != seen;
@@ -268,9 +294,10 @@ impl Camera {
 /// What becomes of a picture that stands still, as an event.
 fn in_words(news: News) -> (EventKind, Arc<str>) {
     match news {
-        News::Moves(after) => {
-            (EventKind::CameraMoves, format!("the picture changes again, after {}", stillness::in_words(after)).into())
-        }
+        News::Moves(after) => (
+            EventKind::CameraMoves,
+            format!("the picture changes again, after {}", stillness::in_words(after)).into(),
+        ),
         News::Frozen { still, restart } => {
             let next = match restart {
                 Some(Duration::ZERO) => "its source is started anew".to_owned(),
@@ -284,7 +311,10 @@ fn in_words(news: News) -> (EventKind, Arc<str>) {
             let still = stillness::in_words(still);
             (
                 EventKind::CameraFrozen,
-                format!("the picture has not changed for {still}, though frames keep coming: {next}").into(),
+                format!(
+                    "the picture has not changed for {still}, though frames keep coming: {next}"
+                )
+                .into(),
             )
         }
     }
@@ -300,7 +330,8 @@ impl Notes {
     }
 
     fn restarts(&self) -> Restarts {
-        let mut restarts = self.keeper.as_ref().map_or_else(Restarts::default, |keeper| keeper.restarts());
+        let mut restarts =
+            self.keeper.as_ref().map_or_else(Restarts::default, |keeper| keeper.restarts());
         for (reason, count) in &self.earlier {
             match restarts.by_reason.iter_mut().find(|(known, _)| known == reason) {
                 Some((_, counted)) => *counted += count,
@@ -310,7 +341,8 @@ impl Notes {
         restarts
     }
 
-    /// The event that a state makes. Every attempt to connect again passes through `connecting`; that is no news.
+    /// The event that a state makes. Every attempt to connect again passes through `connecting`;
+    /// that is no news.
     fn tell(&mut self, status: &Status) -> Option<(EventKind, Arc<str>)> {
         let kind = match status.state {
             State::Connecting => return None,

@@ -87,14 +87,27 @@ struct Ring {
 
 impl Events {
     /// Notes that something happened, to the stream of this name if to one.
-    pub(crate) fn add(&self, at: Wall, kind: EventKind, stream: Option<&Arc<str>>, text: impl Into<Arc<str>>) {
+    pub(crate) fn add(
+        &self,
+        at: Wall,
+        kind: EventKind,
+        stream: Option<&Arc<str>>,
+        text: impl Into<Arc<str>>,
+    ) {
         let mut ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if ring.events.len() >= KEPT {
             ring.events.pop_front();
         }
         let (camera, rendition) = stream.map(|name| parts(name)).unzip();
         let (camera, rendition) = (camera.map(Into::into), rendition.flatten().map(Into::into));
-        let event = Event { id: ring.next, at_us: at.as_micros(), kind, camera, rendition, text: text.into() };
+        let event = Event {
+            id: ring.next,
+            at_us: at.as_micros(),
+            kind,
+            camera,
+            rendition,
+            text: text.into(),
+        };
         ring.next += 1;
         ring.events.push_back(event);
     }
@@ -102,7 +115,8 @@ impl Events {
     /// The events that `wanted` accepts, oldest first, at most the newest `limit`.
     pub(crate) fn newest(&self, limit: usize, wanted: impl Fn(&Event) -> bool) -> Vec<Event> {
         let ring = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let mut newest: Vec<Event> = ring.events.iter().rev().filter(|e| wanted(e)).take(limit).cloned().collect();
+        let mut newest: Vec<Event> =
+            ring.events.iter().rev().filter(|e| wanted(e)).take(limit).cloned().collect();
         newest.reverse();
         newest
     }

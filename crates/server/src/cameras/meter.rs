@@ -3,7 +3,8 @@
 use media::Mono;
 use std::{collections::VecDeque, time::Duration};
 
-/// How far back a rate looks: long enough to be steady at 5 fps, short enough to show a drop at once.
+/// How far back a rate looks: long enough to be steady at 5 fps, short enough to show a drop at
+/// once.
 const WINDOW: Duration = Duration::from_secs(3);
 /// Bounds the memory however often samples come.
 const MAX_SAMPLES: usize = 64;
@@ -34,7 +35,9 @@ impl Meter {
     /// Takes note of the counters at `now`.
     pub(super) fn sample(&mut self, now: Mono, frames: u64, bytes: u64) {
         // The oldest sample kept is the newest one that is a whole window old.
-        while self.samples.get(1).is_some_and(|s| now.since(s.at) >= WINDOW) || self.samples.len() >= MAX_SAMPLES {
+        while self.samples.get(1).is_some_and(|s| now.since(s.at) >= WINDOW)
+            || self.samples.len() >= MAX_SAMPLES
+        {
             self.samples.pop_front();
         }
         self.samples.push_back(Sample { at: now, frames, bytes });
@@ -42,7 +45,9 @@ impl Meter {
 
     /// Rates over the window, or over as much of it as there is.
     pub(super) fn rates(&self) -> Rates {
-        let (Some(first), Some(last)) = (self.samples.front(), self.samples.back()) else { return Rates::default() };
+        let (Some(first), Some(last)) = (self.samples.front(), self.samples.back()) else {
+            return Rates::default();
+        };
         let seconds = last.at.since(first.at).as_secs_f64();
         if seconds <= 0.0 {
             return Rates::default();

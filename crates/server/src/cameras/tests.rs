@@ -18,17 +18,32 @@ fn names(entries: &[Arc<Camera>]) -> Vec<&str> {
 #[test]
 fn renditions_are_found_behind_their_camera_and_with_no_other() {
     // `-` sorts before the slash, `0` and letters behind it.
-    let all = ["front", "front-2", "front-2/sd", "front/sd", "front/hd", "front0", "front0/x", "fronts", "a/orphan"];
+    let all = [
+        "front",
+        "front-2",
+        "front-2/sd",
+        "front/sd",
+        "front/hd",
+        "front0",
+        "front0/x",
+        "fronts",
+        "a/orphan",
+    ];
     let cameras = cameras(&all);
     assert_eq!(names(&cameras.renditions("front")), ["front", "front/hd", "front/sd"]);
     assert_eq!(names(&cameras.renditions("front-2")), ["front-2", "front-2/sd"]);
     assert_eq!(names(&cameras.renditions("fronts")), ["fronts"]);
     for none in ["", "f", "front/sd", "nobody", "a"] {
         let found = cameras.renditions(none);
-        assert!(found.is_empty() || none == "front/sd" && names(&found) == ["front/sd"], "{none}: {:?}", names(&found));
+        assert!(
+            found.is_empty() || none == "front/sd" && names(&found) == ["front/sd"],
+            "{none}: {:?}",
+            names(&found)
+        );
     }
     assert_eq!(names(&cameras.list()), ["front", "front-2", "front0", "fronts"]);
-    let together = ["front", "front/hd", "front/sd", "front-2", "front-2/sd", "front0", "front0/x", "fronts"];
+    let together =
+        ["front", "front/hd", "front/sd", "front-2", "front-2/sd", "front0", "front0/x", "fronts"];
     assert_eq!(names(&cameras.with_renditions()), together);
 }
 
@@ -36,7 +51,10 @@ fn renditions_are_found_behind_their_camera_and_with_no_other() {
 fn a_rendition_that_is_not_there_is_told_from_a_camera_that_is_not() {
     let cameras = cameras(&["front", "front/sd", "back"]);
     let error = cameras.get("front/hd").err().unwrap();
-    assert_eq!((error.code(), error.hint().as_str()), ("rendition_not_found", "camera front has: sd"));
+    assert_eq!(
+        (error.code(), error.hint().as_str()),
+        ("rendition_not_found", "camera front has: sd")
+    );
     assert!(cameras.get("back/hd").err().unwrap().hint().contains("cameras.back.renditions"));
     assert_eq!(cameras.get("frnt/sd").err().unwrap().code(), "camera_not_found");
     assert!(cameras.play("front/sd").is_ok() && cameras.publish("front/sd").is_ok());
@@ -62,21 +80,37 @@ fn each_has_its_own_bitrate_and_its_own_events() {
         let now = tick(&cameras, ms);
         for (publisher, size) in &own {
             let payload = vec![vec![0x65; *size].into()];
-            let unit = AccessUnit::new(TrackId(0), ms as i64 * 90, true, Timing::arrived(now), payload.into_iter().collect());
+            let unit = AccessUnit::new(
+                TrackId(0),
+                ms as i64 * 90,
+                true,
+                Timing::arrived(now),
+                payload.into_iter().collect(),
+            );
             publisher.push(now, unit).unwrap();
         }
     };
     (0..=50).for_each(|n| pictures(n * 100));
     let rates: Vec<u64> = cameras.renditions("front").iter().map(|entry| entry.bitrate()).collect();
-    assert!(rates[0].abs_diff(1_000_000) < 50_000 && rates[1].abs_diff(200_000) < 10_000, "{rates:?}");
+    assert!(
+        rates[0].abs_diff(1_000_000) < 50_000 && rates[1].abs_diff(200_000) < 10_000,
+        "{rates:?}"
+    );
     let events = serde_json::to_value(cameras.events().newest(9, |_| true)).unwrap();
-    let told: Vec<_> = (0..2).map(|i| (events[i]["camera"].as_str(), events[i]["rendition"].as_str())).collect();
+    let told: Vec<_> =
+        (0..2).map(|i| (events[i]["camera"].as_str(), events[i]["rendition"].as_str())).collect();
     assert_eq!(told, [(Some("front"), None), (Some("front"), Some("sd"))]);
 
     for n in 51..=100 {
         tick(&cameras, n * 100);
     }
-    let states: Vec<(u64, Arc<Status>)> =
-        cameras.renditions("front").iter().map(|entry| (entry.bitrate(), entry.stream().status())).collect();
-    assert!(states.iter().all(|(rate, status)| *rate == 0 && status.state == hub::State::Stalled), "{states:?}");
+    let states: Vec<(u64, Arc<Status>)> = cameras
+        .renditions("front")
+        .iter()
+        .map(|entry| (entry.bitrate(), entry.stream().status()))
+        .collect();
+    assert!(
+        states.iter().all(|(rate, status)| *rate == 0 && status.state == hub::State::Stalled),
+        "{states:?}"
+    );
 }

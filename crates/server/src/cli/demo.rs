@@ -16,7 +16,11 @@ pub(super) struct Demo {
     #[arg(long, value_name = "ADDRESS")]
     webrtc: Option<SocketAddr>,
     /// The picture, as in a config file.
-    #[arg(long, value_name = "SOURCE", default_value = "test:?width=1280&height=720&fps=30&gop=30")]
+    #[arg(
+        long,
+        value_name = "SOURCE",
+        default_value = "test:?width=1280&height=720&fps=30&gop=30"
+    )]
     source: String,
 }
 

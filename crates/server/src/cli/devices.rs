@@ -20,9 +20,12 @@ pub(super) struct Devices {
 
 impl Devices {
     pub(super) fn run(self) -> ExitCode {
-        let ((found, closed), ribbons, encoders) = (v4l2::cameras(), rpicam::cameras(), m2m::encoders());
+        let ((found, closed), ribbons, encoders) =
+            (v4l2::cameras(), rpicam::cameras(), m2m::encoders());
         if self.json {
-            let closed = closed.iter().map(|(path, why)| json!({ "device": path, "error": why.to_string() }));
+            let closed = closed
+                .iter()
+                .map(|(path, why)| json!({ "device": path, "error": why.to_string() }));
             println!(
                 "{}",
                 json!({
@@ -34,7 +37,12 @@ impl Devices {
             return ExitCode::SUCCESS;
         }
         for ribbon in &ribbons {
-            println!("camera {} of this Raspberry Pi: {}\n  source: {}", ribbon.camera, ribbon.sensor, ribbon_source(ribbon));
+            println!(
+                "camera {} of this Raspberry Pi: {}\n  source: {}",
+                ribbon.camera,
+                ribbon.sensor,
+                ribbon_source(ribbon)
+            );
         }
         found.iter().for_each(|camera| print!("{}", in_words(camera)));
         for (path, why) in &closed {
@@ -88,12 +96,15 @@ fn hint(why: &Unusable) -> &'static str {
 
 fn in_words(camera: &Found) -> String {
     let Found { path, identity, modes, .. } = camera;
-    let mut text = format!("{}: {} ({}, {})\n", path.display(), identity.name, identity.driver, identity.bus);
+    let mut text =
+        format!("{}: {} ({}, {})\n", path.display(), identity.name, identity.driver, identity.bus);
     let mut formats: Vec<_> = modes.iter().map(|mode| mode.code).collect();
     formats.dedup();
     for format in formats {
         let mut sizes: Vec<_> = modes.iter().filter(|mode| mode.code == format).collect();
-        sizes.sort_by_key(|mode| std::cmp::Reverse(mode.largest().map(|((w, h), _)| u64::from(w) * u64::from(h))));
+        sizes.sort_by_key(|mode| {
+            std::cmp::Reverse(mode.largest().map(|((w, h), _)| u64::from(w) * u64::from(h)))
+        });
         let told: Vec<_> = sizes.iter().take(MODES).filter_map(|mode| size(mode)).collect();
         let more = sizes.len().saturating_sub(MODES);
         let more = if more > 0 { format!(", {more} more") } else { String::new() };
@@ -122,10 +133,12 @@ fn round(fps: f64) -> f64 {
     (fps * 100.0).round() / 100.0
 }
 
-/// The line to paste: by the path that stays, and with what suits most cameras, as far as this one has it.
+/// The line to paste: by the path that stays, and with what suits most cameras, as far as this one
+/// has it.
 fn source(camera: &Found) -> String {
     let path = camera.by_id.as_ref().unwrap_or(&camera.path).display();
-    let asked = v4l2::Asked { width: 1280, height: 720, fps: 30, format: proto::ipc::PictureFormat::Any };
+    let asked =
+        v4l2::Asked { width: 1280, height: 720, fps: 30, format: proto::ipc::PictureFormat::Any };
     match v4l2::choose(&camera.modes, &asked) {
         Some(best) => {
             let fps = best.interval.fps().round().max(1.0);
@@ -168,18 +181,31 @@ mod tests {
         let mode = |width, height, fps: &[u32]| Mode {
             code: FourCc::new(*b"MJPG"),
             format: Format::Jpeg,
-            sizes: Sizes::One { width, height, intervals: Intervals::These(fps.iter().map(|f| Interval::of_fps(*f)).collect()) },
+            sizes: Sizes::One {
+                width,
+                height,
+                intervals: Intervals::These(fps.iter().map(|f| Interval::of_fps(*f)).collect()),
+            },
         };
         let modes = vec![mode(640, 480, &[30]), mode(1920, 1080, &[15, 30])];
-        let identity = Identity { name: "HD Cam".into(), driver: "uvcvideo".into(), bus: "usb-1.2".into() };
-        let camera = Found { path: "/dev/video0".into(), by_id: Some("/dev/v4l/by-id/usb-x".into()), identity, modes };
+        let identity =
+            Identity { name: "HD Cam".into(), driver: "uvcvideo".into(), bus: "usb-1.2".into() };
+        let camera = Found {
+            path: "/dev/video0".into(),
+            by_id: Some("/dev/v4l/by-id/usb-x".into()),
+            identity,
+            modes,
+        };
         let text = in_words(&camera);
         assert!(
             text.starts_with("/dev/video0: HD Cam (uvcvideo, usb-1.2)\n  MJPG: 1920x1080 at 30 fps, 640x480 at 30 fps\n"),
             "{text}"
         );
         let source = source(&camera);
-        assert!(source.starts_with("v4l2:/dev/v4l/by-id/usb-x?width=") && text.contains(&source), "{text}");
+        assert!(
+            source.starts_with("v4l2:/dev/v4l/by-id/usb-x?width=") && text.contains(&source),
+            "{text}"
+        );
         assert!(source.parse::<crate::config::Source>().is_ok(), "{source}");
         assert_eq!(as_json(&camera)["modes"][1]["fps"], 30.0);
     }
@@ -192,8 +218,10 @@ mod tests {
             bus: "platform:bcm2835-codec".into(),
         };
         let takes = vec![FourCc::new(*b"YU12"), FourCc::new(*b"NV12")];
-        let encoder = Encoder { path: "/dev/video11".into(), identity, takes, largest: Some((1920, 1920)) };
-        let words = "/dev/video11: bcm2835-codec-encode (bcm2835-codec) encodes H.264 up to 1920x1920";
+        let encoder =
+            Encoder { path: "/dev/video11".into(), identity, takes, largest: Some((1920, 1920)) };
+        let words =
+            "/dev/video11: bcm2835-codec-encode (bcm2835-codec) encodes H.264 up to 1920x1920";
         assert_eq!(encoder_in_words(&encoder), words);
         assert_eq!(encoder_as_json(&encoder)["takes"], json!(["YU12", "NV12"]));
     }

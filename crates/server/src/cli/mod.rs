@@ -1,5 +1,8 @@
 //! The command line. Exit codes: 0 fine, 1 failed, 2 wrong usage or config.
-#![allow(clippy::print_stdout, reason = "what a command was asked for goes to stdout, logs go to stderr")]
+#![allow(
+    clippy::print_stdout,
+    reason = "what a command was asked for goes to stdout, logs go to stderr"
+)]
 
 mod check;
 mod demo;
@@ -14,7 +17,13 @@ use std::{future::Future, process::ExitCode};
 
 /// A camera server that never blinks: any camera to any screen within a few dozen milliseconds.
 #[derive(Parser, Debug)]
-#[command(name = "neverblink", version, max_term_width = 110, subcommand_required = true, arg_required_else_help = true)]
+#[command(
+    name = "neverblink",
+    version,
+    max_term_width = 110,
+    subcommand_required = true,
+    arg_required_else_help = true
+)]
 struct Args {
     #[command(flatten)]
     log: LogArgs,
@@ -65,7 +74,10 @@ fn block_on(work: impl Future<Output = anyhow::Result<()>>) -> ExitCode {
 
 /// Runs `work` on a runtime of its own.
 fn on_runtime<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().thread_name("neverblink").build()?;
+    let runtime = tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .thread_name("neverblink")
+        .build()?;
     let done = runtime.block_on(work);
     // Whatever still blocks a thread (a name lookup, say) must not hold up the end.
     runtime.shutdown_background();

@@ -1,4 +1,5 @@
-//! `neverblink probe`: connects to a source as the server would, and tells what comes and what to do about it.
+//! `neverblink probe`: connects to a source as the server would, and tells what comes and what to
+//! do about it.
 
 mod advice;
 mod measure;
@@ -26,12 +27,14 @@ use tokio_util::sync::CancellationToken;
 
 #[derive(clap::Args, Debug)]
 pub(super) struct Probe {
-    /// What to connect to, as in the config: rtsp://user:password@address/path, v4l2:/dev/video0, or test:
+    /// What to connect to, as in the config: rtsp://user:password@address/path, v4l2:/dev/video0,
+    /// or test:
     source: String,
     /// Print JSON.
     #[arg(long)]
     json: bool,
-    /// How long to watch after the first picture; without it 5 s, or as long as two keyframe intervals take, at most 15 s.
+    /// How long to watch after the first picture; without it 5 s, or as long as two keyframe
+    /// intervals take, at most 15 s.
     #[arg(long, value_name = "SECONDS", value_parser = clap::value_parser!(u32).range(1..=3600))]
     seconds: Option<u32>,
 }
@@ -60,27 +63,49 @@ impl Probe {
                     let observer = Observer::writing();
                     self.watch(clock, app::pull(&rtsp).observed(observer.clone()), observer).await
                 }
-                config::Source::Http(http) => self.watch(clock, app::ask(&http), Observer::default()).await,
-                config::Source::Exec(exec) => self.watch(clock, app::execute(&exec), Observer::default()).await,
-                config::Source::Rpicam(pi) => self.watch(clock, app::drive(&pi, Desk::default()), Observer::default()).await,
-                config::Source::File(file) => self.watch(clock, app::play(&file), Observer::default()).await,
-                config::Source::Udp(udp) => self.watch(clock, app::listen(&udp), Observer::default()).await,
+                config::Source::Http(http) => {
+                    self.watch(clock, app::ask(&http), Observer::default()).await
+                }
+                config::Source::Exec(exec) => {
+                    self.watch(clock, app::execute(&exec), Observer::default()).await
+                }
+                config::Source::Rpicam(pi) => {
+                    self.watch(clock, app::drive(&pi, Desk::default()), Observer::default()).await
+                }
+                config::Source::File(file) => {
+                    self.watch(clock, app::play(&file), Observer::default()).await
+                }
+                config::Source::Udp(udp) => {
+                    self.watch(clock, app::listen(&udp), Observer::default()).await
+                }
                 config::Source::V4l2(camera) => {
-                    let spawner = Spawner::new().context("cannot start the thread that starts workers")?;
-                    self.watch(clock, app::capture(spawner, "probe", &camera, Local::default()), Observer::default()).await
+                    let spawner =
+                        Spawner::new().context("cannot start the thread that starts workers")?;
+                    self.watch(
+                        clock,
+                        app::capture(spawner, "probe", &camera, Local::default()),
+                        Observer::default(),
+                    )
+                    .await
                 }
                 config::Source::Test(test) => {
-                    let spawner = Spawner::new().context("cannot start the thread that starts workers")?;
-                    self.watch(clock, app::test_picture(spawner, "probe", &test), Observer::default()).await
+                    let spawner =
+                        Spawner::new().context("cannot start the thread that starts workers")?;
+                    self.watch(
+                        clock,
+                        app::test_picture(spawner, "probe", &test),
+                        Observer::default(),
+                    )
+                    .await
                 }
             };
             Ok(Some(report))
         };
         match super::on_runtime(work) {
             Ok(Some(report)) => self.tell(&report),
-            Ok(None) => {
-                usage("a camera with `source: publish` comes to us, so there is nothing to connect to; probe its own address")
-            }
+            Ok(None) => usage(
+                "a camera with `source: publish` comes to us, so there is nothing to connect to; probe its own address",
+            ),
             Err(error) => {
                 eprintln!("{error:#}");
                 ExitCode::FAILURE
@@ -108,7 +133,8 @@ impl Probe {
         let began = Instant::now();
         let mut first = None;
         let ended = loop {
-            let deadline = first.map_or(began + FIRST_PICTURE_WITHIN, |at| at + self.watch_for(&measure));
+            let deadline =
+                first.map_or(began + FIRST_PICTURE_WITHIN, |at| at + self.watch_for(&measure));
             tokio::select! {
                 exit = &mut run => break Some(exit),
                 event = reader.next() => if measure.take(clock.now(), event) {

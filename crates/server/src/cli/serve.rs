@@ -13,7 +13,9 @@ pub(super) struct Serve {
 
 impl Serve {
     pub(super) fn run(self, log: LogArgs) -> ExitCode {
-        let loaded = match config::Loader::new(self.config).and_then(|mut loader| Ok((loader.load()?, loader))) {
+        let loaded = match config::Loader::new(self.config)
+            .and_then(|mut loader| Ok((loader.load()?, loader)))
+        {
             Ok(loaded) => loaded,
             Err(problems) => {
                 eprintln!("{problems}");

@@ -1,4 +1,5 @@
-//! The environment in a config: `${VAR}` inside values, and `NEVERBLINK_LISTEN__HTTP=…` over any key.
+//! The environment in a config: `${VAR}` inside values, and `NEVERBLINK_LISTEN__HTTP=…` over any
+//! key.
 
 use super::{
     problem::{Gathered, Place},
@@ -11,13 +12,20 @@ pub(super) type Environment = BTreeMap<String, String>;
 
 /// Variables of this process. One that is not UTF-8 cannot be meant for a config.
 pub(super) fn of_this_process() -> Environment {
-    let utf8 =
-        |(name, value): (std::ffi::OsString, std::ffi::OsString)| Some((name.into_string().ok()?, value.into_string().ok()?));
+    let utf8 = |(name, value): (std::ffi::OsString, std::ffi::OsString)| {
+        Some((name.into_string().ok()?, value.into_string().ok()?))
+    };
     std::env::vars_os().filter_map(utf8).collect()
 }
 
-/// Replaces `${VAR}` and `${VAR:-default}` in every value below `node`; `$${` stands for `${` itself.
-pub(super) fn interpolate(node: &mut Node, path: &str, environment: &Environment, problems: &Gathered) {
+/// Replaces `${VAR}` and `${VAR:-default}` in every value below `node`; `$${` stands for `${`
+/// itself.
+pub(super) fn interpolate(
+    node: &mut Node,
+    path: &str,
+    environment: &Environment,
+    problems: &Gathered,
+) {
     let below = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
     match &mut node.value {
         Value::Null | Value::Wrong => {}
@@ -30,10 +38,14 @@ pub(super) fn interpolate(node: &mut Node, path: &str, environment: &Environment
         },
         Value::List(items) => {
             let items = items.iter_mut().enumerate();
-            items.for_each(|(i, item)| interpolate(item, &format!("{path}[{i}]"), environment, problems));
+            items.for_each(|(i, item)| {
+                interpolate(item, &format!("{path}[{i}]"), environment, problems)
+            });
         }
         Value::Map(entries) => {
-            entries.iter_mut().for_each(|entry| interpolate(&mut entry.node, &below(&entry.key), environment, problems));
+            entries.iter_mut().for_each(|entry| {
+                interpolate(&mut entry.node, &below(&entry.key), environment, problems)
+            });
         }
     }
 }
@@ -50,7 +62,9 @@ fn expand(text: &str, environment: &Environment) -> Result<String, String> {
             continue;
         }
         out.push_str(before);
-        let (inside, after) = after.split_once('}').ok_or("`${` without a closing brace; `$${` writes it literally")?;
+        let (inside, after) = after
+            .split_once('}')
+            .ok_or("`${` without a closing brace; `$${` writes it literally")?;
         out.push_str(variable(inside, environment)?);
         rest = after;
     }
@@ -60,16 +74,21 @@ fn expand(text: &str, environment: &Environment) -> Result<String, String> {
 
 /// As in a shell, `:-` stands in for a variable that is unset or empty.
 fn variable<'a>(inside: &'a str, environment: &'a Environment) -> Result<&'a str, String> {
-    let (name, default) = inside.split_once(":-").map_or((inside, None), |(name, default)| (name, Some(default)));
+    let (name, default) =
+        inside.split_once(":-").map_or((inside, None), |(name, default)| (name, Some(default)));
     let good = |c: char| c.is_ascii_alphanumeric() || c == '_';
     if name.is_empty() || !name.chars().all(good) {
-        return Err(format!("${{{inside}}} names no environment variable; write ${{NAME}} or ${{NAME:-default}}"));
+        return Err(format!(
+            "${{{inside}}} names no environment variable; write ${{NAME}} or ${{NAME:-default}}"
+        ));
     }
     let value = environment.get(name).map(String::as_str);
     match (value, default) {
         (Some(value), None) => Ok(value),
         (value, Some(default)) => Ok(value.filter(|v| !v.is_empty()).unwrap_or(default)),
-        (None, None) => Err(format!("environment variable {name} is not set; set it, or write ${{{name}:-default}}")),
+        (None, None) => Err(format!(
+            "environment variable {name} is not set; set it, or write ${{{name}:-default}}"
+        )),
     }
 }
 
@@ -83,7 +102,10 @@ const TOP: [&str; 1] = ["STATE_DIR"];
 pub(super) fn overlay(root: &mut Node, environment: &Environment, problems: &Gathered) {
     for (name, value) in environment {
         let ours = |path: &&str| path.contains(SEPARATOR) || TOP.contains(path);
-        let Some(path) = name.strip_prefix(PREFIX).filter(ours).filter(|_| !value.is_empty()) else { continue };
+        let Some(path) = name.strip_prefix(PREFIX).filter(ours).filter(|_| !value.is_empty())
+        else {
+            continue;
+        };
         let keys: Vec<String> = path.split(SEPARATOR).map(str::to_lowercase).collect();
         let place = Place::Variable(name.as_str().into());
         let node = Node { place: place.clone(), value: Value::Text(value.clone()) };
@@ -137,9 +159,12 @@ mod tests {
 
     #[test]
     fn wrong_variables() {
-        for (text, part) in
-            [("${NONE}", "NONE is not set"), ("${HOST", "closing brace"), ("${}", "names no"), ("${A B}", "names no")]
-        {
+        for (text, part) in [
+            ("${NONE}", "NONE is not set"),
+            ("${HOST", "closing brace"),
+            ("${}", "names no"),
+            ("${A B}", "names no"),
+        ] {
             let error = expand(text, &environment()).unwrap_err();
             assert!(error.contains(part), "{text}: {error}");
         }

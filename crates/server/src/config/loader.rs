@@ -47,11 +47,14 @@ impl Loader {
     pub(crate) fn load(&mut self) -> Result<Config, Problems> {
         self.watch.read_now();
         let name: Rc<str> = self.path.display().to_string().into();
-        let yaml = self.read().map_err(|error| Problems::say(format!("{name}: cannot be read: {error}")))?;
+        let yaml = self
+            .read()
+            .map_err(|error| Problems::say(format!("{name}: cannot be read: {error}")))?;
         Config::parse(&name, &yaml, &environment::of_this_process())
     }
 
-    /// True if the file has been written since it was last loaded and has settled. To be asked about once a second.
+    /// True if the file has been written since it was last loaded and has settled. To be asked
+    /// about once a second.
     pub(crate) fn look(&mut self) -> bool {
         self.watch.look()
     }

@@ -1,4 +1,5 @@
-//! The config: read from YAML and the environment, understood as a whole, every mistake told with its place.
+//! The config: read from YAML and the environment, understood as a whole, every mistake told with
+//! its place.
 
 mod environment;
 mod loader;
@@ -14,8 +15,8 @@ pub(crate) use loader::Loader;
 pub(crate) use plan::Plan;
 pub(crate) use problem::Problems;
 pub(crate) use source::{
-    Certificate, ExecCommand, FileSource, HttpSource, RpicamDriver, RpicamEncoder, RpicamSource, RtspSource, Source, TestSource,
-    UdpSource, V4l2Source,
+    Certificate, ExecCommand, FileSource, HttpSource, RpicamDriver, RpicamEncoder, RpicamSource,
+    RtspSource, Source, TestSource, UdpSource, V4l2Source,
 };
 
 use environment::Environment;
@@ -92,7 +93,8 @@ pub(crate) struct Camera {
     pub(crate) input: Input,
     /// The same picture in other sizes, by name.
     pub(crate) renditions: BTreeMap<Arc<str>, Input>,
-    /// Viewers at once, all protocols and renditions together; `None` is as many as the server takes.
+    /// Viewers at once, all protocols and renditions together; `None` is as many as the server
+    /// takes.
     pub(crate) max_viewers: Option<usize>,
 }
 
@@ -154,14 +156,30 @@ impl Config {
     /// # Errors
     /// What is wrong with `source`.
     pub(crate) fn demo(source: &str) -> Result<Self, String> {
-        let camera = Camera { input: Input::new(source.parse()?), renditions: BTreeMap::new(), max_viewers: None };
-        let listen = Listen { webrtc: Some((Ipv4Addr::LOCALHOST, 8189).into()), ..Listen::default() };
+        let camera = Camera {
+            input: Input::new(source.parse()?),
+            renditions: BTreeMap::new(),
+            max_viewers: None,
+        };
+        let listen =
+            Listen { webrtc: Some((Ipv4Addr::LOCALHOST, 8189).into()), ..Listen::default() };
         let cameras = BTreeMap::from([("demo".into(), camera)]);
-        Ok(Self { listen, webrtc: WebRtc::default(), limits: Limits::default(), state_dir: StateDir::Off, cameras })
+        Ok(Self {
+            listen,
+            webrtc: WebRtc::default(),
+            limits: Limits::default(),
+            state_dir: StateDir::Off,
+            cameras,
+        })
     }
 
     /// The same, but listening where these say.
-    pub(crate) fn listening_on(mut self, http: Option<SocketAddr>, rtsp: Option<SocketAddr>, webrtc: Option<SocketAddr>) -> Self {
+    pub(crate) fn listening_on(
+        mut self,
+        http: Option<SocketAddr>,
+        rtsp: Option<SocketAddr>,
+        webrtc: Option<SocketAddr>,
+    ) -> Self {
         self.listen.http = http.or(self.listen.http);
         self.listen.rtsp = rtsp.or(self.listen.rtsp);
         self.listen.webrtc = webrtc.or(self.listen.webrtc);
@@ -172,7 +190,10 @@ impl Config {
     pub(crate) fn streams(&self) -> BTreeMap<Arc<str>, &Input> {
         let mut streams = BTreeMap::new();
         for (name, camera) in &self.cameras {
-            let renditions = camera.renditions.iter().map(|(rendition, input)| (format!("{name}/{rendition}").into(), input));
+            let renditions = camera
+                .renditions
+                .iter()
+                .map(|(rendition, input)| (format!("{name}/{rendition}").into(), input));
             streams.insert(name.clone(), &camera.input);
             streams.extend(renditions);
         }
@@ -218,9 +239,14 @@ impl Listen {
         let http = section.placed("http", values::listen);
         let rtsp = section.placed("rtsp", values::listen);
         let webrtc = section.placed("webrtc", values::listen);
-        let addr = |read: &Option<(Option<SocketAddr>, Place)>, default| read.as_ref().map_or(default, |(addr, _)| *addr);
-        let listen =
-            Self { http: addr(&http, default.http), rtsp: addr(&rtsp, default.rtsp), webrtc: addr(&webrtc, default.webrtc) };
+        let addr = |read: &Option<(Option<SocketAddr>, Place)>, default| {
+            read.as_ref().map_or(default, |(addr, _)| *addr)
+        };
+        let listen = Self {
+            http: addr(&http, default.http),
+            rtsp: addr(&rtsp, default.rtsp),
+            webrtc: addr(&webrtc, default.webrtc),
+        };
         let place = |read: Option<(_, Place)>| read.map(|(_, place)| place);
         listen.check_ports(&section, [place(http), place(rtsp), place(webrtc)]);
         section.finish();
@@ -233,8 +259,12 @@ impl Listen {
         for (i, (key, addr)) in all.iter().enumerate() {
             let clash = all[..i].iter().find(|(_, other)| clash(*addr, *other));
             if let Some((other, _)) = clash {
-                let place = places[i].as_ref().or(places[..i].iter().flatten().last()).unwrap_or(section.place());
-                let text = format!("the same port as {}.{other}; give each its own", section.path());
+                let place = places[i]
+                    .as_ref()
+                    .or(places[..i].iter().flatten().last())
+                    .unwrap_or(section.place());
+                let text =
+                    format!("the same port as {}.{other}; give each its own", section.path());
                 section.problems().add(place, format!("{}.{key}", section.path()), text);
             }
         }
@@ -256,7 +286,8 @@ impl WebRtc {
     }
 }
 
-/// The most viewers that a limit may allow: far beyond what one machine serves, so a larger number is a slip of the hand.
+/// The most viewers that a limit may allow: far beyond what one machine serves, so a larger number
+/// is a slip of the hand.
 const MOST_VIEWERS: usize = 100_000;
 
 fn viewers(text: &str) -> Result<usize, String> {
@@ -276,7 +307,9 @@ fn state_dir(text: &str) -> Result<StateDir, String> {
         // What YAML makes of a bare `off`.
         "off" | "false" => Ok(StateDir::Off),
         path if path.starts_with('/') => Ok(StateDir::At(path.into())),
-        _ => Err(format!("{text:?} is no whole path; write for example /var/lib/neverblink, or off")),
+        _ => {
+            Err(format!("{text:?} is no whole path; write for example /var/lib/neverblink, or off"))
+        }
     }
 }
 
@@ -336,12 +369,15 @@ impl Input {
         let lacks_source = section.lacks("source");
         let source = section.value("source", str::parse);
         let on_demand = section.value("on_demand", values::switch);
-        let stall_after = section.value("stall_after", |text| values::duration_within(text, STALL.0, STALL.1));
+        let stall_after =
+            section.value("stall_after", |text| values::duration_within(text, STALL.0, STALL.1));
         let slate = section.value("slate", values::switch);
-        let frozen_after = section.value("frozen_after", |text| values::unless_off(text, FROZEN.0, FROZEN.1));
+        let frozen_after =
+            section.value("frozen_after", |text| values::unless_off(text, FROZEN.0, FROZEN.1));
         let frozen_restart = section.placed("frozen_restart", values::switch);
         if lacks_source {
-            let text = format!("this {what} has no source; add `source: rtsp://…` or `source: publish`");
+            let text =
+                format!("this {what} has no source; add `source: rtsp://…` or `source: publish`");
             section.problems().add(place, section.path(), text);
         }
         let frozen_after = frozen_after.unwrap_or(default.frozen_after);

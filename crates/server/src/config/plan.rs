@@ -3,8 +3,9 @@
 use super::{Config, Input};
 use std::sync::Arc;
 
-/// What must be done to run a new config in place of an old one. Streams are cameras, `CAMERA`, and renditions,
-/// `CAMERA/RENDITION`; each stands alone, so a camera's viewers do not feel a change of its renditions.
+/// What must be done to run a new config in place of an old one. Streams are cameras, `CAMERA`, and
+/// renditions, `CAMERA/RENDITION`; each stands alone, so a camera's viewers do not feel a change of
+/// its renditions.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
 pub(crate) struct Plan {
     /// Streams to take away.
@@ -18,13 +19,15 @@ pub(crate) struct Plan {
 }
 
 impl Plan {
-    /// The way from `old` to `new`. Limits are no part of it: they are looked up when somebody comes.
+    /// The way from `old` to `new`. Limits are no part of it: they are looked up when somebody
+    /// comes.
     pub(crate) fn new(old: &Config, new: &Config) -> Self {
         let (were, are) = (old.streams(), new.streams());
         let named = |(name, input): (&Arc<str>, &&Input)| (name.clone(), (*input).clone());
         let gone = were.keys().filter(|name| !are.contains_key(*name));
         let come = are.iter().filter(|(name, _)| !were.contains_key(*name));
-        let changed = are.iter().filter(|(name, input)| were.get(*name).is_some_and(|was| was != *input));
+        let changed =
+            are.iter().filter(|(name, input)| were.get(*name).is_some_and(|was| was != *input));
         let fixed = [
             ("listen.http", old.listen.http != new.listen.http),
             ("listen.rtsp", old.listen.rtsp != new.listen.rtsp),
@@ -36,7 +39,11 @@ impl Plan {
             remove: gone.cloned().collect(),
             add: come.map(named).collect(),
             change: changed.map(named).collect(),
-            needs_restart: fixed.iter().filter(|(_, changed)| *changed).map(|(key, _)| *key).collect(),
+            needs_restart: fixed
+                .iter()
+                .filter(|(_, changed)| *changed)
+                .map(|(key, _)| *key)
+                .collect(),
         }
     }
 }
@@ -69,10 +76,16 @@ mod tests {
 
     #[test]
     fn renditions_come_and_go_beside_their_camera() {
-        let with = |renditions: &str| format!("cameras: {{ a: {{ source: publish, renditions: {renditions} }} }}");
+        let with = |renditions: &str| {
+            format!("cameras: {{ a: {{ source: publish, renditions: {renditions} }} }}")
+        };
         let way = plan(
-            &with("{ gone: { source: publish }, moved: { source: 'rtsp://a/1' }, same: { source: publish } }"),
-            &with("{ new: { source: publish }, moved: { source: 'rtsp://a/2' }, same: { source: publish } }"),
+            &with(
+                "{ gone: { source: publish }, moved: { source: 'rtsp://a/1' }, same: { source: publish } }",
+            ),
+            &with(
+                "{ new: { source: publish }, moved: { source: 'rtsp://a/2' }, same: { source: publish } }",
+            ),
         );
         assert_eq!((names(&way.add), names(&way.change)), (vec!["a/new"], vec!["a/moved"]));
         assert_eq!(way.remove, ["a/gone".into()]);
@@ -82,7 +95,10 @@ mod tests {
 
     #[test]
     fn a_new_password_is_a_new_source() {
-        let plan = plan("cameras: { a: { source: 'rtsp://u:1@a/' } }", "cameras: { a: { source: 'rtsp://u:2@a/' } }");
+        let plan = plan(
+            "cameras: { a: { source: 'rtsp://u:1@a/' } }",
+            "cameras: { a: { source: 'rtsp://u:2@a/' } }",
+        );
         assert_eq!(names(&plan.change), ["a"]);
     }
 
@@ -97,13 +113,19 @@ mod tests {
 
     #[test]
     fn words_and_order_are_nothing_to_do() {
-        let plan = plan("listen: { http: ':1' }\nwebrtc:\n", "# a comment\nwebrtc: { hosts: [] }\nlisten:\n  http: 0.0.0.0:1");
+        let plan = plan(
+            "listen: { http: ':1' }\nwebrtc:\n",
+            "# a comment\nwebrtc: { hosts: [] }\nlisten:\n  http: 0.0.0.0:1",
+        );
         assert_eq!(plan, Plan::default());
     }
 
     #[test]
     fn what_cannot_be_changed_while_running_is_named() {
-        let plan = plan("listen: { http: ':1' }", "listen: { http: ':2', rtsp: off }\nwebrtc: { hosts: [192.0.2.1] }");
+        let plan = plan(
+            "listen: { http: ':1' }",
+            "listen: { http: ':2', rtsp: off }\nwebrtc: { hosts: [192.0.2.1] }",
+        );
         assert_eq!(plan.needs_restart, ["listen.http", "listen.rtsp", "webrtc"]);
     }
 }

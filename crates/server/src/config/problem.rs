@@ -44,7 +44,8 @@ impl fmt::Display for Problem {
 
 /// Keys may hold anything; a log and a terminal must not.
 pub(super) fn one_line(text: &str) -> String {
-    let escape = |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
+    let escape =
+        |c: char| if c.is_control() { c.escape_default().to_string() } else { c.to_string() };
     text.chars().map(escape).collect()
 }
 

@@ -1,4 +1,5 @@
-//! Reading a section of a config key by key: whoever knows a key asks for it, and what nobody asked for is a mistake.
+//! Reading a section of a config key by key: whoever knows a key asks for it, and what nobody asked
+//! for is a mistake.
 
 use super::{
     problem::{Gathered, Place},
@@ -26,7 +27,11 @@ impl<'a> Section<'a> {
             Value::Map(entries) => entries,
             Value::Null | Value::Wrong => Vec::new(),
             other => {
-                problems.add(&place, path.as_str(), format!("expected a section with keys, found {}", other.kind()));
+                problems.add(
+                    &place,
+                    path.as_str(),
+                    format!("expected a section with keys, found {}", other.kind()),
+                );
                 Vec::new()
             }
         };
@@ -43,7 +48,8 @@ impl<'a> Section<'a> {
         &self.path
     }
 
-    /// The key is missing, and nothing else explains why: a typo in it will be complained about anyway.
+    /// The key is missing, and nothing else explains why: a typo in it will be complained about
+    /// anyway.
     pub(super) fn lacks(&self, key: &str) -> bool {
         let meant = |entry: &Entry| super::values::similar(&entry.key, [key].into_iter()).is_some();
         self.is_section && !self.entries.iter().any(meant)
@@ -55,25 +61,38 @@ impl<'a> Section<'a> {
     }
 
     /// The single value of `key`, understood by `parse`; `None` if it is absent or wrong.
-    pub(super) fn value<T>(&mut self, key: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    pub(super) fn value<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
         Some(self.placed(key, parse)?.0)
     }
 
     /// As [`Section::value`], with its place.
-    pub(super) fn placed<T>(&mut self, key: &'static str, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<(T, Place)> {
+    pub(super) fn placed<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<(T, Place)> {
         let node = self.take(key)?.node;
         let place = node.place.clone();
         Some((self.parse(self.path_of(key), node, parse)?, place))
     }
 
     /// The values of a list, each understood by `parse`; empty if it is absent.
-    pub(super) fn list<T>(&mut self, key: &'static str, parse: impl Fn(&str) -> Result<T, String>) -> Option<Vec<T>> {
+    pub(super) fn list<T>(
+        &mut self,
+        key: &'static str,
+        parse: impl Fn(&str) -> Result<T, String>,
+    ) -> Option<Vec<T>> {
         let node = self.take(key)?.node;
         let path = self.path_of(key);
         let items = match node.value {
             Value::List(items) => items,
             Value::Null | Value::Wrong => Vec::new(),
-            // A list of one may be written without its brackets, and an environment variable writes commas.
+            // A list of one may be written without its brackets, and an environment variable writes
+            // commas.
             Value::Text(text) => split(&node.place, &text),
             Value::Map(_) => {
                 self.problems.add(&node.place, path, "expected a list, found a section with keys");
@@ -81,7 +100,11 @@ impl<'a> Section<'a> {
             }
         };
         let items = items.into_iter().enumerate();
-        Some(items.filter_map(|(i, item)| self.parse(format!("{path}[{i}]"), item, &parse)).collect())
+        Some(
+            items
+                .filter_map(|(i, item)| self.parse(format!("{path}[{i}]"), item, &parse))
+                .collect(),
+        )
     }
 
     /// The section under `key`; empty if it is absent.
@@ -108,7 +131,11 @@ impl<'a> Section<'a> {
         for key in keys {
             if let Some(entry) = self.take(key) {
                 self.known.pop();
-                self.problems.add(&entry.place, self.path_of(key), "not supported by this version yet; remove it");
+                self.problems.add(
+                    &entry.place,
+                    self.path_of(key),
+                    "not supported by this version yet; remove it",
+                );
             }
         }
     }
@@ -131,7 +158,12 @@ impl<'a> Section<'a> {
         Some(self.entries.remove(i))
     }
 
-    fn parse<T>(&self, path: String, node: Node, parse: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    fn parse<T>(
+        &self,
+        path: String,
+        node: Node,
+        parse: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
         let parsed = match &node.value {
             Value::Text(text) => parse(text),
             Value::Wrong => return None,

@@ -44,8 +44,16 @@ fn everything_is_read() {
     assert_eq!(config.listen.rtsp, None);
     assert_eq!(config.listen.webrtc, Listen::default().webrtc);
     assert_eq!(config.state_dir, StateDir::At("/srv/nb".into()));
-    assert_eq!(parse(&GOOD.replace("/srv/nb", "off"), &[("NEVERBLINK_HOME", "x")]).unwrap().state_dir, StateDir::Off);
-    assert_eq!(parse(GOOD, &[("NEVERBLINK_STATE_DIR", "off"), ("NEVERBLINK_HOME", "x")]).unwrap().state_dir, StateDir::Off);
+    assert_eq!(
+        parse(&GOOD.replace("/srv/nb", "off"), &[("NEVERBLINK_HOME", "x")]).unwrap().state_dir,
+        StateDir::Off
+    );
+    assert_eq!(
+        parse(GOOD, &[("NEVERBLINK_STATE_DIR", "off"), ("NEVERBLINK_HOME", "x")])
+            .unwrap()
+            .state_dir,
+        StateDir::Off
+    );
     assert_eq!((config.webrtc.tcp, config.webrtc.hosts.len()), (false, 2));
     let front = &config.cameras["front"];
     let Source::Rtsp(rtsp) = &front.input.source else { panic!("{front:?}") };
@@ -60,15 +68,31 @@ fn everything_is_read() {
         [(Some(120), true), (None, false), (Some(120), true)]
     );
     assert_eq!(frozen(&config.cameras["robot"].input), (Some(30), false));
-    assert_eq!((config.limits.viewers, front.max_viewers, config.cameras["robot"].max_viewers), (300, Some(20), None));
+    assert_eq!(
+        (config.limits.viewers, front.max_viewers, config.cameras["robot"].max_viewers),
+        (300, Some(20), None)
+    );
     assert!(config.cameras["robot"].input.on_demand && !front.input.on_demand);
     let (sd, tiny) = (&front.renditions["sd"], &front.renditions["tiny"]);
-    assert_eq!((&sd.source, sd.on_demand, sd.stall_after), (&Source::Publish, false, Duration::from_secs(2)));
-    assert_eq!((tiny.on_demand, tiny.stall_after), (true, front.input.stall_after), "what is not said is as for the camera");
+    assert_eq!(
+        (&sd.source, sd.on_demand, sd.stall_after),
+        (&Source::Publish, false, Duration::from_secs(2))
+    );
+    assert_eq!(
+        (tiny.on_demand, tiny.stall_after),
+        (true, front.input.stall_after),
+        "what is not said is as for the camera"
+    );
     let streams = config.streams();
-    assert_eq!(streams.keys().map(|name| &**name).collect::<Vec<_>>(), ["front", "front/sd", "front/tiny", "robot", "test"]);
+    assert_eq!(
+        streams.keys().map(|name| &**name).collect::<Vec<_>>(),
+        ["front", "front/sd", "front/tiny", "robot", "test"]
+    );
     assert_eq!(streams["front/tiny"], tiny);
-    assert_eq!(config.cameras["test"].input.source.to_string(), "test:?width=640&height=360&fps=30&gop=30&bitrate=2500000");
+    assert_eq!(
+        config.cameras["test"].input.source.to_string(),
+        "test:?width=640&height=360&fps=30&gop=30&bitrate=2500000"
+    );
 }
 
 #[test]
@@ -82,16 +106,31 @@ fn nothing_at_all_is_a_config() {
 #[test]
 fn every_typo_is_told_with_its_line_and_what_would_be_right() {
     let table = [
-        ("camras:\n  a: { source: publish }", "nb.yml:1: camras: unknown key; did you mean \"cameras\"?"),
-        ("listen:\n  htpp: 127.0.0.1:1", "nb.yml:2: listen.htpp: unknown key; did you mean \"http\"?"),
+        (
+            "camras:\n  a: { source: publish }",
+            "nb.yml:1: camras: unknown key; did you mean \"cameras\"?",
+        ),
+        (
+            "listen:\n  htpp: 127.0.0.1:1",
+            "nb.yml:2: listen.htpp: unknown key; did you mean \"http\"?",
+        ),
         ("limits:\n  viewer: 3", "nb.yml:2: limits.viewer: unknown key; did you mean \"viewers\"?"),
-        ("state_dir: var", "nb.yml:1: state_dir: \"var\" is no whole path; write for example /var/lib/neverblink, or off"),
-        ("limits:\n  viewers: 0", "nb.yml:2: limits.viewers: 0 is out of bounds; it may be 1 to 100000"),
+        (
+            "state_dir: var",
+            "nb.yml:1: state_dir: \"var\" is no whole path; write for example /var/lib/neverblink, or off",
+        ),
+        (
+            "limits:\n  viewers: 0",
+            "nb.yml:2: limits.viewers: 0 is out of bounds; it may be 1 to 100000",
+        ),
         (
             "cameras:\n  a:\n    source: publish\n    max_viewers: many",
             "nb.yml:4: cameras.a.max_viewers: \"many\" is no number; write for example 100",
         ),
-        ("listen:\n  quux: 1", "nb.yml:2: listen.quux: unknown key; known here: http, rtsp, webrtc"),
+        (
+            "listen:\n  quux: 1",
+            "nb.yml:2: listen.quux: unknown key; known here: http, rtsp, webrtc",
+        ),
         (
             "cameras:\n  a:\n    sorce: publish\n    source: publish",
             "nb.yml:3: cameras.a.sorce: unknown key; did you mean \"source\"?",
@@ -131,12 +170,30 @@ fn every_typo_is_told_with_its_line_and_what_would_be_right() {
             "cameras:\n  a:\n    source: publish\n    rendition: {}",
             "nb.yml:4: cameras.a.rendition: unknown key; did you mean \"renditions\"?",
         ),
-        ("cameras:\n  a: { sorce: publish }", "nb.yml:2: cameras.a.sorce: unknown key; did you mean \"source\"?"),
-        ("cameras:\n  a: {}", "nb.yml:2: cameras.a: this camera has no source; add `source: rtsp://…` or `source: publish`"),
-        ("cameras:\n  a: publish", "nb.yml:2: cameras.a: expected a section with keys, found a single value"),
-        ("cameras:\n  a:\n    source: [publish]", "nb.yml:3: cameras.a.source: expected a single value, found a list"),
-        ("cameras:\n  a:\n    source:", "nb.yml:3: cameras.a.source: expected a single value, found nothing"),
-        ("cameras:\n  - source: publish", "nb.yml:2: cameras: expected a section with keys, found a list"),
+        (
+            "cameras:\n  a: { sorce: publish }",
+            "nb.yml:2: cameras.a.sorce: unknown key; did you mean \"source\"?",
+        ),
+        (
+            "cameras:\n  a: {}",
+            "nb.yml:2: cameras.a: this camera has no source; add `source: rtsp://…` or `source: publish`",
+        ),
+        (
+            "cameras:\n  a: publish",
+            "nb.yml:2: cameras.a: expected a section with keys, found a single value",
+        ),
+        (
+            "cameras:\n  a:\n    source: [publish]",
+            "nb.yml:3: cameras.a.source: expected a single value, found a list",
+        ),
+        (
+            "cameras:\n  a:\n    source:",
+            "nb.yml:3: cameras.a.source: expected a single value, found nothing",
+        ),
+        (
+            "cameras:\n  - source: publish",
+            "nb.yml:2: cameras: expected a section with keys, found a list",
+        ),
         (
             "cameras:\n  Front Door:\n    source: publish",
             "nb.yml:2: cameras.Front Door: a camera's name is made of a-z, 0-9, _ and -, begins with a letter or digit, and is \
@@ -170,9 +227,18 @@ fn every_typo_is_told_with_its_line_and_what_would_be_right() {
             "listen:\n  http: 127.0.0.1",
             "nb.yml:2: listen.http: \"127.0.0.1\" is no address to listen on; write for example 127.0.0.1:8080, or off",
         ),
-        ("listen:\n  http: :8554", "nb.yml:2: listen.rtsp: the same port as listen.http; give each its own"),
-        ("listen:\n  http: :1\n  rtsp: :1", "nb.yml:3: listen.rtsp: the same port as listen.http; give each its own"),
-        ("webrtc:\n  hosts: [example]", "nb.yml:2: webrtc.hosts[0]: \"example\" is no IP address; write for example 203.0.113.7"),
+        (
+            "listen:\n  http: :8554",
+            "nb.yml:2: listen.rtsp: the same port as listen.http; give each its own",
+        ),
+        (
+            "listen:\n  http: :1\n  rtsp: :1",
+            "nb.yml:3: listen.rtsp: the same port as listen.http; give each its own",
+        ),
+        (
+            "webrtc:\n  hosts: [example]",
+            "nb.yml:2: webrtc.hosts[0]: \"example\" is no IP address; write for example 203.0.113.7",
+        ),
         (
             "cameras:\n  a:\n    source: https://192.0.2.1/cam#certificate=ab:cd",
             "nb.yml:3: cameras.a.source: certificate is the fingerprint of the camera's certificate (SHA-256, 64 digits of 0-9a-f), or any",
@@ -204,12 +270,18 @@ fn every_typo_is_told_with_its_line_and_what_would_be_right() {
             "cameras:\n  a:\n    source: rstp://x/y",
             "nb.yml:3: cameras.a.source: unknown kind of source \"rstp\"; did you mean \"rtsp\"?",
         ),
-        ("cameras:\n  a:\n    source: publsh", "nb.yml:3: cameras.a.source: this is no source; did you mean \"publish\"?"),
+        (
+            "cameras:\n  a:\n    source: publsh",
+            "nb.yml:3: cameras.a.source: this is no source; did you mean \"publish\"?",
+        ),
         (
             "cameras:\n  a:\n    source: test:?fsp=3",
             "nb.yml:3: cameras.a.source: unknown option \"fsp\" of the test picture; did you mean \"fps\"?",
         ),
-        ("cameras:\n  a:\n    source: test:?fps=0", "nb.yml:3: cameras.a.source: fps=\"0\" is not possible; it may be 1 to 120"),
+        (
+            "cameras:\n  a:\n    source: test:?fps=0",
+            "nb.yml:3: cameras.a.source: fps=\"0\" is not possible; it may be 1 to 120",
+        ),
         (
             "cameras:\n  a:\n    source: test:?width=641",
             "nb.yml:3: cameras.a.source: width=\"641\" is not possible; it must be even",
@@ -226,10 +298,15 @@ fn every_typo_is_told_with_its_line_and_what_would_be_right() {
 
 #[test]
 fn what_is_no_yaml_is_told_with_its_line() {
-    assert_eq!(problems("listen:\n  http: :1\n  http: :2"), "nb.yml:3: http: given twice; remove one");
-    for (yaml, line) in
-        [("cameras:\n  a: { source: publish", "nb.yml:2: "), ("cameras:\n\ta: 1", "nb.yml:2: "), ("a: b: c", "nb.yml:1: ")]
-    {
+    assert_eq!(
+        problems("listen:\n  http: :1\n  http: :2"),
+        "nb.yml:3: http: given twice; remove one"
+    );
+    for (yaml, line) in [
+        ("cameras:\n  a: { source: publish", "nb.yml:2: "),
+        ("cameras:\n\ta: 1", "nb.yml:2: "),
+        ("a: b: c", "nb.yml:1: "),
+    ] {
         let told = problems(yaml);
         assert!(told.starts_with(line) && told.lines().count() == 1, "{told}");
     }
@@ -237,7 +314,9 @@ fn what_is_no_yaml_is_told_with_its_line() {
 
 #[test]
 fn all_mistakes_are_told_at_once_in_the_order_of_the_file() {
-    let told = problems("cameras:\n  A: { source: publish, x: 1 }\n  b: { source: tset:? }\nlisten: { http: x }\nfoo: 1\n");
+    let told = problems(
+        "cameras:\n  A: { source: publish, x: 1 }\n  b: { source: tset:? }\nlisten: { http: x }\nfoo: 1\n",
+    );
     let lines: Vec<&str> = told.lines().filter_map(|line| line.split(':').nth(1)).collect();
     assert_eq!(lines, ["2", "2", "3", "4", "5"], "{told}");
 }
@@ -253,12 +332,20 @@ fn the_environment_comes_over_the_file() {
         ("NEVERBLINK_SOMETHING", "not ours"),
         ("NEVERBLINK_LISTEN__RTSP", ""),
     ];
-    let config = parse("cameras:\n  front-door: { source: publish, on_demand: true }", &environment).unwrap();
+    let config =
+        parse("cameras:\n  front-door: { source: publish, on_demand: true }", &environment)
+            .unwrap();
     assert_eq!(config.listen.http, Some("[::1]:7".parse().unwrap()));
     assert_eq!(config.listen.rtsp, Listen::default().rtsp);
     assert_eq!(config.webrtc.hosts.len(), 2);
-    assert_eq!(config.cameras.keys().map(|name| &**name).collect::<Vec<_>>(), ["front-door", "new"]);
-    assert!(matches!(config.cameras["front-door"], Camera { input: Input { source: Source::Test(_), on_demand: true, .. }, .. }));
+    assert_eq!(
+        config.cameras.keys().map(|name| &**name).collect::<Vec<_>>(),
+        ["front-door", "new"]
+    );
+    assert!(matches!(
+        config.cameras["front-door"],
+        Camera { input: Input { source: Source::Test(_), on_demand: true, .. }, .. }
+    ));
     assert_eq!(config.cameras["front-door"].renditions["low"].source, Source::Publish);
 }
 
@@ -272,9 +359,14 @@ fn mistakes_in_the_environment_name_the_variable() {
         ),
         ("NEVERBLINK_CAMERAS__A__SOURCE__X", "1", "names no key of the config"),
         ("NEVERBLINK_LISTEN____HTTP", ":1", "names no key of the config"),
-        ("NEVERBLINK_LISTEN__HTTP", "x", "environment variable NEVERBLINK_LISTEN__HTTP: listen.http: \"x\" is no address"),
+        (
+            "NEVERBLINK_LISTEN__HTTP",
+            "x",
+            "environment variable NEVERBLINK_LISTEN__HTTP: listen.http: \"x\" is no address",
+        ),
     ] {
-        let told = parse("cameras:\n  a: { source: publish }", &[(name, value)]).unwrap_err().to_string();
+        let told =
+            parse("cameras:\n  a: { source: publish }", &[(name, value)]).unwrap_err().to_string();
         assert!(told.contains(expected), "{told}");
     }
 }
@@ -333,7 +425,10 @@ mod any_input {
 fn udp_addresses_are_taken_as_ffmpeg_writes_them() {
     let shown = |text: &str| text.parse::<Source>().map(|source| source.to_string());
     assert_eq!(shown("udp://:9999").as_deref(), Ok("udp://0.0.0.0:9999"));
-    assert_eq!(shown("udp://@239.0.0.1:1234?interface=eth0").as_deref(), Ok("udp://239.0.0.1:1234?interface=eth0"));
+    assert_eq!(
+        shown("udp://@239.0.0.1:1234?interface=eth0").as_deref(),
+        Ok("udp://239.0.0.1:1234?interface=eth0")
+    );
     assert_eq!(shown("udp://[::]:1234/").as_deref(), Ok("udp://[::]:1234"));
     assert!(shown("udp://127.0.0.1:1?interface=lo").is_err() && shown("udp://0.0.0.0:0").is_err());
 }
@@ -343,7 +438,10 @@ fn commands_are_parted_as_by_a_shell_and_show_their_program_alone() {
     let source: Source = "exec:ffmpeg -i 'rtsp://u:hunter22@h/a b' -f mpegts -".parse().unwrap();
     let Source::Exec(command) = &source else { panic!("{source}") };
     assert_eq!(command.words[2], "rtsp://u:hunter22@h/a b");
-    assert_eq!((source.to_string(), format!("{source:?}").contains("hunter22")), ("exec:ffmpeg …".to_owned(), false));
+    assert_eq!(
+        (source.to_string(), format!("{source:?}").contains("hunter22")),
+        ("exec:ffmpeg …".to_owned(), false)
+    );
     let told: Source = "exec+h264:cat 'x y'".parse().unwrap();
     assert_eq!(told.to_string(), "exec+h264:cat …");
     let refused = "exec+h246:cat".parse::<Source>().unwrap_err();
@@ -355,7 +453,10 @@ fn commands_are_parted_as_by_a_shell_and_show_their_program_alone() {
 fn files_are_named_from_the_root() {
     let shown = |text: &str| text.parse::<Source>().map(|source| source.to_string());
     assert_eq!(shown("file:/srv/clip.mp4").as_deref(), Ok("file:/srv/clip.mp4"));
-    assert_eq!(shown("file:///srv/what?.mp4?loop=false").as_deref(), Ok("file:/srv/what?.mp4?loop=false"));
+    assert_eq!(
+        shown("file:///srv/what?.mp4?loop=false").as_deref(),
+        Ok("file:/srv/what?.mp4?loop=false")
+    );
     assert_eq!(shown("file:/srv/what?.mp4").as_deref(), Ok("file:/srv/what?.mp4"));
     assert!(shown("file:clip.mp4").unwrap_err().contains("by its path from the root"));
     assert!(shown("file:/a?loop=maybe").unwrap_err().contains("it may be true or false"));

@@ -1,4 +1,5 @@
-//! A config as it was written: keys and texts with their places, before anybody asks what they mean.
+//! A config as it was written: keys and texts with their places, before anybody asks what they
+//! mean.
 
 use super::problem::{Place, Problems, one_line};
 use serde::{
@@ -61,16 +62,22 @@ pub(super) fn parse(file: &Rc<str>, yaml: &str) -> Result<Node, Problems> {
     }
     let options = serde_saphyr::options! { with_snippet: false };
     let raw = serde_saphyr::from_str_with_options::<Spanned<Raw>>(yaml, options);
-    raw.map(|raw| raw.value.place_in(file, raw.referenced.line())).map_err(|error| wrong_yaml(file, &error))
+    raw.map(|raw| raw.value.place_in(file, raw.referenced.line()))
+        .map_err(|error| wrong_yaml(file, &error))
 }
 
 fn wrong_yaml(file: &Rc<str>, error: &serde_saphyr::Error) -> Problems {
     let text = match error.without_snippet() {
-        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => format!("{key}: given twice; remove one"),
+        serde_saphyr::Error::DuplicateMappingKey { key: Some(key), .. } => {
+            format!("{key}: given twice; remove one")
+        }
         other => other.to_string(),
     };
     // The commonest cause, and not what the reader's words make one think of.
-    let text = text.replace("not allowed in this context", "not allowed here; put quotes around a value with a colon");
+    let text = text.replace(
+        "not allowed in this context",
+        "not allowed here; put quotes around a value with a colon",
+    );
     let text = one_line(&text);
     match error.location() {
         Some(at) => {

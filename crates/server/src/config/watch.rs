@@ -1,4 +1,5 @@
-//! Noticing that a config file was written, however editors do it: in place, or by putting a new file in its place.
+//! Noticing that a config file was written, however editors do it: in place, or by putting a new
+//! file in its place.
 
 use std::{
     fs,
@@ -20,7 +21,8 @@ struct Fingerprint {
 #[derive(Debug)]
 pub(super) struct FileWatch {
     path: PathBuf,
-    /// The state that was last reported, or was there from the beginning; `None` if there was no file.
+    /// The state that was last reported, or was there from the beginning; `None` if there was no
+    /// file.
     known: Option<Fingerprint>,
     /// A newer state, which may still be half written.
     fresh: Option<Fingerprint>,
@@ -32,8 +34,9 @@ impl FileWatch {
         Self { path: path.to_owned(), known: fingerprint(path), fresh: None }
     }
 
-    /// True if the file has been written since the last report, and is the same as at the last look: whoever writes it
-    /// is done. A file that is gone is no news, for editors take it away for a moment.
+    /// True if the file has been written since the last report, and is the same as at the last
+    /// look: whoever writes it is done. A file that is gone is no news, for editors take it away
+    /// for a moment.
     pub(super) fn look(&mut self) -> bool {
         let now = fingerprint(&self.path);
         let settled = now.is_some() && now != self.known && now == self.fresh;

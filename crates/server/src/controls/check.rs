@@ -6,13 +6,15 @@ use serde_json::Value as Json;
 /// More settings at once than any camera has.
 const MOST: usize = 256;
 
-/// Understands wishes by the controls they are for, in the order of the controls. `null` asks for the default.
+/// Understands wishes by the controls they are for, in the order of the controls. `null` asks for
+/// the default.
 ///
 /// # Errors
 /// The first wish that cannot be.
 pub(crate) fn check(controls: &[Control], wishes: &Wishes) -> Result<Vec<Setting>, ControlError> {
     few(wishes)?;
-    let stranger = wishes.keys().find(|name| !controls.iter().any(|control| *control.name == ***name));
+    let stranger =
+        wishes.keys().find(|name| !controls.iter().any(|control| *control.name == ***name));
     if let Some(name) = stranger {
         return Err(ControlError::unknown(name, controls));
     }
@@ -27,7 +29,9 @@ pub(crate) fn check(controls: &[Control], wishes: &Wishes) -> Result<Vec<Setting
 pub(super) fn check_unseen(wishes: &Wishes) -> Result<(), ControlError> {
     few(wishes)?;
     let possible = |name: &str| {
-        !name.is_empty() && name.len() <= 64 && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
+        !name.is_empty()
+            && name.len() <= 64
+            && name.chars().all(|c| c.is_ascii_lowercase() || c.is_ascii_digit() || c == '_')
     };
     if let Some(name) = wishes.keys().find(|name| !possible(name)) {
         return Err(ControlError::unknown(name, &[]));
@@ -57,7 +61,10 @@ fn setting(control: &Control, wish: &Json, alone: bool) -> Result<Setting, Contr
     let name = || control.name.to_string();
     match &control.access {
         Access::ReadOnly => {
-            return Err(ControlError::NotChangeable { name: name(), reason: "it can only be read".to_owned() });
+            return Err(ControlError::NotChangeable {
+                name: name(),
+                reason: "it can only be read".to_owned(),
+            });
         }
         // Another of the wishes may make it active.
         Access::Inactive(reason) if alone => {
@@ -66,7 +73,9 @@ fn setting(control: &Control, wish: &Json, alone: bool) -> Result<Setting, Contr
         Access::Settable | Access::Inactive(_) => {}
     }
     let (value, keep) = match wish {
-        Json::Null => (control.default.ok_or_else(|| ControlError::NoDefault { name: name() })?, None),
+        Json::Null => {
+            (control.default.ok_or_else(|| ControlError::NoDefault { name: name() })?, None)
+        }
         wish => {
             let value = value(control, wish)?;
             (value, Some(control.json(value)))
@@ -87,7 +96,11 @@ fn value(control: &Control, wish: &Json) -> Result<Value, ControlError> {
         Kind::Int { minimum, maximum, step } => {
             let number = whole(wish).ok_or_else(|| wrong("a whole number"))?;
             let nearest = nearest(number, *minimum, *maximum, (*step).max(1));
-            if nearest == number { Ok(Value::Int(number)) } else { Err(out_of_range(control, wish, Some(nearest.to_string()))) }
+            if nearest == number {
+                Ok(Value::Int(number))
+            } else {
+                Err(out_of_range(control, wish, Some(nearest.to_string())))
+            }
         }
         Kind::Float { minimum, maximum } => {
             let number = wish.as_f64().ok_or_else(|| wrong("a number"))?;
@@ -102,14 +115,21 @@ fn value(control: &Control, wish: &Json) -> Result<Value, ControlError> {
                 (None, Some(value)) => items.iter().find(|item| item.value == value),
                 (None, None) => return Err(wrong("an item of a menu")),
             };
-            found.map(|item| Value::Item(item.value)).ok_or_else(|| out_of_range(control, wish, None))
+            found
+                .map(|item| Value::Item(item.value))
+                .ok_or_else(|| out_of_range(control, wish, None))
         }
     }
 }
 
 fn out_of_range(control: &Control, wish: &Json, nearest: Option<String>) -> ControlError {
     let wish = wish.as_str().map_or_else(|| wish.to_string(), str::to_owned);
-    ControlError::OutOfRange { name: control.name.to_string(), wish: short(&wish), bounds: control.bounds(), nearest }
+    ControlError::OutOfRange {
+        name: control.name.to_string(),
+        wish: short(&wish),
+        bounds: control.bounds(),
+        nearest,
+    }
 }
 
 /// Programs write 3 as 3.0.
@@ -120,7 +140,12 @@ fn whole(wish: &Json) -> Option<i64> {
 
 /// The nearest number that is `minimum` and some steps, and not above `maximum`.
 fn nearest(number: i64, minimum: i64, maximum: i64, step: i64) -> i64 {
-    let (number, low, high, step) = (i128::from(number), i128::from(minimum), i128::from(maximum.max(minimum)), i128::from(step));
+    let (number, low, high, step) = (
+        i128::from(number),
+        i128::from(minimum),
+        i128::from(maximum.max(minimum)),
+        i128::from(step),
+    );
     let steps = (number.clamp(low, high) - low + step / 2) / step;
     let most = (high - low) / step;
     i64::try_from(low + steps.min(most) * step).unwrap_or(minimum)

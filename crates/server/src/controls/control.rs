@@ -7,7 +7,8 @@ use std::sync::Arc;
 /// A control of a camera, as its source knows it.
 #[derive(Clone, PartialEq, Debug)]
 pub(crate) struct Control {
-    /// `brightness`, `exposure_time`: small letters, digits and underscores, unique within the camera.
+    /// `brightness`, `exposure_time`: small letters, digits and underscores, unique within the
+    /// camera.
     pub(crate) name: Arc<str>,
     /// What values it takes.
     pub(crate) kind: Kind,
@@ -59,7 +60,8 @@ pub(crate) enum Value {
 pub(crate) enum Access {
     /// Now.
     Settable,
-    /// Not while other controls are as they are, for this reason: `auto_exposure is on`. Tried nevertheless together with others.
+    /// Not while other controls are as they are, for this reason: `auto_exposure is on`. Tried
+    /// nevertheless together with others.
     Inactive(Arc<str>),
     /// Never.
     #[allow(dead_code, reason = "no source so far has such")]
@@ -74,7 +76,9 @@ impl Control {
             Value::Int(value) => json!(value),
             Value::Float(value) => json!(value),
             Value::Item(value) => match &self.kind {
-                Kind::Menu(items) => items.iter().find(|i| i.value == value).map_or(json!(value), |i| json!(i.name)),
+                Kind::Menu(items) => {
+                    items.iter().find(|i| i.value == value).map_or(json!(value), |i| json!(i.name))
+                }
                 _ => json!(value),
             },
         }
@@ -84,10 +88,14 @@ impl Control {
     pub(super) fn bounds(&self) -> String {
         match &self.kind {
             Kind::Bool => "true or false".to_owned(),
-            Kind::Int { minimum, maximum, step } if *step > 1 => format!("{minimum} to {maximum} in steps of {step}"),
+            Kind::Int { minimum, maximum, step } if *step > 1 => {
+                format!("{minimum} to {maximum} in steps of {step}")
+            }
             Kind::Int { minimum, maximum, .. } => format!("{minimum} to {maximum}"),
             Kind::Float { minimum, maximum } => format!("{minimum} to {maximum}"),
-            Kind::Menu(items) => items.iter().map(|item| &*item.name).collect::<Vec<_>>().join(", "),
+            Kind::Menu(items) => {
+                items.iter().map(|item| &*item.name).collect::<Vec<_>>().join(", ")
+            }
         }
     }
 }
@@ -99,8 +107,12 @@ impl Serialize for Control {
         out.serialize_field("name", &self.name)?;
         let (kind, minimum, maximum, step, items) = match &self.kind {
             Kind::Bool => ("bool", Json::Null, Json::Null, Json::Null, &[][..]),
-            Kind::Int { minimum, maximum, step } => ("int", json!(minimum), json!(maximum), json!((*step).max(1)), &[][..]),
-            Kind::Float { minimum, maximum } => ("float", json!(minimum), json!(maximum), Json::Null, &[][..]),
+            Kind::Int { minimum, maximum, step } => {
+                ("int", json!(minimum), json!(maximum), json!((*step).max(1)), &[][..])
+            }
+            Kind::Float { minimum, maximum } => {
+                ("float", json!(minimum), json!(maximum), Json::Null, &[][..])
+            }
             Kind::Menu(items) => ("menu", Json::Null, Json::Null, Json::Null, items.as_slice()),
         };
         out.serialize_field("kind", kind)?;

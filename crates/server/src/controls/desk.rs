@@ -58,7 +58,8 @@ struct State {
 }
 
 impl Desk {
-    /// Tells whether the camera's source is of a kind that has controls, and forgets what an earlier one offered.
+    /// Tells whether the camera's source is of a kind that has controls, and forgets what an
+    /// earlier one offered.
     pub(crate) fn expect(&self, expected: bool) {
         let mut state = self.lock();
         (state.expected, state.controls, state.source) = (expected, Vec::new(), None);
@@ -86,7 +87,8 @@ impl Desk {
         self.lock().wishes.clone()
     }
 
-    /// Sets controls. Either all wishes are possible as far as can be told without the camera, or nothing is done.
+    /// Sets controls. Either all wishes are possible as far as can be told without the camera, or
+    /// nothing is done.
     ///
     /// # Errors
     /// What is wrong with a wish, or what the camera says.
@@ -98,7 +100,8 @@ impl Desk {
         match timeout(ANSWER_WITHIN, answer).await {
             Ok(Ok(refused)) if refused.is_empty() => Ok(Outcome::Done),
             Ok(Ok(refused)) => {
-                let refused: Vec<_> = refused.iter().map(|(name, words)| format!("{name} ({words})")).collect();
+                let refused: Vec<_> =
+                    refused.iter().map(|(name, words)| format!("{name} ({words})")).collect();
                 Err(ControlError::Refused { refused: refused.join(", ") })
             }
             // It has ended meanwhile; the next one is told all that is kept.
@@ -115,12 +118,15 @@ impl Desk {
         }
         if state.controls.is_empty() {
             check_unseen(&wishes)?;
-            state.keep(wishes.into_iter().map(|(name, wish)| (name, (!wish.is_null()).then_some(wish))));
+            state.keep(
+                wishes.into_iter().map(|(name, wish)| (name, (!wish.is_null()).then_some(wish))),
+            );
             return Ok(None);
         }
         let settings = check(&state.controls, &wishes)?;
         let Some(source) = state.source.clone().filter(|source| !source.is_closed()) else {
-            state.keep(settings.into_iter().map(|setting| (setting.name.to_string(), setting.keep)));
+            state
+                .keep(settings.into_iter().map(|setting| (setting.name.to_string(), setting.keep)));
             return Ok(None);
         };
         let (done, answer) = oneshot::channel();
@@ -138,8 +144,8 @@ impl Desk {
         }
     }
 
-    /// Lays out what a source has that begins to run, and takes orders for it until the offer is dropped. The first order is what
-    /// people have set before, if that is anything.
+    /// Lays out what a source has that begins to run, and takes orders for it until the offer is
+    /// dropped. The first order is what people have set before, if that is anything.
     pub(crate) fn offer(&self, controls: Vec<Control>) -> Offer {
         let (source, orders) = mpsc::channel(MAILBOX);
         let mut state = self.lock();
@@ -148,7 +154,8 @@ impl Desk {
         let settings = state.kept_settings();
         if !settings.is_empty() {
             // The mailbox is empty.
-            let _ = source.try_send(Order { settings, desk: self.clone(), again: true, done: None });
+            let _ =
+                source.try_send(Order { settings, desk: self.clone(), again: true, done: None });
         }
         state.source = Some(source);
         Offer { desk: self.clone(), run: state.runs, orders }
@@ -174,7 +181,8 @@ impl State {
         }
     }
 
-    /// What is kept, as far as the present controls take it: it may have been set for another camera, or another version.
+    /// What is kept, as far as the present controls take it: it may have been set for another
+    /// camera, or another version.
     fn kept_settings(&self) -> Vec<Setting> {
         let known = |name: &str| self.controls.iter().position(|control| *control.name == *name);
         let mut wishes: Vec<_> = self.wishes.iter().collect();
@@ -212,7 +220,8 @@ impl Offer {
         }
     }
 
-    /// Tells what has changed by itself: values, what can be changed now, or the controls as a whole.
+    /// Tells what has changed by itself: values, what can be changed now, or the controls as a
+    /// whole.
     pub(crate) fn update(&self, controls: Vec<Control>) {
         let mut state = self.desk.lock();
         if state.runs == self.run {
@@ -230,7 +239,8 @@ impl Drop for Offer {
     }
 }
 
-/// Settings for a source to make. To be answered by one of the `done` methods; dropping it says that the source has ended.
+/// Settings for a source to make. To be answered by one of the `done` methods; dropping it says
+/// that the source has ended.
 pub(crate) struct Order {
     /// What to set, in the order in which the controls were offered.
     pub(crate) settings: Vec<Setting>,
@@ -254,9 +264,16 @@ impl Order {
 
     fn settle(&mut self, controls: Option<Vec<Control>>, refused: Refused) {
         let settings = std::mem::take(&mut self.settings);
-        let accepted: Vec<_> = settings.into_iter().filter(|s| !refused.iter().any(|(name, _)| *name == s.name)).collect();
+        let accepted: Vec<_> = settings
+            .into_iter()
+            .filter(|s| !refused.iter().any(|(name, _)| *name == s.name))
+            .collect();
         for (name, words) in refused.iter().filter(|_| self.again) {
-            tracing::warn!(control = &**name, words, "the camera does not take what was set before");
+            tracing::warn!(
+                control = &**name,
+                words,
+                "the camera does not take what was set before"
+            );
         }
         let mut state = self.desk.lock();
         match controls {
@@ -276,14 +293,16 @@ impl Drop for Order {
         if self.done.take().is_some() {
             let settings = std::mem::take(&mut self.settings);
             let mut state = self.desk.lock();
-            state.keep(settings.into_iter().map(|setting| (setting.name.to_string(), setting.keep)));
+            state
+                .keep(settings.into_iter().map(|setting| (setting.name.to_string(), setting.keep)));
         }
     }
 }
 
 impl State {
     fn assume(&mut self, setting: &Setting) {
-        if let Some(control) = self.controls.iter_mut().find(|control| control.name == setting.name) {
+        if let Some(control) = self.controls.iter_mut().find(|control| control.name == setting.name)
+        {
             control.value = Some(setting.value);
         }
     }

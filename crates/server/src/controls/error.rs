@@ -97,26 +97,41 @@ impl ControlError {
     /// What to do about it.
     pub(crate) fn hint(&self) -> String {
         match self {
-            Self::None => "cameras with `source: v4l2:…` or `rpicam:…` have; set others in their own pages".to_owned(),
+            Self::None => {
+                "cameras with `source: v4l2:…` or `rpicam:…` have; set others in their own pages"
+                    .to_owned()
+            }
             Self::Unknown { similar: Some(similar), .. } => format!("did you mean {similar}?"),
             Self::Unknown { known, .. } => format!("known here: {}", known.join(", ")),
             Self::Kind { bounds, .. } => format!("it may be {bounds}; null sets its default"),
             Self::OutOfRange { nearest: Some(nearest), .. } => format!("the nearest is {nearest}"),
-            Self::OutOfRange { .. } | Self::NoDefault { .. } | Self::TooMany { .. } | Self::NotChangeable { .. } => {
+            Self::OutOfRange { .. }
+            | Self::NoDefault { .. }
+            | Self::TooMany { .. }
+            | Self::NotChangeable { .. } => {
                 "GET /api/v1/cameras/NAME/controls lists all with their bounds".to_owned()
             }
             Self::Busy => "try again in a second".to_owned(),
-            Self::Refused { .. } => "what else was asked for is set; GET …/controls tells what is true".to_owned(),
+            Self::Refused { .. } => {
+                "what else was asked for is set; GET …/controls tells what is true".to_owned()
+            }
             Self::NoAnswer(_) => "GET /api/v1/cameras/NAME tells how the camera is".to_owned(),
         }
     }
 
     /// No control has this name.
     pub(super) fn unknown(name: &str, controls: &[Control]) -> Self {
-        let near = |known: &&str| strsim::damerau_levenshtein(name, known) <= (known.len() / 3).clamp(1, 3);
+        let near = |known: &&str| {
+            strsim::damerau_levenshtein(name, known) <= (known.len() / 3).clamp(1, 3)
+        };
         let known = || controls.iter().map(|control| &*control.name);
-        let similar = known().filter(near).min_by_key(|known| strsim::damerau_levenshtein(name, known));
-        Self::Unknown { name: short(name), similar: similar.map(str::to_owned), known: known().map(str::to_owned).collect() }
+        let similar =
+            known().filter(near).min_by_key(|known| strsim::damerau_levenshtein(name, known));
+        Self::Unknown {
+            name: short(name),
+            similar: similar.map(str::to_owned),
+            known: known().map(str::to_owned).collect(),
+        }
     }
 }
 

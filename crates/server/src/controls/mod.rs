@@ -1,9 +1,10 @@
 //! What can be set in a camera while it runs: brightness, focus, exposure, whatever it has.
 //!
-//! Each camera has a [`Desk`]. A source that has controls lays them out there while it runs ([`Desk::offer`]) and takes what people
-//! set; people read and set through the desk whether a source runs or not. What they have set is set again whenever a source begins
-//! to run, and kept across restarts of the server ([`Settings`]).
-//! All checks that need no device are made here: kind, range, step, menu.
+//! Each camera has a [`Desk`]. A source that has controls lays them out there while it runs
+//! ([`Desk::offer`]) and takes what people set; people read and set through the desk whether a
+//! source runs or not. What they have set is set again whenever a source begins to run, and kept
+//! across restarts of the server ([`Settings`]). All checks that need no device are made here:
+//! kind, range, step, menu.
 
 mod check;
 mod control;

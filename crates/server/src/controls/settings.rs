@@ -35,7 +35,8 @@ impl Settings {
     /// Of the file system.
     pub(crate) async fn save(&self, camera: &str, desk: &Desk) -> io::Result<bool> {
         self.wishes.change(|all| {
-            // Read here, so that of two who set something at once neither writes what the other has replaced.
+            // Read here, so that of two who set something at once neither writes what the other has
+            // replaced.
             match desk.wishes() {
                 wishes if wishes.is_empty() => all.remove(camera).is_some(),
                 wishes => all.insert(camera.to_owned(), wishes.clone()).as_ref() != Some(&wishes),

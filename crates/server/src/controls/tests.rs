@@ -7,17 +7,47 @@ use serde_json::{Value as Json, json};
 use std::{sync::Arc, time::Duration};
 
 fn controls() -> Vec<Control> {
-    let control = |name: &str, kind, value, default, access| Control { name: name.into(), kind, value, default, access };
+    let control = |name: &str, kind, value, default, access| Control {
+        name: name.into(),
+        kind,
+        value,
+        default,
+        access,
+    };
     let item = |value, name: &str| Item { value, name: name.into() };
     let menu = Kind::Menu(vec![item(0, "auto"), item(4, "indoor"), item(7, "Daylight")]);
     let (zero, auto) = (Some(Value::Float(0.0)), Some(Value::Item(0)));
     vec![
-        control("brightness", Kind::Float { minimum: -1.0, maximum: 1.0 }, zero, zero, Access::Settable),
-        control("gain", Kind::Int { minimum: 10, maximum: 100, step: 8 }, Some(Value::Int(10)), None, Access::Settable),
+        control(
+            "brightness",
+            Kind::Float { minimum: -1.0, maximum: 1.0 },
+            zero,
+            zero,
+            Access::Settable,
+        ),
+        control(
+            "gain",
+            Kind::Int { minimum: 10, maximum: 100, step: 8 },
+            Some(Value::Int(10)),
+            None,
+            Access::Settable,
+        ),
         control("awb", menu, auto, auto, Access::Settable),
         control("flip", Kind::Bool, None, Some(Value::Bool(false)), Access::Settable),
-        control("exposure_time", Kind::Int { minimum: 1, maximum: 9, step: 0 }, None, None, Access::Inactive("ae is on".into())),
-        control("temperature", Kind::Int { minimum: 0, maximum: 9, step: 1 }, None, None, Access::ReadOnly),
+        control(
+            "exposure_time",
+            Kind::Int { minimum: 1, maximum: 9, step: 0 },
+            None,
+            None,
+            Access::Inactive("ae is on".into()),
+        ),
+        control(
+            "temperature",
+            Kind::Int { minimum: 0, maximum: 9, step: 1 },
+            None,
+            None,
+            Access::ReadOnly,
+        ),
     ]
 }
 
@@ -52,23 +82,51 @@ fn wishes_are_understood_by_the_kind_of_the_control() {
         ("exposure_time", Value::Int(9)),
     ];
     assert_eq!(values, expected, "in the order of the controls");
-    assert_eq!(check(&controls(), &wishes(json!({ "awb": 4 }))).unwrap()[0].value, Value::Item(4), "by the device's number");
-    assert_eq!(check(&controls(), &wishes(json!({ "awb": null }))).unwrap()[0].value, Value::Item(0), "the default");
+    assert_eq!(
+        check(&controls(), &wishes(json!({ "awb": 4 }))).unwrap()[0].value,
+        Value::Item(4),
+        "by the device's number"
+    );
+    assert_eq!(
+        check(&controls(), &wishes(json!({ "awb": null }))).unwrap()[0].value,
+        Value::Item(0),
+        "the default"
+    );
 }
 
 #[test]
 fn what_is_wrong_with_a_wish_is_told_with_what_would_be_right() {
     for (wish, code, words) in [
         (json!({ "brightnes": 0 }), "control_not_found", "did you mean brightness?"),
-        (json!({ "quux": 0 }), "control_not_found", "known here: brightness, gain, awb, flip, exposure_time, temperature"),
-        (json!({ "brightness": 1.01 }), "control_out_of_range", "brightness cannot be 1.01; it may be -1 to 1"),
-        (json!({ "brightness": "high" }), "control_wrong_kind", "brightness is a number, and cannot be \"high\""),
-        (json!({ "gain": 30 }), "control_out_of_range", "gain cannot be 30; it may be 10 to 100 in steps of 8"),
+        (
+            json!({ "quux": 0 }),
+            "control_not_found",
+            "known here: brightness, gain, awb, flip, exposure_time, temperature",
+        ),
+        (
+            json!({ "brightness": 1.01 }),
+            "control_out_of_range",
+            "brightness cannot be 1.01; it may be -1 to 1",
+        ),
+        (
+            json!({ "brightness": "high" }),
+            "control_wrong_kind",
+            "brightness is a number, and cannot be \"high\"",
+        ),
+        (
+            json!({ "gain": 30 }),
+            "control_out_of_range",
+            "gain cannot be 30; it may be 10 to 100 in steps of 8",
+        ),
         (json!({ "gain": 30 }), "control_out_of_range", "the nearest is 34"),
         (json!({ "gain": 1000 }), "control_out_of_range", "the nearest is 98"),
         (json!({ "gain": 10.5 }), "control_wrong_kind", "a whole number"),
         (json!({ "gain": null }), "control_without_default", "the default of gain is not known"),
-        (json!({ "awb": "moon" }), "control_out_of_range", "awb cannot be moon; it may be auto, indoor, Daylight"),
+        (
+            json!({ "awb": "moon" }),
+            "control_out_of_range",
+            "awb cannot be moon; it may be auto, indoor, Daylight",
+        ),
         (json!({ "awb": 5 }), "control_out_of_range", "awb cannot be 5"),
         (json!({ "flip": 1 }), "control_wrong_kind", "it may be true or false"),
         (json!({ "exposure_time": 3 }), "control_not_changeable", "ae is on"),
@@ -89,7 +147,10 @@ fn controls_are_shown_with_all_that_a_page_needs() {
         "changeable": true, "reason": null,
     });
     assert_eq!(shown[2], awb);
-    assert_eq!((&shown[1]["minimum"], &shown[1]["step"], &shown[1]["kind"]), (&json!(10), &json!(8), &json!("int")));
+    assert_eq!(
+        (&shown[1]["minimum"], &shown[1]["step"], &shown[1]["kind"]),
+        (&json!(10), &json!(8), &json!("int"))
+    );
     assert_eq!((&shown[4]["changeable"], &shown[4]["reason"]), (&json!(false), &json!("ae is on")));
 }
 
@@ -115,7 +176,10 @@ async fn a_source_is_asked_and_its_answer_is_what_is_true() {
     let people = async {
         let refused = desk.set(wishes(json!({ "gain": 18, "flip": true }))).await.unwrap_err();
         assert_eq!(refused.to_string(), "the camera does not take gain (I/O error)");
-        assert_eq!((value(&desk, "flip"), value(&desk, "gain")), (Some(Value::Bool(true)), Some(Value::Int(10))));
+        assert_eq!(
+            (value(&desk, "flip"), value(&desk, "gain")),
+            (Some(Value::Bool(true)), Some(Value::Int(10)))
+        );
         assert_eq!(desk.wishes(), wishes(json!({ "flip": true })), "what was refused is not kept");
         assert_eq!(desk.set(wishes(json!({ "brightness": 0.51 }))).await, Ok(Outcome::Done));
         assert_eq!(value(&desk, "brightness"), Some(Value::Float(0.5)), "as the device tells");
@@ -126,7 +190,11 @@ async fn a_source_is_asked_and_its_answer_is_what_is_true() {
 #[tokio::test]
 async fn what_was_set_is_set_again_when_a_source_begins_anew() {
     let desk = desk();
-    assert_eq!(desk.set(wishes(json!({ "flip": true, "exposure_time": 3, "fog": 1 }))).await, Ok(Outcome::Kept), "unseen");
+    assert_eq!(
+        desk.set(wishes(json!({ "flip": true, "exposure_time": 3, "fog": 1 }))).await,
+        Ok(Outcome::Kept),
+        "unseen"
+    );
     for _ in 0..2 {
         let mut offer = desk.offer(controls());
         let order = offer.next().await;
@@ -138,10 +206,21 @@ async fn what_was_set_is_set_again_when_a_source_begins_anew() {
         drop(offer);
         assert!(!desk.list().unwrap().1);
     }
-    assert_eq!(desk.set(wishes(json!({ "flip": null, "gain": 18 }))).await, Ok(Outcome::Kept), "offline");
-    assert_eq!(error_of(&desk, json!({ "gain": 1 })).await.code(), "control_out_of_range", "checked by what was last seen");
+    assert_eq!(
+        desk.set(wishes(json!({ "flip": null, "gain": 18 }))).await,
+        Ok(Outcome::Kept),
+        "offline"
+    );
+    assert_eq!(
+        error_of(&desk, json!({ "gain": 1 })).await.code(),
+        "control_out_of_range",
+        "checked by what was last seen"
+    );
     let order = desk.offer(controls()).next().await;
-    assert_eq!(order.settings.iter().map(|s| &*s.name).collect::<Vec<_>>(), ["gain", "exposure_time"]);
+    assert_eq!(
+        order.settings.iter().map(|s| &*s.name).collect::<Vec<_>>(),
+        ["gain", "exposure_time"]
+    );
 }
 
 async fn error_of(desk: &Desk, json: Json) -> ControlError {
@@ -168,7 +247,11 @@ async fn a_source_that_hangs_does_not_hang_people_and_its_mailbox_is_bounded() {
     assert!(matches!(error_of(&desk, json!({ "gain": 18 })).await, ControlError::NoAnswer(_)));
     assert_eq!(began.elapsed(), Duration::from_secs(5));
     let many = (0..100).map(|_| error_of(&desk, json!({ "gain": 18 })));
-    let busy = futures::future::join_all(many).await.into_iter().filter(|error| *error == ControlError::Busy).count();
+    let busy = futures::future::join_all(many)
+        .await
+        .into_iter()
+        .filter(|error| *error == ControlError::Busy)
+        .count();
     assert_eq!(busy, 85);
 }
 
@@ -191,7 +274,9 @@ async fn settings_outlive_the_server_and_a_broken_file_does_not_stop_it() {
     desk.set(wishes(json!({ "flip": true }))).await.unwrap();
     assert!(settings.save("pi", &desk).await.unwrap());
     assert_eq!(open().of("pi"), wishes(json!({ "flip": true })));
-    for broken in ["", "{", "[]", r#"{"version":2,"cameras":{}}"#, r#"{"version":1,"cameras":{"pi":7}}"#] {
+    for broken in
+        ["", "{", "[]", r#"{"version":2,"cameras":{}}"#, r#"{"version":1,"cameras":{"pi":7}}"#]
+    {
         std::fs::write(place.path().join("controls.json"), broken).unwrap();
         assert_eq!(open().of("pi"), Wishes::new());
     }

@@ -68,14 +68,19 @@ struct Kind {
     width: u16,
     quality: u8,
     newest: Newest,
-    /// Who wants it, and how often. Nobody: it is kept for its last picture, as long as there is room.
+    /// Who wants it, and how often. Nobody: it is kept for its last picture, as long as there is
+    /// room.
     guests: Vec<(u64, Duration)>,
     pictures: u64,
 }
 
 impl Default for Board {
     fn default() -> Self {
-        Self { inner: Mutex::default(), changed: watch::Sender::new(0), trouble: watch::Sender::new(None) }
+        Self {
+            inner: Mutex::default(),
+            changed: watch::Sender::new(0),
+            trouble: watch::Sender::new(None),
+        }
     }
 }
 
@@ -89,7 +94,10 @@ impl Board {
 
     /// Somebody goes.
     pub(super) fn leave(&self, guest: u64) {
-        lock(&self.inner).kinds.iter_mut().for_each(|kind| kind.guests.retain(|(number, _)| *number != guest));
+        lock(&self.inner)
+            .kinds
+            .iter_mut()
+            .for_each(|kind| kind.guests.retain(|(number, _)| *number != guest));
         self.changed.send_modify(|n| *n += 1);
     }
 
@@ -118,7 +126,8 @@ impl Board {
         true
     }
 
-    /// Shows a picture to those who want this width and quality, as often as they do and if there is none yet; false if it was not.
+    /// Shows a picture to those who want this width and quality, as often as they do and if there
+    /// is none yet; false if it was not.
     pub(super) fn show_like(
         &self,
         (width, quality): (u16, u8),
@@ -127,8 +136,13 @@ impl Board {
         picture: impl FnOnce(u64) -> Jpeg,
     ) -> bool {
         let mut inner = lock(&self.inner);
-        let Some(kind) = inner.kinds.iter_mut().find(|k| (k.width, k.quality) == (width, quality)) else { return false };
-        let Some(interval) = kind.guests.iter().map(|(_, interval)| *interval).min() else { return false };
+        let Some(kind) = inner.kinds.iter_mut().find(|k| (k.width, k.quality) == (width, quality))
+        else {
+            return false;
+        };
+        let Some(interval) = kind.guests.iter().map(|(_, interval)| *interval).min() else {
+            return false;
+        };
         thin.set_interval(interval);
         if !thin.take(captured) && kind.newest.borrow().is_some() {
             return false;
@@ -146,7 +160,8 @@ impl Board {
         inner.kinds.iter().for_each(|kind| drop(kind.newest.send_replace(None)));
     }
 
-    /// The last picture of this kind, if there is one: also of a kind that nobody wants at the moment.
+    /// The last picture of this kind, if there is one: also of a kind that nobody wants at the
+    /// moment.
     pub(super) fn newest(&self, width: u16, quality: u8) -> Option<Arc<Jpeg>> {
         let inner = lock(&self.inner);
         let kind = inner.kinds.iter().find(|k| (k.width, k.quality) == (width, quality))?;
@@ -172,12 +187,20 @@ impl Inner {
     fn add(&mut self, wish: Wish) -> Result<usize, TooMany> {
         if self.kinds.len() >= MAX_KINDS {
             let unwanted = self.kinds.iter().position(|kind| kind.guests.is_empty());
-            let full = || TooMany { kinds: self.kinds.iter().map(|k| (k.width, k.quality)).collect() };
+            let full =
+                || TooMany { kinds: self.kinds.iter().map(|k| (k.width, k.quality)).collect() };
             self.kinds.remove(unwanted.ok_or_else(full)?);
         }
         self.last_kind = self.last_kind.wrapping_add(1);
         let (id, newest) = (self.last_kind, watch::Sender::new(None));
-        self.kinds.push(Kind { id, width: wish.width, quality: wish.quality, newest, guests: Vec::new(), pictures: 0 });
+        self.kinds.push(Kind {
+            id,
+            width: wish.width,
+            quality: wish.quality,
+            newest,
+            guests: Vec::new(),
+            pictures: 0,
+        });
         Ok(self.kinds.len() - 1)
     }
 }
@@ -195,7 +218,16 @@ mod tests {
     fn jpeg(want: u16) -> impl FnOnce(u64) -> Jpeg {
         let at = Mono::default();
         let jpeg = Bytes::from_static(b"x");
-        let picture = Picture { want, width: 2, height: 2, captured: at, received: at, decoded: at, encoded: at, jpeg };
+        let picture = Picture {
+            want,
+            width: 2,
+            height: 2,
+            captured: at,
+            received: at,
+            decoded: at,
+            encoded: at,
+            jpeg,
+        };
         move |number| Jpeg::new(picture, number, at)
     }
 
@@ -233,7 +265,8 @@ mod tests {
     #[test]
     fn kinds_are_bounded_and_unwanted_ones_make_room() {
         let board = Board::default();
-        let guests: Vec<_> = (0..MAX_KINDS as u16).map(|i| board.enter(wish(100 + i, 80, 0)).unwrap().0).collect();
+        let guests: Vec<_> =
+            (0..MAX_KINDS as u16).map(|i| board.enter(wish(100 + i, 80, 0)).unwrap().0).collect();
         let TooMany { kinds } = board.enter(wish(99, 80, 0)).unwrap_err();
         assert_eq!((kinds.len(), kinds[0]), (MAX_KINDS, (100, 80)));
         board.enter(wish(103, 80, 0)).unwrap();

@@ -1,7 +1,9 @@
-//! Pictures of an H.265 stream, by an `ffmpeg` of the user's: one process for each width and quality.
+//! Pictures of an H.265 stream, by an `ffmpeg` of the user's: one process for each width and
+//! quality.
 //!
-//! It is given the stream as fragments of MP4, one frame each, and gives pictures back as SMJPEG. Both frame what they carry, so no
-//! picture waits for the next, and both carry times, so that each picture finds the frame that it was made of.
+//! It is given the stream as fragments of MP4, one frame each, and gives pictures back as SMJPEG.
+//! Both frame what they carry, so no picture waits for the next, and both carry times, so that each
+//! picture finds the frame that it was made of.
 
 use super::{
     Jpeg,
@@ -44,7 +46,9 @@ const NEAR: u32 = 2;
 /// Where `ffmpeg` is on this machine.
 pub(super) fn program() -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
-    std::env::split_paths(&path).map(|directory| directory.join("ffmpeg")).find(|file| file.is_file())
+    std::env::split_paths(&path)
+        .map(|directory| directory.join("ffmpeg"))
+        .find(|file| file.is_file())
 }
 
 /// What makes pictures of one width and quality.
@@ -93,7 +97,10 @@ impl Film {
                 End::Over => return,
                 End::Changed => continue,
                 End::HungUp => "has ended".to_owned(),
-                End::Hangs => format!("has made nothing of what it was given for {} s and was killed", HANGS.1.as_secs()),
+                End::Hangs => format!(
+                    "has made nothing of what it was given for {} s and was killed",
+                    HANGS.1.as_secs()
+                ),
                 End::Nonsense => "wrote something else than pictures and was killed".to_owned(),
                 End::NotStarted(e) => format!("cannot be started: {e}"),
             };
@@ -113,9 +120,15 @@ impl Film {
             Err(e) => return (End::NotStarted(e), String::new()),
         };
         let mut words = Tail::follow(child.stderr.take());
-        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else { return (End::HungUp, String::new()) };
+        let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
+            return (End::HungUp, String::new());
+        };
         let options = ReaderOptions { start: Start::NewestKey, max_lag: MAX_LAG };
-        let subscriber = if self.keys_only { self.stream.observe(options) } else { self.stream.subscribe(options) };
+        let subscriber = if self.keys_only {
+            self.stream.observe(options)
+        } else {
+            self.stream.subscribe(options)
+        };
         let flight = Mutex::new(VecDeque::new());
         let end = tokio::select! {
             end = self.listen(stdout, &flight) => end,
@@ -129,8 +142,28 @@ impl Film {
 
     fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
-        command.args(["-hide_banner", "-nostats", "-loglevel", "error", "-flags", "low_delay", "-threads", "1"]);
-        command.args(["-probesize", "32", "-analyzeduration", "0", "-f", "mp4", "-i", "pipe:0", "-map", "0:v:0"]);
+        command.args([
+            "-hide_banner",
+            "-nostats",
+            "-loglevel",
+            "error",
+            "-flags",
+            "low_delay",
+            "-threads",
+            "1",
+        ]);
+        command.args([
+            "-probesize",
+            "32",
+            "-analyzeduration",
+            "0",
+            "-f",
+            "mp4",
+            "-i",
+            "pipe:0",
+            "-map",
+            "0:v:0",
+        ]);
         // Times as they are: counted in frames of a guessed rate, two of them would be the same.
         command.args([
             "-vsync",
@@ -148,7 +181,8 @@ impl Film {
         command.args(["-qmin", "1", "-q:v", &quantiser(self.quality).to_string(), "-threads", "1"]);
         command.args(["-flush_packets", "1", "-f", "smjpeg", "pipe:1"]);
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        // As for workers: passwords may be in the server's environment, and Ctrl-C in a terminal is for the server alone.
+        // As for workers: passwords may be in the server's environment, and Ctrl-C in a terminal is
+        // for the server alone.
         command.env_clear().current_dir("/").process_group(0).kill_on_drop(true);
         command
     }
@@ -188,15 +222,32 @@ impl Film {
             return;
         }
         let (now, Frame { captured, received, .. }) = (self.clock.now(), *frame);
-        let picture = Picture { want: 0, width: 0, height: 0, captured, received, decoded: now, encoded: now, jpeg };
-        if self.board.show_like((self.width, self.quality), thin, captured, |number| Jpeg::new(picture, number, now)) {
+        let picture = Picture {
+            want: 0,
+            width: 0,
+            height: 0,
+            captured,
+            received,
+            decoded: now,
+            encoded: now,
+            jpeg,
+        };
+        if self.board.show_like((self.width, self.quality), thin, captured, |number| {
+            Jpeg::new(picture, number, now)
+        }) {
             self.tally.encoded();
         }
     }
 }
 
-/// Gives the process the stream, as fast as it takes it: while it is slow the cursor waits in the ring, and then skips.
-async fn feed(mut subscriber: Subscriber, mut stdin: ChildStdin, flight: &Mutex<VecDeque<Frame>>, keys_only: bool) -> End {
+/// Gives the process the stream, as fast as it takes it: while it is slow the cursor waits in the
+/// ring, and then skips.
+async fn feed(
+    mut subscriber: Subscriber,
+    mut stdin: ChildStdin,
+    flight: &Mutex<VecDeque<Frame>>,
+    keys_only: bool,
+) -> End {
     let mut file: Option<(Track, Fragmenter)> = None;
     loop {
         let piece = match subscriber.next().await {
@@ -216,7 +267,10 @@ async fn feed(mut subscriber: Subscriber, mut stdin: ChildStdin, flight: &Mutex<
                     file.iter_mut().for_each(|(_, fragmenter)| fragmenter.restart());
                 }
                 let show = keys_only || subscriber.lag() <= NEW;
-                let Some(fragment) = file.as_mut().and_then(|(track, file)| fragment(track, file, &unit, show, flight)) else {
+                let Some(fragment) = file
+                    .as_mut()
+                    .and_then(|(track, file)| fragment(track, file, &unit, show, flight))
+                else {
                     continue;
                 };
                 fragment
@@ -254,7 +308,12 @@ fn fragment(
     if flight.len() >= MAX_IN_FLIGHT {
         flight.pop_front();
     }
-    flight.push_back(Frame { at, captured: unit.timing.captured.at, received: unit.timing.received, show });
+    flight.push_back(Frame {
+        at,
+        captured: unit.timing.captured.at,
+        received: unit.timing.received,
+        show,
+    });
     Some(piece)
 }
 
@@ -281,7 +340,8 @@ async fn watch(flight: &Mutex<VecDeque<Frame>>) {
     }
 }
 
-/// The scale of ffmpeg's quantiser that comes nearest to a quality of JPEG as libjpeg counts: both multiply much the same table.
+/// The scale of ffmpeg's quantiser that comes nearest to a quality of JPEG as libjpeg counts: both
+/// multiply much the same table.
 fn quantiser(quality: u8) -> u32 {
     let quality = u32::from(quality.clamp(1, 100));
     let percent = if quality < 50 { 5000 / quality } else { 200 - 2 * quality };
@@ -302,7 +362,8 @@ mod tests {
         let now = Mono::default();
         let frame = |at| Frame { at, captured: now, received: now, show: true };
         // In the order of decoding; the clock wraps.
-        let mut flight: VecDeque<_> = [u32::MAX - 2000, u32::MAX - 10, 56, 22, 89].map(frame).into();
+        let mut flight: VecDeque<_> =
+            [u32::MAX - 2000, u32::MAX - 10, 56, 22, 89].map(frame).into();
         assert_eq!(take(&mut flight, u32::MAX - 9).unwrap().at, u32::MAX - 10);
         assert_eq!(flight.iter().map(|f| f.at).collect::<Vec<_>>(), [56, 22, 89]);
         assert_eq!(take(&mut flight, 23).unwrap().at, 22);

@@ -28,7 +28,8 @@ pub(crate) struct Jpeg {
 const FORMS: usize = 2;
 
 impl Jpeg {
-    /// From what the worker says, of which no time is later than `now`: both processes read the same clock.
+    /// From what the worker says, of which no time is later than `now`: both processes read the
+    /// same clock.
     pub(super) fn new(picture: Picture, number: u64, now: Mono) -> Self {
         let encoded = picture.encoded.min(now);
         let decoded = picture.decoded.min(encoded);
@@ -46,12 +47,14 @@ impl Jpeg {
         }
     }
 
-    /// [`Self::captured`] by the wall clock, the same for all who ask: another reading of the clocks is another microsecond.
+    /// [`Self::captured`] by the wall clock, the same for all who ask: another reading of the
+    /// clocks is another microsecond.
     pub(crate) fn captured_by_wall(&self, now: &ClockPair) -> Wall {
         *self.wall.get_or_init(|| now.wall_at(self.captured))
     }
 
-    /// The picture as a protocol sends it, in one of two forms: made by `make` for the first who asks, and kept for all others.
+    /// The picture as a protocol sends it, in one of two forms: made by `make` for the first who
+    /// asks, and kept for all others.
     pub(crate) fn form(&self, alternative: bool, make: impl FnOnce(&Self) -> Bytes) -> Bytes {
         self.parts[usize::from(alternative)].get_or_init(|| make(self)).clone()
     }

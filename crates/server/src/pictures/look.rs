@@ -1,8 +1,9 @@
 //! Looks whether a camera's picture stands still, where nobody else does who sees its pixels.
 //!
-//! JPEG files are compared as they are, a few times a second. Of H.264 and H.265 the keyframes alone are decoded, by a worker (and an
-//! `ffmpeg` before it for H.265), and only while [`Stillness::wants_look`] says so, or somebody watches H.265 as JPEG. It reads without being counted, so that no source
-//! runs on for it.
+//! JPEG files are compared as they are, a few times a second. Of H.264 and H.265 the keyframes
+//! alone are decoded, by a worker (and an `ffmpeg` before it for H.265), and only while
+//! [`Stillness::wants_look`] says so, or somebody watches H.265 as JPEG. It reads without being
+//! counted, so that no source runs on for it.
 
 use super::{
     Pictures, Wish,
@@ -88,8 +89,11 @@ impl Looker {
         match catalog.as_ref().and_then(|catalog| catalog.video()).map(|track| &track.codec) {
             Some(Codec::Mjpeg(_)) => self.compare(now),
             Some(Codec::H264(_)) if self.stillness.wants_look(now) => self.decode(now).await,
-            // Those who watch it see pictures that `ffmpeg` has made, which tell nobody whether they stand still.
-            Some(Codec::H265(_)) if self.stillness.wants_look(now) || self.is_watched() => self.film(now).await,
+            // Those who watch it see pictures that `ffmpeg` has made, which tell nobody whether
+            // they stand still.
+            Some(Codec::H265(_)) if self.stillness.wants_look(now) || self.is_watched() => {
+                self.film(now).await
+            }
             _ => self.rest(),
         }
     }
@@ -131,7 +135,10 @@ impl Looker {
             self.film = self.start_film();
         }
         let Some(film) = &mut self.film else { return };
-        let newest = film.board.newest(WISH.width, WISH.quality).filter(|picture| picture.number > film.seen);
+        let newest = film
+            .board
+            .newest(WISH.width, WISH.quality)
+            .filter(|picture| picture.number > film.seen);
         if let (Some(picture), Some(worker)) = (newest, &mut self.worker) {
             film.seen = picture.number;
             let (captured, received, payload) =
@@ -141,16 +148,28 @@ impl Looker {
     }
 
     fn start_film(&self) -> Option<Filming> {
-        let (program, board, house) = (film::program()?, Arc::new(Board::default()), self.pictures.house());
+        let (program, board, house) =
+            (film::program()?, Arc::new(Board::default()), self.pictures.house());
         let view = View::enter(board.clone(), WISH).ok()?;
-        let (stream, tally, stop) = (self.stream.clone(), Arc::new(Tally::default()), house.stop.child_token());
+        let (stream, tally, stop) =
+            (self.stream.clone(), Arc::new(Tally::default()), house.stop.child_token());
         let (width, quality) = (WISH.width, WISH.quality);
-        let film = Film { program, stream, board: board.clone(), tally, clock: house.clock, width, quality, keys_only: true };
+        let film = Film {
+            program,
+            stream,
+            board: board.clone(),
+            tally,
+            clock: house.clock,
+            width,
+            quality,
+            keys_only: true,
+        };
         house.tasks.spawn(film.run(stop.clone()));
         Some(Filming { board, _view: view, _stop: stop.drop_guard(), seen: 0 })
     }
 
-    /// Sees to it that there is a worker, and hears it; false if there is none, or it has enough to do.
+    /// Sees to it that there is a worker, and hears it; false if there is none, or it has enough to
+    /// do.
     async fn employ(&mut self, now: Mono) -> bool {
         // What it makes and counts is of no interest: it makes nothing.
         let (board, tally) = (Board::default(), Tally::default());
@@ -160,7 +179,9 @@ impl Looker {
             self.lose(end);
         }
         if self.worker.is_none() && self.retry.at <= Instant::now() {
-            match Worker::start(&self.pictures.house().spawner, self.stream.name(), self.eye()).await {
+            match Worker::start(&self.pictures.house().spawner, self.stream.name(), self.eye())
+                .await
+            {
                 Ok(worker) => self.worker = Some(worker),
                 Err(e) => {
                     self.retry.after(Duration::ZERO);

@@ -1,8 +1,9 @@
 //! JPEG pictures of any stream, for whoever wants some.
 //!
-//! A stream of which pictures are wanted has one room: a task that owns a worker process, gives it the stream's frames and hands
-//! round what it makes. All who want the same width and quality share a picture, each sees the newest one only, and nobody
-//! waits for anybody. The room is opened by the first and closes a moment after the last.
+//! A stream of which pictures are wanted has one room: a task that owns a worker process, gives it
+//! the stream's frames and hands round what it makes. All who want the same width and quality share
+//! a picture, each sees the newest one only, and nobody waits for anybody. The room is opened by
+//! the first and closes a moment after the last.
 
 mod board;
 mod film;
@@ -60,7 +61,8 @@ pub(crate) struct House {
 
 struct Shared {
     house: House,
-    /// Held for a moment. A room leaves it only while nobody is in it, so whoever finds one here may enter.
+    /// Held for a moment. A room leaves it only while nobody is in it, so whoever finds one here
+    /// may enter.
     rooms: Mutex<BTreeMap<Arc<str>, Arc<Board>>>,
     tallies: Mutex<BTreeMap<Arc<str>, Arc<Tally>>>,
 }
@@ -68,13 +70,16 @@ struct Shared {
 impl Pictures {
     /// No rooms yet.
     pub(crate) fn new(house: House) -> Self {
-        Self { shared: Arc::new(Shared { house, rooms: Mutex::default(), tallies: Mutex::default() }) }
+        Self {
+            shared: Arc::new(Shared { house, rooms: Mutex::default(), tallies: Mutex::default() }),
+        }
     }
 
     /// Enters the room of `stream`, which is opened if nobody is in it.
     ///
     /// # Errors
-    /// [`TooMany`] if others want so many other kinds of pictures of it that there is no place for this one.
+    /// [`TooMany`] if others want so many other kinds of pictures of it that there is no place for
+    /// this one.
     pub(crate) fn watch(&self, stream: &Arc<Stream>, wish: Wish) -> Result<View, TooMany> {
         let mut rooms = lock(&self.shared.rooms);
         if let Some(board) = rooms.get(stream.name()) {
@@ -89,8 +94,8 @@ impl Pictures {
         Ok(view)
     }
 
-    /// Looks whether the picture of a camera stands still, until the guard is dropped: with as little work as that takes, and with none where
-    /// others see its pixels.
+    /// Looks whether the picture of a camera stands still, until the guard is dropped: with as
+    /// little work as that takes, and with none where others see its pixels.
     pub(crate) fn look(&self, camera: &Camera) -> DropGuard {
         let stop = self.house().stop.child_token();
         let looker = Looker::new(self.clone(), camera.stream().clone(), camera.stillness().clone());
@@ -124,7 +129,12 @@ impl Pictures {
 
     /// Hears what workers find that see the pixels of a stream anyway.
     fn eye(&self, stream: &str) -> Eye {
-        self.house().cameras.get(stream).map(|camera| camera.stillness().clone()).unwrap_or_default().eye(false)
+        self.house()
+            .cameras
+            .get(stream)
+            .map(|camera| camera.stillness().clone())
+            .unwrap_or_default()
+            .eye(false)
     }
 
     fn house(&self) -> &House {

@@ -1,4 +1,5 @@
-//! The task of one stream's pictures: keeps a worker while somebody wants some, and gives it what it needs.
+//! The task of one stream's pictures: keeps a worker while somebody wants some, and gives it what
+//! it needs.
 
 use super::{
     Jpeg, Pictures,
@@ -15,11 +16,13 @@ use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
 use tokio::time::{Instant, sleep_until};
 use tokio_util::sync::DropGuard;
 
-/// The worker goes on for this long after the last visitor: snapshots are often asked for every second or two.
+/// The worker goes on for this long after the last visitor: snapshots are often asked for every
+/// second or two.
 const LINGER: Duration = Duration::from_secs(5);
 /// A worker further behind than this goes on at the newest keyframe.
 pub(super) const MAX_LAG: Duration = Duration::from_millis(500);
-/// What is so little behind the newest frame is worth a picture, should the worker have time for it.
+/// What is so little behind the newest frame is worth a picture, should the worker have time for
+/// it.
 pub(super) const NEW: Duration = Duration::from_millis(50);
 /// A worker that lived this long was well, whatever ended it.
 const WELL: Duration = Duration::from_secs(10);
@@ -37,7 +40,8 @@ pub(super) struct Room {
     run: u64,
     /// The track of pictures that can be decoded, or are JPEG already.
     video: Option<TrackId>,
-    /// Columns and rows of pictures that are JPEG already: they are handed on untouched, and no worker is needed.
+    /// Columns and rows of pictures that are JPEG already: they are handed on untouched, and no
+    /// worker is needed.
     untouched: Option<(u16, u16)>,
     worker: Option<Worker>,
     /// Decodes the stream where that is H.265, if there is such a program.
@@ -73,8 +77,14 @@ enum Woken {
 }
 
 impl Room {
-    pub(super) fn new(pictures: Pictures, stream: Arc<Stream>, board: Arc<Board>, tally: Arc<Tally>) -> Self {
-        let subscriber = stream.subscribe(ReaderOptions { start: Start::NewestKey, max_lag: MAX_LAG });
+    pub(super) fn new(
+        pictures: Pictures,
+        stream: Arc<Stream>,
+        board: Arc<Board>,
+        tally: Arc<Tally>,
+    ) -> Self {
+        let subscriber =
+            stream.subscribe(ReaderOptions { start: Start::NewestKey, max_lag: MAX_LAG });
         let (ffmpeg, films, retry) = (None, BTreeMap::new(), Retry::new());
         let run = stream.stats().publishers;
         Self {
@@ -103,7 +113,8 @@ impl Room {
         loop {
             self.hire().await;
             self.film();
-            let (hungry, deadline) = (self.worker.as_ref().is_none_or(Worker::takes_more), self.deadline());
+            let (hungry, deadline) =
+                (self.worker.as_ref().is_none_or(Worker::takes_more), self.deadline());
             let woken = tokio::select! {
                 () = stop.cancelled() => Woken::Stop,
                 event = self.subscriber.next(), if hungry => Woken::Stream(event),
@@ -130,7 +141,10 @@ impl Room {
             }
             Woken::Worker => {
                 let clock = self.pictures.house().clock;
-                let heard = self.worker.as_mut().map(|worker| worker.listen(clock.now(), &self.board, &self.tally));
+                let heard = self
+                    .worker
+                    .as_mut()
+                    .map(|worker| worker.listen(clock.now(), &self.board, &self.tally));
                 if let Some(Err(end)) = heard {
                     self.lose(end);
                 }
@@ -148,8 +162,13 @@ impl Room {
 
     /// When something is to be done though nothing happens.
     fn deadline(&self) -> Instant {
-        let retry = (self.worker.is_none() && self.retry.at > Instant::now()).then_some(self.retry.at);
-        let all = [self.empty.map(|since| since + LINGER), self.worker.as_ref().map(|w| w.deadline), retry];
+        let retry =
+            (self.worker.is_none() && self.retry.at > Instant::now()).then_some(self.retry.at);
+        let all = [
+            self.empty.map(|since| since + LINGER),
+            self.worker.as_ref().map(|w| w.deadline),
+            retry,
+        ];
         all.into_iter().flatten().min().unwrap_or_else(|| Instant::now() + LINGER)
     }
 
@@ -176,15 +195,21 @@ impl Room {
 
     fn choose(&mut self, catalog: &Arc<Catalog>) {
         let video = catalog.video();
-        self.video = video.filter(|track| matches!(track.codec, Codec::H264(_) | Codec::Mjpeg(_))).map(|track| track.id);
+        self.video = video
+            .filter(|track| matches!(track.codec, Codec::H264(_) | Codec::Mjpeg(_)))
+            .map(|track| track.id);
         self.untouched = match video.map(|track| &track.codec) {
-            Some(Codec::Mjpeg(video)) => Some([video.width, video.height].map(|n| u16::try_from(n).unwrap_or(u16::MAX)).into()),
+            Some(Codec::Mjpeg(video)) => Some(
+                [video.width, video.height].map(|n| u16::try_from(n).unwrap_or(u16::MAX)).into(),
+            ),
             _ => None,
         };
         if self.video.is_none() || self.untouched.is_some() {
             self.forget();
         }
-        self.ffmpeg = video.filter(|track| matches!(track.codec, Codec::H265(_))).and_then(|_| film::program());
+        self.ffmpeg = video
+            .filter(|track| matches!(track.codec, Codec::H265(_)))
+            .and_then(|_| film::program());
         let refused = self.video.is_none() && self.ffmpeg.is_none();
         self.board.trouble.send_replace(refused.then(|| Trouble::Codec(catalog.clone())));
     }
@@ -200,7 +225,9 @@ impl Room {
 
     /// Shows a picture as the camera made it to all, whatever width and quality they want.
     fn hand_on(&self, unit: &AccessUnit, (width, height): (u16, u16)) {
-        let (Some(jpeg), now) = (unit.payload.first(), self.pictures.house().clock.now()) else { return };
+        let (Some(jpeg), now) = (unit.payload.first(), self.pictures.house().clock.now()) else {
+            return;
+        };
         let timing = unit.timing;
         for want in self.board.wants() {
             let picture = Picture {
@@ -225,12 +252,20 @@ impl Room {
 
     /// Starts a worker if one is needed and would have something to do.
     async fn hire(&mut self) {
-        let useful =
-            self.video.is_some() && self.untouched.is_none() && self.stream.publisher().is_some() && self.empty.is_none();
+        let useful = self.video.is_some()
+            && self.untouched.is_none()
+            && self.stream.publisher().is_some()
+            && self.empty.is_none();
         if self.worker.is_some() || !useful || self.retry.at > Instant::now() {
             return;
         }
-        match Worker::start(&self.pictures.house().spawner, self.stream.name(), self.pictures.eye(self.stream.name())).await {
+        match Worker::start(
+            &self.pictures.house().spawner,
+            self.stream.name(),
+            self.pictures.eye(self.stream.name()),
+        )
+        .await
+        {
             Ok(worker) => {
                 self.worker = Some(worker);
                 self.tally.set_working(true);
@@ -249,19 +284,24 @@ impl Room {
     fn film(&mut self) {
         let Some(program) = self.ffmpeg.clone() else { return };
         let publishes = self.stream.publisher().is_some();
-        let wants: Vec<_> = self.board.wants().iter().map(|want| (want.width, want.quality)).collect();
+        let wants: Vec<_> =
+            self.board.wants().iter().map(|want| (want.width, want.quality)).collect();
         for kind in wants.iter().filter(|_| publishes) {
             if !self.films.contains_key(kind) {
                 self.films.insert(*kind, self.start_film(program.clone(), *kind));
             }
         }
         for (kind, film) in &mut self.films {
-            film.unwanted = if wants.contains(kind) { None } else { film.unwanted.or(Some(Instant::now())) };
+            film.unwanted =
+                if wants.contains(kind) { None } else { film.unwanted.or(Some(Instant::now())) };
         }
-        self.films.retain(|_, film| publishes && film.unwanted.is_none_or(|since| since.elapsed() < LINGER));
+        self.films.retain(|_, film| {
+            publishes && film.unwanted.is_none_or(|since| since.elapsed() < LINGER)
+        });
         // Those that linger make room for those that are wanted.
         while self.films.len() > MAX_KINDS
-            && let Some(kind) = self.films.iter().find(|(_, film)| film.unwanted.is_some()).map(|(kind, _)| *kind)
+            && let Some(kind) =
+                self.films.iter().find(|(_, film)| film.unwanted.is_some()).map(|(kind, _)| *kind)
         {
             self.films.remove(&kind);
         }
@@ -271,7 +311,16 @@ impl Room {
     fn start_film(&self, program: PathBuf, (width, quality): (u16, u8)) -> Filming {
         let house = self.pictures.house();
         let (stream, board, tally) = (self.stream.clone(), self.board.clone(), self.tally.clone());
-        let film = Film { program, stream, board, tally, clock: house.clock, width, quality, keys_only: false };
+        let film = Film {
+            program,
+            stream,
+            board,
+            tally,
+            clock: house.clock,
+            width,
+            quality,
+            keys_only: false,
+        };
         let stop = house.stop.child_token();
         house.tasks.spawn(film.run(stop.clone()));
         Filming { _stop: stop.drop_guard(), unwanted: None }
@@ -303,7 +352,8 @@ impl Room {
 impl Drop for Room {
     fn drop(&mut self) {
         let mut rooms = lock(&self.pictures.shared.rooms);
-        let ours = rooms.get(self.stream.name()).is_some_and(|board| Arc::ptr_eq(board, &self.board));
+        let ours =
+            rooms.get(self.stream.name()).is_some_and(|board| Arc::ptr_eq(board, &self.board));
         if ours {
             rooms.remove(self.stream.name());
         }

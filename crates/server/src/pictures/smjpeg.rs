@@ -1,4 +1,5 @@
-//! SMJPEG as ffmpeg writes it: each picture with its time and its length before it, so that none waits for the next.
+//! SMJPEG as ffmpeg writes it: each picture with its time and its length before it, so that none
+//! waits for the next.
 
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -86,14 +87,19 @@ mod tests {
                     seen.push(picture);
                 }
             }
-            assert_eq!(seen, [(33, Bytes::from_static(b"\xff\xd8")), (66, Bytes::from_static(b"x"))]);
+            assert_eq!(
+                seen,
+                [(33, Bytes::from_static(b"\xff\xd8")), (66, Bytes::from_static(b"x"))]
+            );
         }
     }
 
     #[test]
     fn anything_else_is_refused() {
         let long = [MAGIC, &[0; 8], b"vidD\0\0\0\0\xff\0\0\0"].concat();
-        for wrong in [&b"\xff\xd8 a JPEG without a head"[..], &[MAGIC, &[0; 8], b"what"].concat(), &long] {
+        for wrong in
+            [&b"\xff\xd8 a JPEG without a head"[..], &[MAGIC, &[0; 8], b"what"].concat(), &long]
+        {
             let mut smjpeg = Smjpeg::default();
             smjpeg.buffer().extend_from_slice(wrong);
             assert!(smjpeg.poll().is_err());

@@ -31,7 +31,8 @@ impl Tally {
     /// All at once.
     pub(crate) fn counts(&self) -> Counts {
         let [decoded, undecodable, encoded, restarts, workers] =
-            [&self.decoded, &self.undecodable, &self.encoded, &self.restarts, &self.workers].map(|c| c.load(Relaxed));
+            [&self.decoded, &self.undecodable, &self.encoded, &self.restarts, &self.workers]
+                .map(|c| c.load(Relaxed));
         Counts { decoded, undecodable, encoded, restarts, workers }
     }
 

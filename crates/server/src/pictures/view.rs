@@ -16,7 +16,8 @@ pub(crate) enum News {
     Trouble(Trouble),
 }
 
-/// A visitor's place; dropping it leaves the room. Holds no queue: the next picture is always the newest.
+/// A visitor's place; dropping it leaves the room. Holds no queue: the next picture is always the
+/// newest.
 pub(crate) struct View {
     board: Arc<Board>,
     guest: u64,

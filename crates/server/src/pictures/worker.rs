@@ -88,7 +88,8 @@ impl Worker {
         self.line.unsent() < MAX_UNSENT
     }
 
-    /// A frame that is larger than any message may be is left out, and the decoder goes on at the next keyframe.
+    /// A frame that is larger than any message may be is left out, and the decoder goes on at the
+    /// next keyframe.
     pub(super) fn decode(&mut self, coded: Coded) {
         self.tell(&ToWorker::Decode(coded));
     }
@@ -117,7 +118,13 @@ impl Worker {
         Ok(())
     }
 
-    fn take(&mut self, message: ToServer, now: Mono, board: &Board, tally: &Tally) -> Result<(), End> {
+    fn take(
+        &mut self,
+        message: ToServer,
+        now: Mono,
+        board: &Board,
+        tally: &Tally,
+    ) -> Result<(), End> {
         if !std::mem::replace(&mut self.greeted, true) {
             // Only a worker of the same version knows how to begin.
             let greeted = matches!(message, ToServer::Hello { .. });
@@ -133,7 +140,10 @@ impl Worker {
             ToServer::Failed(text) => return Err(End::Failed(text)),
             // Cameras are the business of workers with another job.
             ToServer::Lost(..) | ToServer::Controls(_) | ToServer::ControlsSet { .. } => {}
-            ToServer::Hello { .. } | ToServer::Tracks(_) | ToServer::Frame(_) | ToServer::Stats(_) => {}
+            ToServer::Hello { .. }
+            | ToServer::Tracks(_)
+            | ToServer::Frame(_)
+            | ToServer::Stats(_) => {}
         }
         Ok(())
     }
@@ -143,7 +153,10 @@ impl Worker {
             self.eye.tell(now, look);
         }
         let seen = std::mem::replace(&mut self.seen, progress);
-        tally.decoded(progress.frames.saturating_sub(seen.frames), progress.skipped.saturating_sub(seen.skipped));
+        tally.decoded(
+            progress.frames.saturating_sub(seen.frames),
+            progress.skipped.saturating_sub(seen.skipped),
+        );
     }
 
     fn log(&mut self, level: Level, text: &str) {

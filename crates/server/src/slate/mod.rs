@@ -1,7 +1,9 @@
-//! What players without our page see while a camera has no picture: a picture of ours that says why, and since when.
+//! What players without our page see while a camera has no picture: a picture of ours that says
+//! why, and since when.
 //!
-//! It is drawn and encoded by a worker in the camera's last size, and given to whoever watches as long as somebody does. To everybody else
-//! the camera stays what it is: the state, its reason and all counters are the camera's own ([`hub::Stream::stand_in`]).
+//! It is drawn and encoded by a worker in the camera's last size, and given to whoever watches as
+//! long as somebody does. To everybody else the camera stays what it is: the state, its reason and
+//! all counters are the camera's own ([`hub::Stream::stand_in`]).
 
 mod painter;
 mod text;
@@ -57,14 +59,18 @@ impl Keeper {
     /// What is to be written, while there is a reason to write and somebody to read.
     fn wanted(&self) -> Option<String> {
         let (status, clocks) = (self.stream.status(), self.clock.pair());
-        let missing = matches!(status.state, State::Offline | State::Stalled) && !self.stream.is_held();
+        let missing =
+            matches!(status.state, State::Offline | State::Stalled) && !self.stream.is_held();
         let lasts = clocks.mono.since(status.since) >= PATIENCE;
-        (missing && lasts && self.stream.demand().borrow().readers > 0).then(|| text::words(&status, &clocks))
+        (missing && lasts && self.stream.demand().borrow().readers > 0)
+            .then(|| text::words(&status, &clocks))
     }
 
     /// Shows these words for as long as they are the right ones.
     async fn show(&self, words: &str) -> Result<(), String> {
-        let Some((catalog, width, height)) = self.last.as_ref().and_then(shape) else { return Ok(()) };
+        let Some((catalog, width, height)) = self.last.as_ref().and_then(shape) else {
+            return Ok(());
+        };
         let title = text::title(&self.stream);
         let mut painter = Painter::start(&self.spawner, &title, words, (width, height)).await?;
         tracing::info!(camera = %self.stream.name(), "showing why there is no picture");
@@ -78,7 +84,8 @@ impl Keeper {
     }
 }
 
-/// The catalogue and the size of what is shown, if players of the camera can decode what our encoder makes.
+/// The catalogue and the size of what is shown, if players of the camera can decode what our
+/// encoder makes.
 fn shape(last: &Arc<Catalog>) -> Option<(Arc<Catalog>, u32, u32)> {
     let video = last.video().filter(|track| matches!(track.codec, Codec::H264(_)))?;
     let size = video.codec.video_params()?;

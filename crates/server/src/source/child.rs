@@ -1,4 +1,5 @@
-//! The process of a command, and its end in words: what the sources that are programs have in common.
+//! The process of a command, and its end in words: what the sources that are programs have in
+//! common.
 
 use crate::{
     redact::redact,
@@ -9,13 +10,17 @@ use nix::{
     sys::signal::{Signal, killpg},
     unistd::Pid,
 };
-use std::{io, os::unix::process::ExitStatusExt, path::Path, process::ExitStatus, process::Stdio, time::Duration};
+use std::{
+    io, os::unix::process::ExitStatusExt, path::Path, process::ExitStatus, process::Stdio,
+    time::Duration,
+};
 use tokio::process::{self, ChildStdin, ChildStdout, Command};
 
 /// How long a process may take to end after it was asked to.
 const GRACE: Duration = Duration::from_millis(500);
 /// What every command needs of the server's environment; the rest may hold passwords.
-const ENVIRONMENT: [&str; 7] = ["PATH", "HOME", "USER", "LANG", "TZ", "LD_LIBRARY_PATH", "XDG_RUNTIME_DIR"];
+const ENVIRONMENT: [&str; 7] =
+    ["PATH", "HOME", "USER", "LANG", "TZ", "LD_LIBRARY_PATH", "XDG_RUNTIME_DIR"];
 
 /// A process with its group. Dropping it kills them all.
 pub(super) struct Child {
@@ -40,8 +45,12 @@ pub(super) struct How {
 impl Child {
     /// Starts the program that the first word names.
     pub(super) fn start(words: &[String], how: How) -> Result<Self, Exit> {
-        let [program, arguments @ ..] = words else { return Err(not_started("nothing", &io::ErrorKind::NotFound.into())) };
-        let name = Path::new(program).file_name().map_or_else(|| program.clone(), |name| name.to_string_lossy().into_owned());
+        let [program, arguments @ ..] = words else {
+            return Err(not_started("nothing", &io::ErrorKind::NotFound.into()));
+        };
+        let name = Path::new(program)
+            .file_name()
+            .map_or_else(|| program.clone(), |name| name.to_string_lossy().into_owned());
         let mut command = Command::new(program);
         let stdin = if how.talks { Stdio::piped() } else { Stdio::null() };
         command.args(arguments).stdin(stdin).stdout(Stdio::piped()).stderr(Stdio::piped());
@@ -50,7 +59,10 @@ impl Child {
         command.process_group(0).kill_on_drop(true);
         let mut process = command.spawn().map_err(|error| not_started(&name, &error))?;
         let words = Tail::follow_with(process.stderr.take(), how.hears);
-        let stdout = process.stdout.take().ok_or_else(|| not_started(&name, &io::ErrorKind::BrokenPipe.into()))?;
+        let stdout = process
+            .stdout
+            .take()
+            .ok_or_else(|| not_started(&name, &io::ErrorKind::BrokenPipe.into()))?;
         Ok(Self { name, stdin: process.stdin.take(), process, stdout, words })
     }
 
@@ -91,11 +103,16 @@ impl Child {
         let said = self.words.last_lines().await;
         let code = status.and_then(|status| status.code());
         let how = status.map_or_else(|| "has ended".to_owned(), how);
-        let words = if said.is_empty() { format!("{} {how}", self.name) } else { format!("{} {how}: {said}", self.name) };
+        let words = if said.is_empty() {
+            format!("{} {how}", self.name)
+        } else {
+            format!("{} {how}: {said}", self.name)
+        };
         (Exit::new(Fault::Disconnected, redact(&words).into_owned()), code)
     }
 
-    /// To the whole group, while its leader has not been waited for and its number is nobody else's.
+    /// To the whole group, while its leader has not been waited for and its number is nobody
+    /// else's.
     fn signal(&self, signal: Signal) {
         if let Some(leader) = self.process.id().and_then(|id| i32::try_from(id).ok()) {
             // Fails only if it is gone.
@@ -121,8 +138,12 @@ fn how(status: ExitStatus) -> String {
 
 fn not_started(name: &str, error: &io::Error) -> Exit {
     let words = match error.kind() {
-        io::ErrorKind::NotFound => format!("there is no program {name}: install it, or write its whole path"),
-        io::ErrorKind::PermissionDenied => format!("{name} may not be executed: see to its permissions (chmod +x)"),
+        io::ErrorKind::NotFound => {
+            format!("there is no program {name}: install it, or write its whole path")
+        }
+        io::ErrorKind::PermissionDenied => {
+            format!("{name} may not be executed: see to its permissions (chmod +x)")
+        }
         _ => format!("{name} cannot be started: {error}"),
     };
     Exit::new(Fault::Unreachable, words)

@@ -1,4 +1,5 @@
-//! From a stream of bytes to the hub: what the sources have in common that bring MPEG-TS, or any other container.
+//! From a stream of bytes to the hub: what the sources have in common that bring MPEG-TS, or any
+//! other container.
 
 use crate::supervise::{Context, Exit};
 use hub::Publisher;
@@ -9,8 +10,8 @@ use media::{
 use std::{future::pending, sync::Arc, time::Duration};
 use tokio::time::sleep;
 
-/// A frame whose end only the next would tell is complete when nothing more comes for this long; then it was not the middle of a
-/// burst.
+/// A frame whose end only the next would tell is complete when nothing more comes for this long;
+/// then it was not the middle of a burst.
 pub(super) const PAUSE: Duration = Duration::from_millis(4);
 
 /// Completes after [`PAUSE`], if that is waited for.
@@ -41,7 +42,12 @@ pub(super) struct Intake<'a, D> {
 
 impl<'a, D: Demux> Intake<'a, D> {
     /// Publishes what `demuxer` finds as `label`.
-    pub(super) fn new(ctx: &'a Context, label: &'a Arc<str>, ignored: &'a mut Vec<String>, demuxer: D) -> Self {
+    pub(super) fn new(
+        ctx: &'a Context,
+        label: &'a Arc<str>,
+        ignored: &'a mut Vec<String>,
+        demuxer: D,
+    ) -> Self {
         let sense = (ctx.clock.now(), 0);
         Self { ctx, label, ignored, demuxer, publisher: None, catalog: None, sense }
     }
@@ -58,7 +64,9 @@ impl<'a, D: Demux> Intake<'a, D> {
     /// True if frames came once, and now nothing but noise comes in their place.
     pub(super) fn is_nonsense(&self, now: Mono) -> bool {
         let (since, before) = self.sense;
-        self.has_begun() && now.since(since) > NONSENSE_FOR && self.demuxer.garbage().saturating_sub(before) > NONSENSE
+        self.has_begun()
+            && now.since(since) > NONSENSE_FOR
+            && self.demuxer.garbage().saturating_sub(before) > NONSENSE
     }
 
     /// True from [`Intake::suspend`] to the next frame.
@@ -125,7 +133,9 @@ impl<'a, D: Demux> Intake<'a, D> {
         if self.demuxer.ignored() != *self.ignored {
             *self.ignored = self.demuxer.ignored().to_vec();
             let camera = self.ctx.stream.name();
-            self.ignored.iter().for_each(|what| tracing::info!(%camera, "a track is left out: {what}"));
+            self.ignored
+                .iter()
+                .for_each(|what| tracing::info!(%camera, "a track is left out: {what}"));
         }
         Ok(())
     }

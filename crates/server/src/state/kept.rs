@@ -11,13 +11,15 @@ use std::{
 /// Raised when older versions could not read what is written.
 const VERSION: u32 = 1;
 
-/// Something by the names of cameras and renditions, in a file where the server may keep one. A cheap handle.
+/// Something by the names of cameras and renditions, in a file where the server may keep one. A
+/// cheap handle.
 #[derive(Clone)]
 pub(crate) struct Kept<T> {
     dir: StateDir,
     file: &'static str,
     known: Arc<Mutex<Known<T>>>,
-    /// The number of the last change that is in the file; held while writing, so that the newest is what stays.
+    /// The number of the last change that is in the file; held while writing, so that the newest is
+    /// what stays.
     written: Arc<tokio::sync::Mutex<u64>>,
 }
 
@@ -39,7 +41,9 @@ impl<T: Clone + Serialize + DeserializeOwned> Kept<T> {
             let file: File<T> = serde_json::from_str(text).map_err(|error| error.to_string())?;
             match file.version {
                 VERSION => Ok(file.cameras),
-                other => Err(format!("it is of version {other}, and this server knows version {VERSION}")),
+                other => Err(format!(
+                    "it is of version {other}, and this server knows version {VERSION}"
+                )),
             }
         });
         let known = Known { cameras: stored.unwrap_or_default(), changes: 0 };
@@ -56,14 +60,16 @@ impl<T: Clone + Serialize + DeserializeOwned> Kept<T> {
         self.known().cameras.get(camera).cloned()
     }
 
-    /// Has what is known of all cameras changed by `change`, which tells whether it did so; nobody else sees or changes it meanwhile.
+    /// Has what is known of all cameras changed by `change`, which tells whether it did so; nobody
+    /// else sees or changes it meanwhile.
     pub(crate) fn change(&self, change: impl FnOnce(&mut BTreeMap<String, T>) -> bool) {
         let mut known = self.known();
         let changed = change(&mut known.cameras);
         known.changes += u64::from(changed);
     }
 
-    /// Returns when every change so far would survive a loss of power; false if there is no place for it.
+    /// Returns when every change so far would survive a loss of power; false if there is no place
+    /// for it.
     ///
     /// # Errors
     /// Of the file system.
@@ -77,7 +83,10 @@ impl<T: Clone + Serialize + DeserializeOwned> Kept<T> {
             return Ok(self.is_persistent());
         }
         let file = File { version: VERSION, cameras };
-        let kept = self.dir.write(self.file, serde_json::to_vec_pretty(&file).map_err(io::Error::other)?).await?;
+        let kept = self
+            .dir
+            .write(self.file, serde_json::to_vec_pretty(&file).map_err(io::Error::other)?)
+            .await?;
         *written = changes;
         Ok(kept)
     }
@@ -112,7 +121,10 @@ mod tests {
         assert_eq!(open().of("front"), None, "not saved yet");
         assert!(kept.save().await.unwrap());
         let kept = open();
-        assert_eq!((kept.of("front"), kept.of("yard/small"), kept.of("yard")), (Some(1), Some(2), None));
+        assert_eq!(
+            (kept.of("front"), kept.of("yard/small"), kept.of("yard")),
+            (Some(1), Some(2), None)
+        );
         set(&kept, "front", None);
         assert!(kept.save().await.unwrap());
         assert_eq!((open().of("front"), open().of("yard/small")), (None, Some(2)));
@@ -121,9 +133,18 @@ mod tests {
     #[tokio::test]
     async fn what_cannot_be_understood_is_nothing() {
         let place = tempfile::tempdir().unwrap();
-        for text in ["", "[]", r#"{"version": 9, "cameras": {"front": 1}}"#, r#"{"version": 1, "cameras": {"front": "one"}}"#] {
+        for text in [
+            "",
+            "[]",
+            r#"{"version": 9, "cameras": {"front": 1}}"#,
+            r#"{"version": 1, "cameras": {"front": "one"}}"#,
+        ] {
             std::fs::write(place.path().join(FILE), text).unwrap();
-            assert_eq!(Kept::<u8>::open(StateDir::at(place.path()).unwrap(), FILE).of("front"), None, "{text}");
+            assert_eq!(
+                Kept::<u8>::open(StateDir::at(place.path()).unwrap(), FILE).of("front"),
+                None,
+                "{text}"
+            );
         }
     }
 

@@ -1,7 +1,7 @@
 //! The state directory: what the server itself has to remember across restarts, a few small files.
 //!
-//! Files are replaced as a whole and survive a loss of power. One that cannot be understood is put aside with a word in the log, and
-//! never stops the server.
+//! Files are replaced as a whole and survive a loss of power. One that cannot be understood is put
+//! aside with a word in the log, and never stops the server.
 
 mod kept;
 
@@ -41,11 +41,16 @@ impl StateDir {
         Ok(Self { path: Some(path.to_owned()) })
     }
 
-    /// What systemd gives to a unit with `StateDirectory=`, else the usual place if it is there and ours to write.
+    /// What systemd gives to a unit with `StateDirectory=`, else the usual place if it is there and
+    /// ours to write.
     pub(crate) fn usual() -> Self {
         let given = std::env::var("STATE_DIRECTORY").ok();
         // One for each directory of the unit, of which the first is the main one.
-        let given = given.iter().filter_map(|list| list.split(':').next()).find(|path| !path.is_empty()).map(PathBuf::from);
+        let given = given
+            .iter()
+            .filter_map(|list| list.split(':').next())
+            .find(|path| !path.is_empty())
+            .map(PathBuf::from);
         let path = given.unwrap_or_else(|| USUAL.into());
         Self { path: (path.is_dir() && writable(&path).is_ok()).then_some(path) }
     }
@@ -55,9 +60,13 @@ impl StateDir {
         self.path.as_deref()
     }
 
-    /// A file as `understand` understands it; `None` if there is none. One that cannot be read or understood is put aside as
-    /// `NAME.broken`.
-    pub(crate) fn read<T>(&self, name: &str, understand: impl FnOnce(&str) -> Result<T, String>) -> Option<T> {
+    /// A file as `understand` understands it; `None` if there is none. One that cannot be read or
+    /// understood is put aside as `NAME.broken`.
+    pub(crate) fn read<T>(
+        &self,
+        name: &str,
+        understand: impl FnOnce(&str) -> Result<T, String>,
+    ) -> Option<T> {
         let path = self.path.as_ref()?.join(name);
         let text = match text(&path) {
             Ok(text) => Ok(text),
@@ -67,7 +76,8 @@ impl StateDir {
         text.and_then(|text| understand(&text)).inspect_err(|error| put_aside(&path, error)).ok()
     }
 
-    /// Replaces a file as a whole, and returns when it would survive a loss of power; false if there is no directory.
+    /// Replaces a file as a whole, and returns when it would survive a loss of power; false if
+    /// there is no directory.
     ///
     /// # Errors
     /// Of the file system; the old file is still there then.
@@ -96,14 +106,19 @@ fn put_aside(path: &Path, error: &str) {
     let moved = fs::rename(path, &aside);
     let (file, aside) = (path.display(), aside.display());
     match moved {
-        Ok(()) => tracing::error!(%file, %aside, error, "a file of the state directory cannot be understood and was put aside"),
-        Err(e) => tracing::error!(%file, error, "a file of the state directory cannot be understood, nor put aside: {e}"),
+        Ok(()) => {
+            tracing::error!(%file, %aside, error, "a file of the state directory cannot be understood and was put aside")
+        }
+        Err(e) => {
+            tracing::error!(%file, error, "a file of the state directory cannot be understood, nor put aside: {e}")
+        }
     }
 }
 
 fn replace(directory: &Path, name: &str, content: &[u8]) -> io::Result<()> {
     let temporary = directory.join(format!(".{name}.new"));
-    let mut file = OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
+    let mut file =
+        OpenOptions::new().write(true).create(true).truncate(true).mode(0o600).open(&temporary)?;
     file.write_all(content)?;
     file.sync_all()?;
     fs::rename(&temporary, directory.join(name))?;
@@ -127,7 +142,8 @@ mod tests {
             assert!(dir.write("a.json", text.into()).await.unwrap());
             assert_eq!(dir.read("a.json", understood).as_deref(), text.strip_prefix("good "));
         }
-        let left: Vec<_> = fs::read_dir(dir.path().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
+        let left: Vec<_> =
+            fs::read_dir(dir.path().unwrap()).unwrap().map(|e| e.unwrap().file_name()).collect();
         assert_eq!(left, ["a.json"], "nothing else is left behind");
     }
 

@@ -1,4 +1,5 @@
-//! Looks at pictures that come as whole files, such as JPEG: a picture that stands still in a camera is the same file again and again.
+//! Looks at pictures that come as whole files, such as JPEG: a picture that stands still in a
+//! camera is the same file again and again.
 
 use bytes::Bytes;
 use media::Mono;
@@ -8,8 +9,8 @@ use std::time::Duration;
 /// From look to look, at least.
 const PACE: Duration = Duration::from_millis(250);
 
-/// The newest file of a camera that was looked at. Files of different pictures differ in length or within their first part, so that
-/// comparing costs something only while nothing moves.
+/// The newest file of a camera that was looked at. Files of different pictures differ in length or
+/// within their first part, so that comparing costs something only while nothing moves.
 #[derive(Default)]
 pub(crate) struct Files {
     last: Bytes,

@@ -38,7 +38,8 @@ pub(crate) enum News {
 
 /// Looks that must have found the same, beside the first.
 const CONFIRMED: u32 = 2;
-/// Without a look for this long, and for [`PACES`] times as long as it usually takes to the next, nothing is known.
+/// Without a look for this long, and for [`PACES`] times as long as it usually takes to the next,
+/// nothing is known.
 const PATIENCE: Duration = Duration::from_secs(15);
 const PACES: u32 = 3;
 /// Others who look say so once a second, new picture or not.
@@ -52,7 +53,8 @@ const MOST_WAIT: Duration = Duration::from_secs(3600);
 #[derive(Default)]
 pub(super) struct Judge {
     policy: Option<Policy>,
-    /// Since when frames come, as of the last tick. What is seen otherwise is not of the camera: a slate, which never moves.
+    /// Since when frames come, as of the last tick. What is seen otherwise is not of the camera: a
+    /// slate, which never moves.
     live: Option<Mono>,
     /// Nobody who looks has seen a change since.
     since: Mono,
@@ -81,7 +83,8 @@ impl Judge {
         self.frozen
     }
 
-    /// Takes what somebody has found. Whoever sees most is believed: the newest change of all counts.
+    /// Takes what somebody has found. Whoever sees most is believed: the newest change of all
+    /// counts.
     pub(super) fn look(&mut self, now: Mono, look: Look, own: bool) {
         if !own {
             self.others = Some(now);
@@ -113,7 +116,9 @@ impl Judge {
 
     pub(super) fn tick(&mut self, now: Mono, live: bool) -> Verdict {
         self.live = live.then(|| self.live.unwrap_or(now));
-        let (Some(policy), Some(newest)) = (self.policy, self.newest) else { return Verdict::default() };
+        let (Some(policy), Some(newest)) = (self.policy, self.newest) else {
+            return Verdict::default();
+        };
         let Some(since) = self.frozen else {
             let still = newest.since(self.since);
             return if self.confirmed >= CONFIRMED && still >= policy.after && live {
@@ -129,7 +134,11 @@ impl Judge {
             self.forget();
             return Verdict::default();
         }
-        Verdict { news: None, restart: (live && self.due(policy).is_some_and(|at| now >= at)).then(|| self.restart(now, since)) }
+        Verdict {
+            news: None,
+            restart: (live && self.due(policy).is_some_and(|at| now >= at))
+                .then(|| self.restart(now, since)),
+        }
     }
 
     fn freeze(&mut self, now: Mono, policy: Policy) -> Verdict {
@@ -141,7 +150,8 @@ impl Judge {
     }
 
     fn thaw(&mut self, policy: Policy, since: Mono, moved: Mono) -> Verdict {
-        let helped = |restarted: Mono| moved > restarted && moved.since(restarted) <= policy.after + SOON;
+        let helped =
+            |restarted: Mono| moved > restarted && moved.since(restarted) <= policy.after + SOON;
         if self.restarted.is_some_and(helped) {
             self.tries = 0;
         }
@@ -151,14 +161,17 @@ impl Judge {
 
     /// Nobody looks any more.
     fn forget(&mut self) {
-        (self.frozen, self.moved, self.newest, self.confirmed, self.pace) = (None, None, None, 0, Duration::ZERO);
+        (self.frozen, self.moved, self.newest, self.confirmed, self.pace) =
+            (None, None, None, 0, Duration::ZERO);
         // A still time begins with the next look.
         self.since = Mono::default();
     }
 
-    /// When the source is to be started anew: at once, and then ever more rarely while that does not help.
+    /// When the source is to be started anew: at once, and then ever more rarely while that does
+    /// not help.
     fn due(&self, policy: Policy) -> Option<Mono> {
-        let wait = policy.after.saturating_mul(1 << self.tries.min(16)).min(MOST_WAIT.max(policy.after));
+        let wait =
+            policy.after.saturating_mul(1 << self.tries.min(16)).min(MOST_WAIT.max(policy.after));
         policy.restart.then(|| self.restarted.map_or(Mono::default(), |at| at + wait))
     }
 

@@ -1,8 +1,9 @@
-//! Whether a camera's picture stands still though frames keep coming: a hung sensor, a driver that repeats a buffer, a grabber without
-//! a signal.
+//! Whether a camera's picture stands still though frames keep coming: a hung sensor, a driver that
+//! repeats a buffer, a grabber without a signal.
 //!
-//! Whoever sees pixels or whole files of a camera tells what its looks have found; a pure machine ([`judge`]) makes of that when the
-//! camera counts as frozen, and when its source is to be started anew. Nothing here sees a pixel.
+//! Whoever sees pixels or whole files of a camera tells what its looks have found; a pure machine
+//! ([`judge`]) makes of that when the camera counts as frozen, and when its source is to be started
+//! anew. Nothing here sees a pixel.
 
 mod files;
 mod judge;
@@ -67,7 +68,8 @@ impl Stillness {
         verdict
     }
 
-    /// Since when the picture has not changed, by both clocks, while the camera counts as frozen: as of the last tick.
+    /// Since when the picture has not changed, by both clocks, while the camera counts as frozen:
+    /// as of the last tick.
     pub(crate) fn frozen(&self) -> Option<(Mono, Wall)> {
         self.lock().frozen.map(|frozen| (frozen.mono, frozen.wall))
     }
@@ -78,7 +80,8 @@ impl Stillness {
 }
 
 impl Eye {
-    /// This was found. It may come from a process that nobody trusts: times later than `now` are moved there.
+    /// This was found. It may come from a process that nobody trusts: times later than `now` are
+    /// moved there.
     pub(crate) fn tell(&self, now: Mono, look: Look) {
         self.stillness.lock().judge.look(now, look, self.own);
     }

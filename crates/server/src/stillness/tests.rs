@@ -19,7 +19,13 @@ struct Sim {
 impl Sim {
     fn new(after: u64, restart: bool) -> Self {
         let policy = Policy { after: S * after as u32, restart };
-        Self { now: 0.0, judge: live(policy), look: first(0.0), news: Vec::new(), restarts: Vec::new() }
+        Self {
+            now: 0.0,
+            judge: live(policy),
+            look: first(0.0),
+            news: Vec::new(),
+            restarts: Vec::new(),
+        }
     }
 
     fn tick(&mut self) {
@@ -68,11 +74,20 @@ fn a_picture_that_moves_is_never_frozen_and_one_that_stands_still_is_in_time_and
     sim.pass(29, false);
     assert_eq!(sim.news.len(), 0);
     sim.pass(31, false);
-    let [(when, News::Frozen { still, restart: None })] = sim.news[..] else { panic!("{:?}", sim.news) };
-    assert!((129.0..=131.0).contains(&when) && still >= 30 * S && still < 32 * S, "{when} {still:?}");
+    let [(when, News::Frozen { still, restart: None })] = sim.news[..] else {
+        panic!("{:?}", sim.news)
+    };
+    assert!(
+        (129.0..=131.0).contains(&when) && still >= 30 * S && still < 32 * S,
+        "{when} {still:?}"
+    );
     assert!(sim.judge.frozen_since().is_some_and(|since| at(100.0).since(since) < S * 2));
     sim.pass(3, true);
-    assert!(matches!(sim.news[1..], [(_, News::Moves(after))] if after > 59 * S && after < 63 * S), "{:?}", sim.news);
+    assert!(
+        matches!(sim.news[1..], [(_, News::Moves(after))] if after > 59 * S && after < 63 * S),
+        "{:?}",
+        sim.news
+    );
     assert_eq!((sim.judge.frozen_since(), sim.restarts.len()), (None, 0));
 }
 
@@ -94,7 +109,9 @@ fn a_still_scene_is_restarted_ever_more_rarely_and_stays_frozen_meanwhile() {
     }
     let waits: Vec<f64> = sim.restarts.windows(2).map(|pair| (pair[1] - pair[0]).round()).collect();
     assert!(sim.restarts[0] < 37.0 && waits.len() > 7, "{:?}", sim.restarts);
-    for (wait, wanted) in waits.iter().zip([60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 3600.0, 3600.0]) {
+    for (wait, wanted) in
+        waits.iter().zip([60.0, 120.0, 240.0, 480.0, 960.0, 1920.0, 3600.0, 3600.0])
+    {
         assert!((wait - wanted).abs() < 5.0, "{waits:?}");
     }
     assert_eq!(sim.news.len(), 1, "{:?}", sim.news);
@@ -129,7 +146,10 @@ fn what_nobody_looks_at_is_not_frozen() {
     assert!(sim.judge.frozen_since().is_some());
     sim.now += 14.0;
     sim.tick();
-    assert!(sim.judge.frozen_since().is_some() && sim.judge.wants_look(at(sim.now)), "its own look keeps it known");
+    assert!(
+        sim.judge.frozen_since().is_some() && sim.judge.wants_look(at(sim.now)),
+        "its own look keeps it known"
+    );
     sim.now += 3.0;
     sim.tick();
     assert!(sim.judge.frozen_since().is_none() && !sim.judge.wants_look(at(sim.now)));
@@ -169,7 +189,11 @@ fn nonsense_of_a_worker_is_no_trouble() {
     for (since, newest) in [(u64::MAX, u64::MAX), (u64::MAX, 0), (0, u64::MAX), (5, 3)] {
         judge.look(
             at(1.0),
-            Look { since: Mono::from_nanos(since), newest: Mono::from_nanos(newest), moved: Some(Mono::from_nanos(since)) },
+            Look {
+                since: Mono::from_nanos(since),
+                newest: Mono::from_nanos(newest),
+                moved: Some(Mono::from_nanos(since)),
+            },
             false,
         );
         judge.tick(at(1.0), true);
@@ -180,13 +204,18 @@ fn nonsense_of_a_worker_is_no_trouble() {
 fn what_is_shown_while_a_camera_sends_nothing_is_not_its_picture() {
     let mut judge = live(Policy { after: 10 * S, restart: false });
     let mut look = |second: u32, since: u32, moved: Option<u32>, live: bool| {
-        let [now, since, moved] = [Some(second), Some(since), moved].map(|s| s.map(|s| at(f64::from(s))));
+        let [now, since, moved] =
+            [Some(second), Some(since), moved].map(|s| s.map(|s| at(f64::from(s))));
         let (now, since) = (now.unwrap(), since.unwrap());
         judge.look(now, Look { since, newest: now, moved }, false);
         judge.tick(now, live).news
     };
     (0..60).for_each(|second| assert_eq!(look(second, 0, None, false), None));
-    assert_eq!(look(60, 0, None, true), None, "the slate stood still, the camera has only just come back");
+    assert_eq!(
+        look(60, 0, None, true),
+        None,
+        "the slate stood still, the camera has only just come back"
+    );
     (61..70).for_each(|second| assert_eq!(look(second, 0, None, true), None));
     assert!((70..73).any(|second| look(second, 0, None, true).is_some()));
     assert_eq!(look(73, 0, None, false), None, "it stalls");
@@ -203,7 +232,10 @@ fn whether_somebody_should_look_who_would_not_otherwise() {
     assert!(judge.wants_look(at(0.0)), "its own looks do not make it superfluous");
     judge.look(at(1.0), first(1.0), false);
     assert!(!judge.wants_look(at(2.0)) && judge.wants_look(at(6.0)));
-    assert!(!Judge::new(None).wants_look(at(0.0)) && !Judge::new(Some(Policy { after: S, restart: false })).wants_look(at(0.0)));
+    assert!(
+        !Judge::new(None).wants_look(at(0.0))
+            && !Judge::new(Some(Policy { after: S, restart: false })).wants_look(at(0.0))
+    );
 }
 
 #[test]
@@ -221,20 +253,28 @@ fn the_same_file_again_is_a_still_picture() {
 fn the_handle_keeps_the_time_of_the_wall_as_it_was_told_first() {
     let stillness = Stillness::default();
     stillness.expect(Some(Policy { after: S, restart: false }));
-    let pair = |seconds: f64, wall: i64| ClockPair { mono: at(seconds), wall: Wall::from_micros(wall) };
+    let pair =
+        |seconds: f64, wall: i64| ClockPair { mono: at(seconds), wall: Wall::from_micros(wall) };
     stillness.tick(pair(0.0, 0), true);
     for second in 0..4 {
-        stillness.eye(false).tell(at(f64::from(second)), Look { newest: at(f64::from(second)), ..first(0.0) });
+        stillness
+            .eye(false)
+            .tell(at(f64::from(second)), Look { newest: at(f64::from(second)), ..first(0.0) });
         stillness.tick(pair(f64::from(second), i64::from(second) * 1_000_000), true);
     }
     stillness.tick(pair(4.0, 9_000_000), true);
-    assert_eq!(stillness.frozen(), Some((at(0.0), Wall::from_micros(0))), "though the wall clock has stepped");
+    assert_eq!(
+        stillness.frozen(),
+        Some((at(0.0), Wall::from_micros(0))),
+        "though the wall clock has stepped"
+    );
     stillness.expect(None);
     assert_eq!(stillness.frozen(), None);
 }
 
 #[test]
 fn times_are_said_as_people_say_them() {
-    let said = [1500, 30_000, 119_000, 120_000, 7_300_000].map(|ms| in_words(Duration::from_millis(ms)));
+    let said =
+        [1500, 30_000, 119_000, 120_000, 7_300_000].map(|ms| in_words(Duration::from_millis(ms)));
     assert_eq!(said, ["1.5 s", "30 s", "119 s", "2 min", "2 h"]);
 }

@@ -6,7 +6,8 @@ use std::time::Duration;
 const FIRST: Duration = Duration::from_millis(250);
 /// No delay is longer.
 pub(super) const CAP: Duration = Duration::from_secs(30);
-/// Share of each delay that chance may take away, so that cameras that failed together do not return together.
+/// Share of each delay that chance may take away, so that cameras that failed together do not
+/// return together.
 const JITTER: f64 = 0.6;
 
 /// Exponential delays with jitter: 100–250 ms first, 12–30 s at last.
@@ -54,7 +55,8 @@ mod tests {
 
     #[test]
     fn cameras_that_failed_together_return_apart() {
-        let delays: std::collections::BTreeSet<_> = (0..50).map(|seed| Backoff::new(seed).next().as_micros()).collect();
+        let delays: std::collections::BTreeSet<_> =
+            (0..50).map(|seed| Backoff::new(seed).next().as_micros()).collect();
         assert!(delays.len() > 45);
     }
 }

@@ -16,7 +16,8 @@ pub(crate) struct Policy {
     pub(crate) on_demand: Option<Duration>,
     /// How long a source may take to say goodbye.
     pub(crate) stop_grace: Duration,
-    /// It waits for somebody to send: silence is told by the stream and the source itself, and nothing is begun anew for it.
+    /// It waits for somebody to send: silence is told by the stream and the source itself, and
+    /// nothing is begun anew for it.
     pub(crate) waits: bool,
     /// It was stopped by command before, and its stream is held: it runs once it is told to start.
     pub(crate) stopped: bool,
@@ -45,7 +46,8 @@ pub(crate) enum Command {
     Stop,
     /// Stop and run anew at once.
     Restart,
-    /// The same, because frames come of a picture that has not changed for so long: a fault of the run, if there is one.
+    /// The same, because frames come of a picture that has not changed for so long: a fault of the
+    /// run, if there is one.
     Mend(Duration),
     /// Stop for good: the server ends, or the camera was removed.
     Shutdown,
@@ -79,9 +81,11 @@ pub(super) enum Note {
     Fault { exit: Exit, tries: u32, wait: Duration },
 }
 
-/// Frames for longer than this prove a source good: its next fault is met with the small delay again.
+/// Frames for longer than this prove a source good: its next fault is met with the small delay
+/// again.
 const PROVEN: Duration = Duration::from_secs(10);
-/// Cameras lock an account after a handful of wrong passwords, so a refused one is not offered more often than this.
+/// Cameras lock an account after a handful of wrong passwords, so a refused one is not offered more
+/// often than this.
 const AFTER_WRONG_PASSWORD: Duration = super::backoff::CAP;
 
 const BY_COMMAND: &str = "stopped by command; it stays so until it is started again";
@@ -245,7 +249,9 @@ impl Machine {
                 let fault = self.silence(run);
                 self.stop(now, Some(fault));
             }
-            Phase::Stopping { deadline, .. } if now >= *deadline => self.actions.push_back(Action::Abort),
+            Phase::Stopping { deadline, .. } if now >= *deadline => {
+                self.actions.push_back(Action::Abort)
+            }
             _ => {}
         }
         self.settle(now);
@@ -284,7 +290,8 @@ impl Machine {
 
     fn run(&mut self, now: Mono) {
         let status = match &self.down {
-            // Still offline, and for the reason known, until a frame proves otherwise: no flicker with every try.
+            // Still offline, and for the reason known, until a frame proves otherwise: no flicker
+            // with every try.
             Some(down) => down.status(format!("{}; trying again now", down.exit.words)),
             None => Status::new(State::Connecting, format!("connecting to {}", self.label), now),
         };
@@ -334,7 +341,8 @@ impl Machine {
         let (tries, exit) = (down.tries, down.exit.clone());
         let status = Status { next_try: Some(now + wait), ..down.status(exit.words.clone()) };
         self.actions.push_back(Action::Report(status));
-        // The first time, and then ever more rarely: a camera that is away for a night writes a dozen lines.
+        // The first time, and then ever more rarely: a camera that is away for a night writes a
+        // dozen lines.
         if tries.is_power_of_two() {
             self.actions.push_back(Action::Note(Note::Fault { exit, tries, wait }));
         }
@@ -342,7 +350,8 @@ impl Machine {
 
     /// Notes a fault within the present time without frames, which it begins if there is none.
     fn fallen(&mut self, now: Mono, exit: Exit) -> &Down {
-        let down = self.down.get_or_insert_with(|| Down { exit: exit.clone(), since: now, tries: 0 });
+        let down =
+            self.down.get_or_insert_with(|| Down { exit: exit.clone(), since: now, tries: 0 });
         down.tries = if down.exit == exit { down.tries.saturating_add(1) } else { 1 };
         down.exit = exit;
         down
@@ -359,7 +368,10 @@ impl Machine {
 
     fn silence(&self, run: &Run) -> Exit {
         let words = match run.heard {
-            Some(_) => format!("connected, but no frame for {}; reconnecting", seconds(self.policy.stall_after)),
+            Some(_) => format!(
+                "connected, but no frame for {}; reconnecting",
+                seconds(self.policy.stall_after)
+            ),
             None => format!(
                 "no picture within {} of connecting to {}; is its encoder running?",
                 seconds(self.policy.start_within),
@@ -378,7 +390,10 @@ impl Down {
 }
 
 fn frozen(still: Duration) -> Exit {
-    let words = format!("the picture has not changed for {}, though frames kept coming; starting anew", seconds(still));
+    let words = format!(
+        "the picture has not changed for {}, though frames kept coming; starting anew",
+        seconds(still)
+    );
     Exit::new(Fault::Frozen, words)
 }
 

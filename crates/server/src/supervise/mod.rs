@@ -1,11 +1,13 @@
 //! Keeps a source running: one state machine for every camera that the server reaches by itself.
 //!
-//! A [`Source`] knows how to run once, until it ends for a reason. Everything else is decided here, once for all kinds of
-//! sources: when it runs at all (commands, and viewers for a camera on demand), how long to wait after a fault, what silence
-//! means, and which words the stream's readers see meanwhile. What is absent on purpose: nothing here knows what a source
-//! speaks, and a source knows nothing of retries.
+//! A [`Source`] knows how to run once, until it ends for a reason. Everything else is decided here,
+//! once for all kinds of sources: when it runs at all (commands, and viewers for a camera on
+//! demand), how long to wait after a fault, what silence means, and which words the stream's
+//! readers see meanwhile. What is absent on purpose: nothing here knows what a source speaks, and a
+//! source knows nothing of retries.
 //!
-//! The decisions are a pure machine that tests drive in virtual time; `runner` moves its inputs and actions.
+//! The decisions are a pure machine that tests drive in virtual time; `runner` moves its inputs and
+//! actions.
 
 mod backoff;
 mod machine;
@@ -25,10 +27,12 @@ pub(crate) trait Source: Send + 'static {
     /// What it reaches, for people and logs: `rtsp://192.0.2.10/stream1`. Free of secrets.
     fn label(&self) -> Arc<str>;
 
-    /// Runs once: connects, publishes to `ctx.stream`, and returns when that has ended, for whatever reason.
+    /// Runs once: connects, publishes to `ctx.stream`, and returns when that has ended, for
+    /// whatever reason.
     ///
-    /// It is to return soon after `ctx.stop` is cancelled, saying goodbye to its peer; one that takes longer than
-    /// [`Policy::stop_grace`] is dropped. A panic inside is contained and counted as [`Fault::Panicked`].
+    /// It is to return soon after `ctx.stop` is cancelled, saying goodbye to its peer; one that
+    /// takes longer than [`Policy::stop_grace`] is dropped. A panic inside is contained and counted
+    /// as [`Fault::Panicked`].
     fn run(&mut self, ctx: Context) -> impl Future<Output = Exit> + Send;
 }
 
@@ -49,7 +53,8 @@ impl Context {
         self.stream.publish(self.clock.now(), by.clone(), catalog).map_err(Exit::from)
     }
 
-    /// Runs what has no goodbye to say until it ends, or until the source is to stop: then it is dropped.
+    /// Runs what has no goodbye to say until it ends, or until the source is to stop: then it is
+    /// dropped.
     pub(crate) async fn until_stopped(&self, run: impl Future<Output = Exit>) -> Exit {
         self.stop.run_until_cancelled(run).await.unwrap_or_else(Exit::stopped)
     }
@@ -60,7 +65,8 @@ impl Context {
 pub(crate) struct Exit {
     /// The kind, for counting and for choosing the delay.
     pub(crate) fault: Fault,
-    /// The cause as the device or peer gave it, and the next step; a clause for people, free of secrets.
+    /// The cause as the device or peer gave it, and the next step; a clause for people, free of
+    /// secrets.
     pub(crate) words: Arc<str>,
 }
 

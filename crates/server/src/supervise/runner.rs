@@ -1,4 +1,5 @@
-//! Moves the machine's inputs and actions: one task a source, which the source's own future runs inside.
+//! Moves the machine's inputs and actions: one task a source, which the source's own future runs
+//! inside.
 
 use super::{
     Context, Exit, Fault, Source,
@@ -8,12 +9,20 @@ use crate::clock::Clock;
 use futures::FutureExt;
 use hub::{Demand, Stream};
 use media::Mono;
-use std::{any::Any, future::Future, ops::Deref, panic::AssertUnwindSafe, pin::pin, sync::Arc, time::Instant};
+use std::{
+    any::Any, future::Future, ops::Deref, panic::AssertUnwindSafe, pin::pin, sync::Arc,
+    time::Instant,
+};
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
 
 /// Keeps `source` running for `stream` until the handle is shut down or dropped.
-pub(crate) fn supervise<S: Source>(source: S, stream: Arc<Stream>, policy: Policy, clock: Clock) -> Supervisor {
+pub(crate) fn supervise<S: Source>(
+    source: S,
+    stream: Arc<Stream>,
+    policy: Policy,
+    clock: Clock,
+) -> Supervisor {
     let (commands, inbox) = mpsc::channel(8);
     let history = watch::Sender::new(History::default());
     let (shutdown, seen) = (CancellationToken::new(), history.subscribe());
@@ -21,8 +30,18 @@ pub(crate) fn supervise<S: Source>(source: S, stream: Arc<Stream>, policy: Polic
     let mut machine = Machine::new(policy, source.label(), fastrand::u64(..), clock.now());
     machine.handle_readers(clock.now(), demand.borrow_and_update().readers);
     let changes = stream.changes();
-    let driver =
-        Driver { machine, stream, clock, inbox, demand, changes, shutdown: shutdown.clone(), ending: false, stop: None, history };
+    let driver = Driver {
+        machine,
+        stream,
+        clock,
+        inbox,
+        demand,
+        changes,
+        shutdown: shutdown.clone(),
+        ending: false,
+        stop: None,
+        history,
+    };
     let task = tokio::spawn(driver.keep(source));
     Supervisor { remote: Remote { commands, history: seen }, shutdown: shutdown.drop_guard(), task }
 }
@@ -56,7 +75,8 @@ impl Remote {
         }
     }
 
-    /// How often the source was started anew, by kind of fault; kinds that never happened are left out.
+    /// How often the source was started anew, by kind of fault; kinds that never happened are left
+    /// out.
     pub(crate) fn restarts(&self) -> Vec<(&'static str, u64)> {
         let counts = self.history.borrow().restarts;
         let named = Fault::ALL.iter().map(|f| f.as_str()).zip(counts);
@@ -69,7 +89,8 @@ impl Remote {
     }
 }
 
-/// A supervisor is a remote that also keeps the source; the remote itself is cloned to be given away.
+/// A supervisor is a remote that also keeps the source; the remote itself is cloned to be given
+/// away.
 impl Deref for Supervisor {
     type Target = Remote;
 
@@ -113,7 +134,8 @@ enum Order {
 impl Driver {
     async fn keep<S: Source>(mut self, mut source: S) {
         while let Some(stop) = self.until_run().await {
-            let ctx = Context { stream: self.stream.clone(), clock: self.clock, stop: stop.clone() };
+            let ctx =
+                Context { stream: self.stream.clone(), clock: self.clock, stop: stop.clone() };
             let exit = self.drive(source.run(ctx)).await;
             stop.cancel();
             self.feed_newest();
@@ -170,7 +192,8 @@ impl Driver {
     }
 
     fn ask_to_stop(&self) {
-        // If silence is the cause, readers are told so now and not at the next round of the stall watch.
+        // If silence is the cause, readers are told so now and not at the next round of the stall
+        // watch.
         self.stream.check_stall(self.clock.now());
         self.stop.iter().for_each(CancellationToken::cancel);
     }
@@ -196,7 +219,9 @@ impl Driver {
             }
         }
         let restarts = self.machine.restarts();
-        self.history.send_if_modified(|history| std::mem::replace(&mut history.restarts, restarts) != restarts);
+        self.history.send_if_modified(|history| {
+            std::mem::replace(&mut history.restarts, restarts) != restarts
+        });
         order
     }
 
@@ -205,7 +230,9 @@ impl Driver {
         match note {
             Note::Live => tracing::info!(%camera, "camera live"),
             Note::Fault { exit, tries, wait } => {
-                self.history.send_modify(|history| history.last = Some((self.clock.now(), exit.words.clone())));
+                self.history.send_modify(|history| {
+                    history.last = Some((self.clock.now(), exit.words.clone()))
+                });
                 tracing::warn!(
                     %camera, fault = exit.fault.as_str(), reason = %exit.words, tries, next_try_ms = wait.as_millis() as u64,
                     "camera offline"
@@ -216,7 +243,10 @@ impl Driver {
 
     /// The words of the panic go to the log only: nobody has checked them for secrets or sense.
     fn panicked(&self, panic: &(dyn Any + Send)) -> Exit {
-        let text = panic.downcast_ref::<&str>().copied().or(panic.downcast_ref::<String>().map(String::as_str));
+        let text = panic
+            .downcast_ref::<&str>()
+            .copied()
+            .or(panic.downcast_ref::<String>().map(String::as_str));
         tracing::error!(camera = %self.stream.name(), panic = text.unwrap_or("?"), "a source crashed");
         Exit::new(Fault::Panicked, "internal error, contained and logged; please report it")
     }

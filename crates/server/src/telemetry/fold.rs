@@ -1,5 +1,5 @@
-//! A fault that repeats a hundred times a second fills disks and hides everything else: it is told once, and then once a
-//! second with a count.
+//! A fault that repeats a hundred times a second fills disks and hides everything else: it is told
+//! once, and then once a second with a count.
 
 use crate::clock::Clock;
 use media::Mono;
@@ -122,7 +122,12 @@ impl Faults {
             let count = std::mem::take(&mut fault.folded);
             fault.told = now;
             if count > 0 {
-                due.push(Repeated { level: fault.level, message: fault.message.clone(), camera: key.camera.clone(), count });
+                due.push(Repeated {
+                    level: fault.level,
+                    message: fault.message.clone(),
+                    camera: key.camera.clone(),
+                    count,
+                });
             }
             count > 0
         });

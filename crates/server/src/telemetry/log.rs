@@ -30,7 +30,8 @@ impl LogArgs {
     /// Starts logging, and from now on logs panics.
     pub(crate) fn init(&self, clock: Clock) -> Telemetry {
         let fold = Fold::new(clock);
-        let registry = tracing_subscriber::registry().with(filter(&self.log_level)).with(fold.clone());
+        let registry =
+            tracing_subscriber::registry().with(filter(&self.log_level)).with(fold.clone());
         // It fails only if there is a subscriber already, which then goes on.
         let _ = registry.with(self.layer()).try_init();
         Telemetry { fold, panics: Panics::watch() }
@@ -50,7 +51,8 @@ impl LogArgs {
     }
 }
 
-/// A bare level speaks of this program; libraries talk from `warn` on, unless `trace` is wanted or they are named.
+/// A bare level speaks of this program; libraries talk from `warn` on, unless `trace` is wanted or
+/// they are named.
 fn filter(text: &str) -> EnvFilter {
     let level = text.parse::<Level>().ok();
     let text = match level {
@@ -61,7 +63,8 @@ fn filter(text: &str) -> EnvFilter {
     EnvFilter::try_new(text).unwrap_or_else(|_| EnvFilter::new("info"))
 }
 
-/// A bare word that is no level would be taken for the name of a module, and silence everything else.
+/// A bare word that is no level would be taken for the name of a module, and silence everything
+/// else.
 fn check_filter(text: &str) -> Result<String, String> {
     if text.parse::<Level>().is_err() && !text.contains('=') {
         return Err("expected error, warn, info, debug or trace, or a filter such as neverblink=debug,hyper=warn".to_owned());
@@ -76,7 +79,9 @@ mod tests {
     #[test]
     fn a_typo_in_the_level_is_refused() {
         assert!(check_filter("inof").is_err() && check_filter("neverblink=loud").is_err());
-        assert!(check_filter("DEBUG").is_ok() && check_filter("neverblink=debug,hyper=warn").is_ok());
+        assert!(
+            check_filter("DEBUG").is_ok() && check_filter("neverblink=debug,hyper=warn").is_ok()
+        );
     }
 
     #[test]

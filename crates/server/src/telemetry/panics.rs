@@ -33,11 +33,21 @@ impl Panics {
 
 fn log(info: &PanicHookInfo<'_>) {
     let payload = info.payload();
-    let text = payload.downcast_ref::<&str>().copied().or(payload.downcast_ref::<String>().map(String::as_str));
+    let text = payload
+        .downcast_ref::<&str>()
+        .copied()
+        .or(payload.downcast_ref::<String>().map(String::as_str));
     let place = info.location().map(ToString::to_string).unwrap_or_default();
     let thread = std::thread::current().name().unwrap_or("?").to_owned();
     // Taken only if RUST_BACKTRACE asks for it.
     let backtrace = Backtrace::capture();
-    let backtrace = (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
-    tracing::error!(panic = text.unwrap_or("?"), place, thread, backtrace, "internal error, contained; please report it");
+    let backtrace =
+        (backtrace.status() == BacktraceStatus::Captured).then(|| backtrace.to_string());
+    tracing::error!(
+        panic = text.unwrap_or("?"),
+        place,
+        thread,
+        backtrace,
+        "internal error, contained; please report it"
+    );
 }

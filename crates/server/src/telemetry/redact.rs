@@ -1,4 +1,5 @@
-//! The last line of defence: whatever a library says of a URL, its user and password do not reach the log.
+//! The last line of defence: whatever a library says of a URL, its user and password do not reach
+//! the log.
 
 use crate::redact::redact;
 use std::io::{self, Write};

@@ -44,14 +44,19 @@ impl Asset {
         let opaque = |tag: &[u8]| tag.strip_prefix(b"W/").unwrap_or(tag).to_vec();
         let ours = opaque(self.etag.as_bytes());
         let lists = headers.get_all(header::IF_NONE_MATCH).into_iter();
-        let mut tags = lists.flat_map(|list| list.as_bytes().split(|&b| b == b',')).map(<[u8]>::trim_ascii);
+        let mut tags =
+            lists.flat_map(|list| list.as_bytes().split(|&b| b == b',')).map(<[u8]>::trim_ascii);
         tags.any(|tag| tag == b"*" || opaque(tag) == ours)
     }
 }
 
 /// The media type with its character set, where it is text.
 fn mime(guessed: &str) -> String {
-    if guessed.starts_with("text/") { format!("{guessed}; charset=utf-8") } else { guessed.to_owned() }
+    if guessed.starts_with("text/") {
+        format!("{guessed}; charset=utf-8")
+    } else {
+        guessed.to_owned()
+    }
 }
 
 /// The first eight bytes of the content's hash: enough to tell two versions of one file apart.

@@ -24,12 +24,17 @@ impl Line {
 
     /// Waits until [`Line::exchange`] has something to do. Cancel safe.
     pub(crate) async fn ready(&self) {
-        let interest = if self.outgoing.has_remaining() { Interest::READABLE | Interest::WRITABLE } else { Interest::READABLE };
+        let interest = if self.outgoing.has_remaining() {
+            Interest::READABLE | Interest::WRITABLE
+        } else {
+            Interest::READABLE
+        };
         // A failure is found by reading.
         let _ = self.socket.ready(interest).await;
     }
 
-    /// Moves what can be moved without waiting; true if the worker has said something, which [`Line::poll`] then yields.
+    /// Moves what can be moved without waiting; true if the worker has said something, which
+    /// [`Line::poll`] then yields.
     ///
     /// # Errors
     /// If the worker is gone.
@@ -51,7 +56,8 @@ impl Line {
         self.incoming.poll()
     }
 
-    /// Bytes that the worker has not taken yet: whoever tells it more decides by them whether it should.
+    /// Bytes that the worker has not taken yet: whoever tells it more decides by them whether it
+    /// should.
     pub(crate) fn unsent(&self) -> usize {
         self.outgoing.remaining()
     }

@@ -1,4 +1,5 @@
-//! Worker processes: how they are started, spoken to and ended. What they are for is the business of whoever starts them.
+//! Worker processes: how they are started, spoken to and ended. What they are for is the business
+//! of whoever starts them.
 
 mod line;
 mod process;

@@ -25,8 +25,8 @@ const GRACE: Duration = Duration::from_millis(300);
 
 /// Starts worker processes, from one thread that lives as long as any handle to it.
 ///
-/// A worker asks the kernel to be killed when its parent dies, and for the kernel the parent is the *thread* that started it: the
-/// threads of the runtime come and go, this one stays.
+/// A worker asks the kernel to be killed when its parent dies, and for the kernel the parent is the
+/// *thread* that started it: the threads of the runtime come and go, this one stays.
 #[derive(Clone)]
 pub(crate) struct Spawner {
     requests: mpsc::Sender<Request>,
@@ -101,7 +101,8 @@ fn command(program: &Program, socket: OwnedFd) -> Command {
     let mut command = Command::new(&program.path);
     command.args(&program.arguments).arg0("neverblink");
     command.stdin(socket).stdout(Stdio::null()).stderr(Stdio::piped());
-    // Its environment is empty: passwords may come from the server's. Ctrl-C in a terminal is for the server alone.
+    // Its environment is empty: passwords may come from the server's. Ctrl-C in a terminal is for
+    // the server alone.
     command.env_clear().current_dir("/").process_group(0).kill_on_drop(true);
     command
 }

@@ -13,7 +13,8 @@ const KEPT: usize = 2048;
 const LINES: usize = 3;
 /// Bytes of a line told.
 const LINE: usize = 1024;
-/// How long to wait for the rest after the process has ended; a grandchild might hold the pipe for ever.
+/// How long to wait for the rest after the process has ended; a grandchild might hold the pipe for
+/// ever.
 const REST: Duration = Duration::from_millis(100);
 
 /// Whoever hears lines.
@@ -42,7 +43,8 @@ impl Tail {
         let _ = tokio::time::timeout(REST, &mut self.reader).await;
         let bytes: Vec<u8> = lock(&self.kept).iter().copied().collect();
         let text = String::from_utf8_lossy(&bytes);
-        let lines: Vec<&str> = text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+        let lines: Vec<&str> =
+            text.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
         let last = lines[lines.len().saturating_sub(LINES)..].join(" / ");
         last.chars().filter(|c| !c.is_control()).collect()
     }
@@ -54,7 +56,11 @@ impl Drop for Tail {
     }
 }
 
-async fn read(stderr: Option<ChildStderr>, kept: Arc<Mutex<VecDeque<u8>>>, mut hears: Option<Hears>) {
+async fn read(
+    stderr: Option<ChildStderr>,
+    kept: Arc<Mutex<VecDeque<u8>>>,
+    mut hears: Option<Hears>,
+) {
     let Some(mut stderr) = stderr else { return };
     let (mut piece, mut line) = ([0; 512], Vec::new());
     while let Ok(n @ 1..) = stderr.read(&mut piece).await {

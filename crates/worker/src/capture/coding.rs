@@ -1,4 +1,5 @@
-//! What encodes a camera's pictures: hardware where there is some, else the processors, which also take over when it fails.
+//! What encodes a camera's pictures: hardware where there is some, else the processors, which also
+//! take over when it fails.
 
 use super::{
     Fault,
@@ -64,7 +65,8 @@ impl Coding {
     /// The first hardware that takes such pictures, or the processors, as the choice allows.
     ///
     /// # Errors
-    /// If the hardware that is insisted on is not there or does not take the pictures; those of the software.
+    /// If the hardware that is insisted on is not there or does not take the pictures; those of the
+    /// software.
     pub(super) fn new(
         choice: EncoderChoice,
         looked: Looked,
@@ -72,7 +74,14 @@ impl Coding {
         options: encoder::Options,
         colour: Colour,
     ) -> Result<Self, Fault> {
-        let wish = Wish { width: size.0, height: size.1, fps: options.fps, gop: options.gop, bitrate: options.bitrate, colour };
+        let wish = Wish {
+            width: size.0,
+            height: size.1,
+            fps: options.fps,
+            gop: options.gop,
+            bitrate: options.bitrate,
+            colour,
+        };
         let insists = choice == EncoderChoice::Hardware;
         let software = choice == EncoderChoice::Software;
         let Looked { encoders, others } = if software { Looked::default() } else { looked };
@@ -82,7 +91,8 @@ impl Coding {
             match Session::start(encoder, &wish) {
                 Ok(session) => {
                     let notes = vec![(Level::Info, format!("encoded by {name}"))];
-                    let hardware = Hardware { session, lost: false, bad: 0, limits: Limits::default() };
+                    let hardware =
+                        Hardware { session, lost: false, bad: 0, limits: Limits::default() };
                     let coder = Coder::Hardware(Box::new(hardware));
                     return Ok(Self { coder, options, colour, insists, notes, skipped: 0 });
                 }
@@ -94,7 +104,13 @@ impl Coding {
         }
         let note = match reasons.is_empty() {
             true => (Level::Info, "encoded in software".to_owned()),
-            false => (Level::Warn, format!("encoded in software, for the hardware cannot be used: {}", reasons.join("; "))),
+            false => (
+                Level::Warn,
+                format!(
+                    "encoded in software, for the hardware cannot be used: {}",
+                    reasons.join("; ")
+                ),
+            ),
         };
         let coder = Coder::Software(Box::new(Encoder::in_colours(options, colour)?));
         Ok(Self { coder, options, colour, insists, notes: vec![note], skipped: 0 })
@@ -116,7 +132,13 @@ impl Coding {
     ///
     /// # Errors
     /// As of [`Coding::collect`].
-    pub(super) fn put(&mut self, picture: &I420, when: When, now: Mono, sets: &mut Sets) -> Result<Option<Ready>, Refused> {
+    pub(super) fn put(
+        &mut self,
+        picture: &I420,
+        when: When,
+        now: Mono,
+        sets: &mut Sets,
+    ) -> Result<Option<Ready>, Refused> {
         if let Coder::Hardware(hardware) = &mut self.coder {
             match hardware.session.put(picture, when.captured, when, now) {
                 Ok(true) => return Ok(None),
@@ -131,7 +153,12 @@ impl Coding {
         let Coder::Software(encoder) = &mut self.coder else { return Ok(None) };
         let age = Duration::from_nanos(when.drawn.as_nanos());
         let coded = encoder.encode(picture, age).map_err(Refused::Encoder)?;
-        Ok(coded.map(|c| Ready { key: c.key, codec: sets.news(c.key, &c.payload), payload: c.payload, when }))
+        Ok(coded.map(|c| Ready {
+            key: c.key,
+            codec: sets.news(c.key, &c.payload),
+            payload: c.payload,
+            when,
+        }))
     }
 
     /// What has become ready since. `None` if nothing has.
@@ -151,12 +178,17 @@ impl Coding {
         let Coder::Hardware(hardware) = &self.coder else { return Ok(()) };
         let name = hardware.session.encoder().found.to_string();
         if self.insists {
-            return Err(Refused::Hardware(format!("the encoder {name} has failed: {why}; encoder=auto would go on in software")));
+            return Err(Refused::Hardware(format!(
+                "the encoder {name} has failed: {why}; encoder=auto would go on in software"
+            )));
         }
         self.skipped += hardware.session.in_flight() as u64;
         let software = Encoder::in_colours(self.options, self.colour).map_err(Refused::Encoder)?;
         self.coder = Coder::Software(Box::new(software));
-        self.note(Level::Warn, format!("the encoder {name} has failed: {why}; encoded in software from now on"));
+        self.note(
+            Level::Warn,
+            format!("the encoder {name} has failed: {why}; encoded in software from now on"),
+        );
         Ok(())
     }
 
@@ -192,7 +224,10 @@ impl Coding {
             Coder::Hardware(hardware) => {
                 let can = hardware.session.set_bitrate(bps);
                 if !can && !mem::replace(&mut hardware.limits.bitrate, true) {
-                    self.note(Level::Info, "this encoder cannot change its bitrate while it runs".to_owned());
+                    self.note(
+                        Level::Info,
+                        "this encoder cannot change its bitrate while it runs".to_owned(),
+                    );
                 }
             }
         }
@@ -217,7 +252,12 @@ impl Coding {
 }
 
 impl Hardware {
-    fn next(&mut self, now: Mono, sets: &mut Sets, skipped: &mut u64) -> Result<Option<Ready>, Useless> {
+    fn next(
+        &mut self,
+        now: Mono,
+        sets: &mut Sets,
+        skipped: &mut u64,
+    ) -> Result<Option<Ready>, Useless> {
         while let Some(done) = self.session.take()? {
             *skipped += done.left_out;
             let Some(when) = done.tag else {
@@ -263,7 +303,9 @@ fn none_will_do((width, height): (u32, u32), reasons: &[String], others: &[Strin
         known if known.is_empty() => "this machine has none".to_owned(),
         known => format!("this machine has none for {width}x{height}: {}", known.join("; ")),
     };
-    format!("encoder=hardware: {wanted} was looked for, and {found}; encoder=auto encodes in software")
+    format!(
+        "encoder=hardware: {wanted} was looked for, and {found}; encoder=auto encodes in software"
+    )
 }
 
 #[cfg(test)]

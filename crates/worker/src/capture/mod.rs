@@ -48,7 +48,8 @@ pub(crate) struct Opened {
 /// # Errors
 /// [`Fault::Camera`].
 pub(crate) fn open(job: &Capture) -> Result<Opened, Fault> {
-    let camera = Device::open(Path::new(&job.device)).map_err(|why| not_opened(&job.device, &why))?;
+    let camera =
+        Device::open(Path::new(&job.device)).map_err(|why| not_opened(&job.device, &why))?;
     let in_vain = job.encoder == EncoderChoice::Software || job.format == PictureFormat::Mjpeg;
     Ok(Opened { camera, encoders: if in_vain { m2m::Looked::default() } else { m2m::look() } })
 }
@@ -56,7 +57,9 @@ pub(crate) fn open(job: &Capture) -> Result<Opened, Fault> {
 fn not_opened(device: &str, why: &Unusable) -> Fault {
     let code = match why {
         Unusable::Closed(e) => Errno::from_raw(e.raw_os_error().unwrap_or(0)),
-        Unusable::NotV4l2(_) | Unusable::NoCapture(_) | Unusable::Unsupported(_) => Errno::UnknownErrno,
+        Unusable::NotV4l2(_) | Unusable::NoCapture(_) | Unusable::Unsupported(_) => {
+            Errno::UnknownErrno
+        }
     };
     let (loss, words) = match code {
         Errno::ENOENT | Errno::ENODEV | Errno::ENXIO => {
@@ -67,7 +70,9 @@ fn not_opened(device: &str, why: &Unusable) -> Fault {
             (Loss::Refused, format!("no right to use {device} ({}): {hint}", code.desc()))
         }
         Errno::EBUSY => (Loss::Refused, busy(device)),
-        Errno::UnknownErrno => (Loss::Refused, format!("{device} cannot be used: {why}; {}", v4l2::in_words())),
+        Errno::UnknownErrno => {
+            (Loss::Refused, format!("{device} cannot be used: {why}; {}", v4l2::in_words()))
+        }
         _ => (Loss::Refused, format!("{device} cannot be opened: {why}")),
     };
     Fault::Camera(loss, words)
@@ -84,8 +89,8 @@ pub(crate) fn run(link: &mut Link, job: &Capture, opened: Opened) -> Result<(), 
     let mut work = Work::begin(link, job, opened)?;
     loop {
         work.say(link)?;
-        // While the server does not take what was made, pictures grow old in the device, and the newest is taken afterwards; so
-        // they do while the encoder has no room.
+        // While the server does not take what was made, pictures grow old in the device, and the
+        // newest is taken afterwards; so they do while the encoder has no room.
         let room = !link.is_busy() && work.has_room()?;
         let (due, others) = work.waits_for(link.is_busy(), room);
         let [picture, coded] = link.wait_beside(due, others)?;
@@ -94,7 +99,9 @@ pub(crate) fn run(link: &mut Link, job: &Capture, opened: Opened) -> Result<(), 
                 ToWorker::Stop => return Ok(()),
                 ToWorker::ForceKeyframe => work.force_keyframe(),
                 ToWorker::SetBitrate(bps) => work.set_bitrate(bps)?,
-                ToWorker::SetControls { order, values } => work.set_controls(link, order, &values)?,
+                ToWorker::SetControls { order, values } => {
+                    work.set_controls(link, order, &values)?
+                }
                 ToWorker::Start(_) | ToWorker::Want(_) | ToWorker::Decode(_) => {}
             }
         }
@@ -135,19 +142,32 @@ impl Work {
             Errno::ENODEV | Errno::EIO | Errno::EPROTO => gone(&job.device, e),
             Errno::ENOSPC => {
                 let hint = "the USB bus has no bandwidth left: ask for less, or plug the camera in elsewhere";
-                Fault::Camera(Loss::Refused, format!("{} does not start: {hint} ({})", job.device, e.desc()))
+                Fault::Camera(
+                    Loss::Refused,
+                    format!("{} does not start: {hint} ({})", job.device, e.desc()),
+                )
             }
             Errno::EPIPE | Errno::ENOLINK => {
-                let hint = "it is part of a pipeline that must be set up before (media-ctl, libcamera)";
-                Fault::Camera(Loss::Refused, format!("{} does not start: {hint} ({})", job.device, e.desc()))
+                let hint =
+                    "it is part of a pipeline that must be set up before (media-ctl, libcamera)";
+                Fault::Camera(
+                    Loss::Refused,
+                    format!("{} does not start: {hint} ({})", job.device, e.desc()),
+                )
             }
-            e => Fault::Camera(Loss::Refused, format!("{} does not start with {choice}: {}", job.device, e.desc())),
+            e => Fault::Camera(
+                Loss::Refused,
+                format!("{} does not start with {choice}: {}", job.device, e.desc()),
+            ),
         };
         let stream = Stream::start(device, choice).map_err(refused)?;
         let got = stream.layout().choice;
         link.send(&ToServer::Log(Level::Info, format!("{name}: {got}")))?;
         if (got.width, got.height) != (job.width.into(), job.height.into()) {
-            let words = format!("the camera has no {}x{}; it gives {}x{}", job.width, job.height, got.width, got.height);
+            let words = format!(
+                "the camera has no {}x{}; it gives {}x{}",
+                job.width, job.height, got.width, got.height
+            );
             link.send(&ToServer::Log(Level::Warn, words))?;
         }
         link.send(&ToServer::Controls(v4l2::list_controls(stream.device())))?;
@@ -163,8 +183,11 @@ impl Work {
         let now = clock::mono();
         let Self { stream, track, .. } = self;
         let layout = *stream.layout();
-        let taken = stream.newest(|shot| (track.take(&shot, &layout, now), shot.sequence, shot.passed));
-        let Some((ready, sequence, passed)) = taken.map_err(|e| gone(&self.device, e))? else { return Ok(()) };
+        let taken =
+            stream.newest(|shot| (track.take(&shot, &layout, now), shot.sequence, shot.passed));
+        let Some((ready, sequence, passed)) = taken.map_err(|e| gone(&self.device, e))? else {
+            return Ok(());
+        };
         self.count(sequence, passed);
         if let (Ok(_), Track::Encoded { picture, .. }) = (&ready, &self.track) {
             self.report.look(now, picture);
@@ -177,7 +200,8 @@ impl Work {
         }
     }
 
-    /// Sends what the encoder has made of earlier pictures. It is asked when it has something, and when it should have.
+    /// Sends what the encoder has made of earlier pictures. It is asked when it has something, and
+    /// when it should have.
     fn collect(&mut self, link: &mut Link, ready: bool) -> Result<(), Fault> {
         let now = clock::mono();
         if !ready && self.track.coding().and_then(|c| c.due(now)).is_none_or(|due| now < due) {
@@ -197,14 +221,25 @@ impl Work {
         let encoded = clock::mono();
         self.report.frame(captured, drawn, encoded, &payload);
         let pts = self.pts(captured);
-        Ok(link.send(&ToServer::Frame(Frame { track: TRACK, pts, key, captured, sensed, encoded, payload }))?)
+        Ok(link.send(&ToServer::Frame(Frame {
+            track: TRACK,
+            pts,
+            key,
+            captured,
+            sensed,
+            encoded,
+            payload,
+        }))?)
     }
 
     fn fault(&self, refused: Refused) -> Fault {
         match refused {
             Refused::Encoder(e) => e.into(),
             Refused::Hardware(words) => Fault::Camera(Loss::Refused, words),
-            Refused::Bad(bad) => Fault::Camera(Loss::Refused, format!("a picture of {} was no good: {bad}", self.device)),
+            Refused::Bad(bad) => Fault::Camera(
+                Loss::Refused,
+                format!("a picture of {} was no good: {bad}", self.device),
+            ),
         }
     }
 
@@ -213,14 +248,19 @@ impl Work {
         coding.has_room(clock::mono()).map_err(|e| self.fault(e))
     }
 
-    /// Until when, and for what: the camera's next picture if there is room for it, and the encoder.
+    /// Until when, and for what: the camera's next picture if there is room for it, and the
+    /// encoder.
     fn waits_for(&mut self, busy: bool, room: bool) -> (Mono, [Other<'_>; 2]) {
         let Self { stream, track, report, .. } = self;
         let stream: &Stream = stream;
         let camera = room.then_some((stream.as_fd(), PollFlags::POLLIN));
         let coding = track.coding().filter(|_| !busy);
-        let due = coding.as_ref().and_then(|c| c.due(clock::mono())).map_or(report.due(), |due| due.min(report.due()));
-        let encoder = coding.and_then(|c| c.fd()).map(|fd| (fd, PollFlags::POLLIN | PollFlags::POLLOUT));
+        let due = coding
+            .as_ref()
+            .and_then(|c| c.due(clock::mono()))
+            .map_or(report.due(), |due| due.min(report.due()));
+        let encoder =
+            coding.and_then(|c| c.fd()).map(|fd| (fd, PollFlags::POLLIN | PollFlags::POLLOUT));
         (due, [camera, encoder])
     }
 
@@ -237,7 +277,8 @@ impl Work {
     /// Times on, whatever the driver writes down.
     fn pts(&mut self, captured: Mono) -> i64 {
         let age = captured.since(self.start);
-        let pts = rescale(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX), 1_000_000_000, TIMESCALE);
+        let pts =
+            rescale(i64::try_from(age.as_nanos()).unwrap_or(i64::MAX), 1_000_000_000, TIMESCALE);
         self.pts = pts.max(self.pts + 1);
         self.pts
     }
@@ -254,7 +295,10 @@ impl Work {
         self.bad += 1;
         self.skipped += 1;
         if self.bad.is_power_of_two() {
-            let text = format!("{} pictures of {} were no good; the last one: {bad}", self.bad, self.device);
+            let text = format!(
+                "{} pictures of {} were no good; the last one: {bad}",
+                self.bad, self.device
+            );
             link.send(&ToServer::Log(Level::Warn, text))?;
         }
         Ok(())
@@ -279,7 +323,12 @@ impl Work {
         }
     }
 
-    fn set_controls(&mut self, link: &mut Link, order: u32, values: &[(String, i64)]) -> Result<(), Fault> {
+    fn set_controls(
+        &mut self,
+        link: &mut Link,
+        order: u32,
+        values: &[(String, i64)],
+    ) -> Result<(), Fault> {
         let device = self.stream.device();
         let refused = v4l2::set_controls(device, values);
         link.send(&ToServer::Controls(v4l2::list_controls(device)))?;
@@ -295,9 +344,17 @@ fn choose(job: &Capture, device: &Device) -> Result<Choice, Fault> {
     chosen.filter(|c| c.width.max(c.height) as usize <= raw::MAX_SIDE).ok_or_else(|| {
         let mut all: Vec<_> = modes.iter().map(|m| m.code.to_string()).collect();
         all.dedup();
-        let all = if all.is_empty() { "nothing that is understood".to_owned() } else { all.join(", ") };
-        let asked = if format == PictureFormat::Any { "no usable format".to_owned() } else { format!("no {}", format.as_str()) };
-        Fault::Camera(Loss::Refused, format!("{} ({}) has {asked}; it has {all}", job.device, device.identity().name))
+        let all =
+            if all.is_empty() { "nothing that is understood".to_owned() } else { all.join(", ") };
+        let asked = if format == PictureFormat::Any {
+            "no usable format".to_owned()
+        } else {
+            format!("no {}", format.as_str())
+        };
+        Fault::Camera(
+            Loss::Refused,
+            format!("{} ({}) has {asked}; it has {all}", job.device, device.identity().name),
+        )
     })
 }
 

@@ -7,7 +7,10 @@ const FPS: u16 = 30;
 
 fn at(frame: u64) -> ClockPair {
     let nanos = frame * 1_000_000_000 / u64::from(FPS);
-    ClockPair { mono: Mono::from_nanos(nanos), wall: Wall::from_micros(1_754_000_000_000_000 + nanos as i64 / 1000) }
+    ClockPair {
+        mono: Mono::from_nanos(nanos),
+        wall: Wall::from_micros(1_754_000_000_000_000 + nanos as i64 / 1000),
+    }
 }
 
 fn picture(width: usize, height: usize, noise: u8) -> Picture {
@@ -15,12 +18,20 @@ fn picture(width: usize, height: usize, noise: u8) -> Picture {
 }
 
 /// Encodes `frames` frames, calling `each` before every one.
-fn encode(picture: &mut Picture, options: Options, frames: u64, mut each: impl FnMut(u64, &mut Encoder)) -> Vec<Coded> {
+fn encode(
+    picture: &mut Picture,
+    options: Options,
+    frames: u64,
+    mut each: impl FnMut(u64, &mut Encoder),
+) -> Vec<Coded> {
     let mut encoder = Encoder::new(options).unwrap();
     let mut one = |i| {
         each(i, &mut encoder);
         let now = at(i);
-        encoder.encode(picture.draw(now), now.mono.since(Mono::default())).unwrap().expect("no frame is left out")
+        encoder
+            .encode(picture.draw(now), now.mono.since(Mono::default()))
+            .unwrap()
+            .expect("no frame is left out")
     };
     (0..frames).map(&mut one).collect()
 }
@@ -41,7 +52,11 @@ fn keyframes_come_with_the_gop_and_on_demand_and_carry_their_parameter_sets() {
     assert_eq!(keys[..2], [0, 7]);
     assert!(keys.windows(2).all(|pair| pair[1] - pair[0] <= 20), "{keys:?}");
     for frame in &frames {
-        let expected: &[u8] = if frame.key { &[h264::nal::SPS, h264::nal::PPS, h264::nal::IDR] } else { &[h264::nal::SLICE] };
+        let expected: &[u8] = if frame.key {
+            &[h264::nal::SPS, h264::nal::PPS, h264::nal::IDR]
+        } else {
+            &[h264::nal::SLICE]
+        };
         assert_eq!(types(frame), expected);
     }
     let (sps, pps) = h264::find_sets(&frames[0].payload).unwrap();
@@ -73,8 +88,12 @@ fn the_bitrate_is_kept_and_can_be_changed_without_a_keyframe() {
 /// Luma of half the size, each pixel the mean of four.
 fn halved(luma: &[u8], width: usize, height: usize, stride: usize) -> Vec<u8> {
     let pixel = |x: usize, y: usize| u32::from(luma[y * stride + x]);
-    let mean = |x, y| ((pixel(x, y) + pixel(x + 1, y) + pixel(x, y + 1) + pixel(x + 1, y + 1)) / 4) as u8;
-    (0..height / 2).flat_map(|y| (0..width / 2).map(move |x| (x, y))).map(|(x, y)| mean(2 * x, 2 * y)).collect()
+    let mean =
+        |x, y| ((pixel(x, y) + pixel(x + 1, y) + pixel(x, y + 1) + pixel(x + 1, y + 1)) / 4) as u8;
+    (0..height / 2)
+        .flat_map(|y| (0..width / 2).map(move |x| (x, y)))
+        .map(|(x, y)| mean(2 * x, 2 * y))
+        .collect()
 }
 
 #[test]
@@ -86,10 +105,12 @@ fn the_clock_survives_one_megabit_and_half_the_size() {
     assert!(bitrate < 1_300_000.0, "{bitrate}");
     let mut decoder = Decoder::new().unwrap();
     for (i, frame) in frames.iter().enumerate() {
-        let stream: Vec<u8> = frame.payload.iter().flat_map(|unit| [&[0, 0, 0, 1], &unit[..]].concat()).collect();
+        let stream: Vec<u8> =
+            frame.payload.iter().flat_map(|unit| [&[0, 0, 0, 1], &unit[..]].concat()).collect();
         let shown = decoder.decode(&stream).unwrap().expect("every frame is shown at once");
         let stride = shown.strides().0;
-        let stamp = Stamp { millis: (at(i as u64).wall.as_micros() / 1000) as u32, frame: i as u16 };
+        let stamp =
+            Stamp { millis: (at(i as u64).wall.as_micros() / 1000) as u32, frame: i as u16 };
         assert_eq!(Stamp::read(shown.y(), width, height, stride), Some(stamp));
         let small = halved(shown.y(), width, height, stride);
         assert_eq!(Stamp::read(&small, width / 2, height / 2, width / 2), Some(stamp), "half size");

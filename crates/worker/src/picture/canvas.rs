@@ -24,7 +24,12 @@ impl Rect {
     /// Grown so that it begins and ends at even places, where chroma pixels do.
     fn even(self) -> Self {
         let (x, y) = (self.x & !1, self.y & !1);
-        Self { x, y, w: (self.x + self.w).next_multiple_of(2) - x, h: (self.y + self.h).next_multiple_of(2) - y }
+        Self {
+            x,
+            y,
+            w: (self.x + self.w).next_multiple_of(2) - x,
+            h: (self.y + self.h).next_multiple_of(2) - y,
+        }
     }
 
     fn halved(self) -> Self {
@@ -37,7 +42,8 @@ impl Rect {
     }
 }
 
-/// A raw picture: Y, U and V one behind the other without padding, which is also how `rawvideo` tools want it.
+/// A raw picture: Y, U and V one behind the other without padding, which is also how `rawvideo`
+/// tools want it.
 #[derive(Clone, Debug)]
 pub struct I420 {
     width: usize,
@@ -88,15 +94,22 @@ impl I420 {
     pub(super) fn cells(&self, column: usize, row: usize, w: usize, h: usize) -> Rect {
         use super::clock::{COLUMNS, ROWS};
         let (x, y) = (column * self.width / COLUMNS, row * self.height / ROWS);
-        Rect { x, y, w: (column + w) * self.width / COLUMNS - x, h: (row + h) * self.height / ROWS - y }
+        Rect {
+            x,
+            y,
+            w: (column + w) * self.width / COLUMNS - x,
+            h: (row + h) * self.height / ROWS - y,
+        }
     }
 
     /// Fills a rectangle, grown to even places.
     pub(super) fn fill(&mut self, rect: Rect, color: Color) {
         let rect = rect.even();
-        for ((plane, w, h), (rect, value)) in
-            self.planes_mut().into_iter().zip([(rect, color.y), (rect.halved(), color.u), (rect.halved(), color.v)])
-        {
+        for ((plane, w, h), (rect, value)) in self.planes_mut().into_iter().zip([
+            (rect, color.y),
+            (rect.halved(), color.u),
+            (rect.halved(), color.v),
+        ]) {
             rows_mut(plane, w, rect.clipped(w, h)).for_each(|row| row.fill(value));
         }
     }
@@ -119,7 +132,8 @@ impl I420 {
         let sources = from.planes();
         for ((i, (plane, w, h)), source) in self.planes_mut().into_iter().enumerate().zip(sources) {
             let rect = if i == 0 { rect } else { rect.halved() }.clipped(w, h);
-            let spans = (rect.y..rect.y + rect.h).map(|row| row * w + rect.x..row * w + rect.x + rect.w);
+            let spans =
+                (rect.y..rect.y + rect.h).map(|row| row * w + rect.x..row * w + rect.x + rect.w);
             spans.for_each(|span| plane[span.clone()].copy_from_slice(&source[span]));
         }
     }

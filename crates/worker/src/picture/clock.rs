@@ -2,20 +2,26 @@
 //!
 //! # What it says
 //! Two numbers and a checksum, 64 bits:
-//! - `millis`, 32 bits: the low 32 bits of the milliseconds since 1970-01-01T00:00:00Z, rounded down, on the wall clock of the
-//!   machine that draws, at the moment of capture, which is when drawing of the frame begins. It wraps every 49.7 days: a reader
-//!   takes the difference to its own clock's low 32 bits as a signed 32-bit number.
-//! - `frame`, 16 bits: counts drawn frames from 0 and wraps. A gap is a lost frame, the same number twice a repeated one.
-//! - `crc`, 16 bits: CRC-16 with polynomial 0x1021, initial value 0xFFFF, neither reflected nor inverted (CRC-16/IBM-3740, whose
-//!   check value over `123456789` is 0x29B1) over six bytes: `millis` then `frame`, both most significant byte first.
+//! - `millis`, 32 bits: the low 32 bits of the milliseconds since 1970-01-01T00:00:00Z, rounded
+//!   down, on the wall clock of the machine that draws, at the moment of capture, which is when
+//!   drawing of the frame begins. It wraps every 49.7 days: a reader takes the difference to its
+//!   own clock's low 32 bits as a signed 32-bit number.
+//! - `frame`, 16 bits: counts drawn frames from 0 and wraps. A gap is a lost frame, the same number
+//!   twice a repeated one.
+//! - `crc`, 16 bits: CRC-16 with polynomial 0x1021, initial value 0xFFFF, neither reflected nor
+//!   inverted (CRC-16/IBM-3740, whose check value over `123456789` is 0x29B1) over six bytes:
+//!   `millis` then `frame`, both most significant byte first.
 //!
 //! # Where it is
-//! The picture is divided into [`COLUMNS`] × [`ROWS`] cells (80 × 45: cells of 16 × 16 pixels, just a macroblock, in 1280 × 720).
-//! In a picture of `W` × `H` pixels the cell in column `c` and row `r`, both counted from 0 at the top left, covers the columns
-//! `floor(c·W/80)` to `floor((c+1)·W/80) − 1` and the rows `floor(r·H/45)` to `floor((r+1)·H/45) − 1`. As only fractions of the
-//! picture count, a scaled picture is read with the same formula and its own `W` and `H`.
+//! The picture is divided into [`COLUMNS`] × [`ROWS`] cells (80 × 45: cells of 16 × 16 pixels, just
+//! a macroblock, in 1280 × 720). In a picture of `W` × `H` pixels the cell in column `c` and row
+//! `r`, both counted from 0 at the top left, covers the columns `floor(c·W/80)` to
+//! `floor((c+1)·W/80) − 1` and the rows `floor(r·H/45)` to `floor((r+1)·H/45) − 1`. As only
+//! fractions of the picture count, a scaled picture is read with the same formula and its own `W`
+//! and `H`.
 //!
-//! Columns 1 to 38 of the rows 1 to 4 are a black panel. In it, the rows 2 and 3 carry one block a cell, white being 1:
+//! Columns 1 to 38 of the rows 1 to 4 are a black panel. In it, the rows 2 and 3 carry one block a
+//! cell, white being 1:
 //!
 //! | column | 2 | 3 | 4 … 35 | 36 | 37 |
 //! |---|---|---|---|---|---|
@@ -23,10 +29,11 @@
 //! | row 3 | white | black | `frame`, then `crc`, each most significant bit first | black | white |
 //!
 //! # How to read it
-//! A cell's brightness is the mean luma (any of R, G, B will do) of its middle: the pixels whose offset from the cell's first
-//! pixel is from `floor(w/4)` to `w − 1 − floor(w/4)`, likewise in height, `w` being the cell's width. The threshold is half-way
-//! between the mean of the four white and the mean of the four black marker cells. If those means differ by less than 60
-//! (of 255), or the checksum is wrong, there is no clock in this picture.
+//! A cell's brightness is the mean luma (any of R, G, B will do) of its middle: the pixels whose
+//! offset from the cell's first pixel is from `floor(w/4)` to `w − 1 − floor(w/4)`, likewise in
+//! height, `w` being the cell's width. The threshold is half-way between the mean of the four white
+//! and the mean of the four black marker cells. If those means differ by less than 60 (of 255), or
+//! the checksum is wrong, there is no clock in this picture.
 //!
 //! Reliable from 320 × 180 pixels on.
 
@@ -81,19 +88,31 @@ impl Stamp {
         }
     }
 
-    /// Reads the clock of a picture, given its luma plane with `stride` bytes from row to row. `None` if none can be read for sure.
+    /// Reads the clock of a picture, given its luma plane with `stride` bytes from row to row.
+    /// `None` if none can be read for sure.
     pub fn read(luma: &[u8], width: usize, height: usize, stride: usize) -> Option<Self> {
-        if width < COLUMNS || height < ROWS || stride < width || luma.len() < stride * (height - 1) + width {
+        if width < COLUMNS
+            || height < ROWS
+            || stride < width
+            || luma.len() < stride * (height - 1) + width
+        {
             return None;
         }
-        let cell = |column, row| brightness(luma, stride, span(column, width, COLUMNS), span(row, height, ROWS));
-        let markers = |columns: [usize; 2]| BLOCK_ROWS.iter().flat_map(|r| columns.map(|c| cell(c, *r))).sum::<u32>() / 4;
+        let cell = |column, row| {
+            brightness(luma, stride, span(column, width, COLUMNS), span(row, height, ROWS))
+        };
+        let markers = |columns: [usize; 2]| {
+            BLOCK_ROWS.iter().flat_map(|r| columns.map(|c| cell(c, *r))).sum::<u32>() / 4
+        };
         let (white, black) = (markers(WHITE_MARKERS), markers(BLACK_MARKERS));
         if white < black + MIN_CONTRAST {
             return None;
         }
         let threshold = (white + black) / 2;
-        let word = |row| (FIRST_BIT..FIRST_BIT + 32).fold(0, |w: u32, c| w << 1 | u32::from(cell(c, row) > threshold));
+        let word = |row| {
+            (FIRST_BIT..FIRST_BIT + 32)
+                .fold(0, |w: u32, c| w << 1 | u32::from(cell(c, row) > threshold))
+        };
         Self::from_words(BLOCK_ROWS.map(word))
     }
 }
@@ -105,9 +124,17 @@ fn span(i: usize, size: usize, n: usize) -> std::ops::Range<usize> {
     from + margin..to - margin
 }
 
-fn brightness(luma: &[u8], stride: usize, x: std::ops::Range<usize>, y: std::ops::Range<usize>) -> u32 {
+fn brightness(
+    luma: &[u8],
+    stride: usize,
+    x: std::ops::Range<usize>,
+    y: std::ops::Range<usize>,
+) -> u32 {
     let pixels = x.len() * y.len();
-    let sum: u32 = y.flat_map(|row| &luma[row * stride + x.start..row * stride + x.end]).map(|p| u32::from(*p)).sum();
+    let sum: u32 = y
+        .flat_map(|row| &luma[row * stride + x.start..row * stride + x.end])
+        .map(|p| u32::from(*p))
+        .sum();
     sum / (pixels as u32).max(1)
 }
 
@@ -121,7 +148,9 @@ pub(super) fn draw_panel(canvas: &mut I420) {
 
 fn crc16(bytes: &[u8]) -> u16 {
     bytes.iter().fold(0xffff, |crc, byte| {
-        (0..8).fold(crc ^ u16::from(*byte) << 8, |crc, _| if crc & 0x8000 == 0 { crc << 1 } else { crc << 1 ^ 0x1021 })
+        (0..8).fold(crc ^ u16::from(*byte) << 8, |crc, _| {
+            if crc & 0x8000 == 0 { crc << 1 } else { crc << 1 ^ 0x1021 }
+        })
     })
 }
 
@@ -147,8 +176,17 @@ mod tests {
 
     #[test]
     fn every_size_and_value_is_read_back() {
-        let sizes =
-            [(160, 90), (320, 180), (320, 240), (640, 360), (854, 480), (1280, 720), (1920, 1080), (720, 1280), (3840, 2160)];
+        let sizes = [
+            (160, 90),
+            (320, 180),
+            (320, 240),
+            (640, 360),
+            (854, 480),
+            (1280, 720),
+            (1920, 1080),
+            (720, 1280),
+            (3840, 2160),
+        ];
         for (width, height) in sizes {
             for millis in [0, u32::MAX, 0x5555_aaaa, 1_754_000_000, 1] {
                 let stamp = Stamp { millis, frame: (millis >> 3) as u16 };

@@ -15,13 +15,17 @@ pub(super) fn draw(canvas: &mut I420, x: usize, y: usize, scale: usize, text: &s
         let left = x + i * ADVANCE * scale;
         for (row, dots) in glyph(c).into_iter().enumerate() {
             for column in (0..WIDTH).filter(|column| dots >> (WIDTH - 1 - column) & 1 == 1) {
-                canvas.fill_luma(Rect { x: left + column * scale, y: y + row * scale, w: scale, h: scale }, WHITE.y);
+                canvas.fill_luma(
+                    Rect { x: left + column * scale, y: y + row * scale, w: scale, h: scale },
+                    WHITE.y,
+                );
             }
         }
     }
 }
 
-/// The rows of a character, the leftmost dot in bit 4. Small letters look like capitals; an unknown character is a box.
+/// The rows of a character, the leftmost dot in bit 4. Small letters look like capitals; an unknown
+/// character is a box.
 #[rustfmt::skip]
 const fn glyph(c: char) -> [u8; HEIGHT] {
     match c.to_ascii_uppercase() {

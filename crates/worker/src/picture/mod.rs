@@ -1,7 +1,8 @@
-//! The moving test picture: colour bars, a bouncing ball, a clock that people read and one that programs read.
+//! The moving test picture: colour bars, a bouncing ball, a clock that people read and one that
+//! programs read.
 //!
-//! Everything that stays is drawn once; a frame only redraws what has changed, so that it costs far less than encoding it.
-//! The programs' clock is described in [`clock`].
+//! Everything that stays is drawn once; a frame only redraws what has changed, so that it costs far
+//! less than encoding it. The programs' clock is described in [`clock`].
 
 mod canvas;
 pub mod clock;
@@ -69,7 +70,8 @@ impl Picture {
         }
     }
 
-    /// Draws the next frame, for the moment `now`: read the clocks, then call this at once, and `now` is the capture time.
+    /// Draws the next frame, for the moment `now`: read the clocks, then call this at once, and
+    /// `now` is the capture time.
     pub fn draw(&mut self, now: ClockPair) -> &I420 {
         self.scene.draw(&mut self.canvas, &self.backdrop, now.mono);
         self.digits.draw(&mut self.canvas, &now.wall.to_string());
@@ -118,7 +120,8 @@ const TIME_OF_DAY: std::ops::Range<usize> = 11..23;
 impl Digits {
     fn new(canvas: &I420) -> Self {
         let chars = TIME_OF_DAY.len();
-        let scale = (canvas.width() / ((chars + 4) * font::ADVANCE)).clamp(1, (canvas.height() / 64).max(1));
+        let scale = (canvas.width() / ((chars + 4) * font::ADVANCE))
+            .clamp(1, (canvas.height() / 64).max(1));
         let x = canvas.width().saturating_sub(chars * font::ADVANCE * scale) / 2;
         Self { x: x & !1, y: canvas.cells(0, 7, 1, 1).y & !1, scale, shown: " ".repeat(chars) }
     }

@@ -3,7 +3,8 @@
 use super::canvas::{BLACK, Color, I420, Rect, WHITE};
 use media::Mono;
 
-/// Bars of 75 % intensity: grey, yellow, cyan, green, magenta, red, blue (ITU-R BT.709, limited range).
+/// Bars of 75 % intensity: grey, yellow, cyan, green, magenta, red, blue (ITU-R BT.709, limited
+/// range).
 const BARS: [Color; 7] = [
     Color { y: 180, u: 128, v: 128 },
     Color { y: 168, u: 44, v: 136 },
@@ -26,12 +27,15 @@ mod rows {
 const SECOND: u64 = 1_000_000_000;
 /// The ball crosses the picture and returns in this time, and touches the ground twice.
 const BALL_PERIOD: u64 = 4 * SECOND;
-/// The hand sweeps across the picture once in this time, at constant speed: every uneven frame shows.
+/// The hand sweeps across the picture once in this time, at constant speed: every uneven frame
+/// shows.
 const HAND_PERIOD: u64 = 2 * SECOND;
 
 /// Draws all that stays.
 pub(super) fn draw_backdrop(canvas: &mut I420) {
-    let band = |canvas: &I420, (row, height): (usize, usize)| canvas.cells(0, row, super::clock::COLUMNS, height);
+    let band = |canvas: &I420, (row, height): (usize, usize)| {
+        canvas.cells(0, row, super::clock::COLUMNS, height)
+    };
     let bars = band(canvas, rows::BARS);
     for (i, color) in BARS.into_iter().enumerate() {
         let (x, end) = (i * bars.w / BARS.len(), (i + 1) * bars.w / BARS.len());
@@ -61,7 +65,10 @@ impl Scene {
         let (row, height) = rows::LANE;
         let lane = canvas.cells(0, row, super::clock::COLUMNS, height);
         let radius = (lane.h / 5).min(lane.w / 5).max(2) & !1;
-        let half = |row: usize| ((radius * radius) as f64 - (row as f64 + 0.5 - radius as f64).powi(2)).max(0.0).sqrt() as usize;
+        let half = |row: usize| {
+            ((radius * radius) as f64 - (row as f64 + 0.5 - radius as f64).powi(2)).max(0.0).sqrt()
+                as usize
+        };
         let outline = (0..2 * radius).map(half).collect();
         Self { lane, radius, outline, drawn: [Rect { x: 0, y: 0, w: 0, h: 0 }; 2] }
     }
@@ -119,7 +126,8 @@ impl Noise {
 
     pub(super) fn draw(&mut self, canvas: &mut I420) {
         for word in canvas.luma_rows_mut(self.area).flat_map(|row| row.chunks_mut(8)) {
-            // xorshift64 (Marsaglia 2003): good enough to be unpredictable for an encoder, and cheap.
+            // xorshift64 (Marsaglia 2003): good enough to be unpredictable for an encoder, and
+            // cheap.
             self.state ^= self.state << 13;
             self.state ^= self.state >> 7;
             self.state ^= self.state << 17;

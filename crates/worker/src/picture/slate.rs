@@ -73,7 +73,9 @@ fn lines(text: &str, room: usize) -> Vec<String> {
         let taken = lines[last].chars().count();
         match taken {
             0 => lines[last] = piece,
-            _ if taken + 1 + piece.chars().count() <= room => lines[last] = format!("{} {piece}", lines[last]),
+            _ if taken + 1 + piece.chars().count() <= room => {
+                lines[last] = format!("{} {piece}", lines[last])
+            }
             _ => lines.push(piece),
         }
     }
@@ -86,18 +88,27 @@ mod tests {
 
     #[test]
     fn words_stay_whole_where_they_can() {
-        assert_eq!(lines("no answer from 192.0.2.10: is it on?", 12), ["no answer", "from", "192.0.2.10:", "is it on?"]);
+        assert_eq!(
+            lines("no answer from 192.0.2.10: is it on?", 12),
+            ["no answer", "from", "192.0.2.10:", "is it on?"]
+        );
         assert_eq!(lines("aaaabbbbcc d", 4), ["aaaa", "bbbb", "cc d"]);
         assert_eq!(lines("", 4), [""]);
     }
 
     #[test]
     fn any_size_takes_any_text_and_moves() {
-        let clock = |ms: u64| ClockPair { mono: media::Mono::from_nanos(ms * 1_000_000), wall: media::Wall::from_micros(0) };
+        let clock = |ms: u64| ClockPair {
+            mono: media::Mono::from_nanos(ms * 1_000_000),
+            wall: media::Wall::from_micros(0),
+        };
         for (width, height) in [(64, 64), (320, 240), (1920, 1080), (2, 2)] {
             let mut slate = Slate::new(width, height, "FRONT OFFLINE", &"word ".repeat(500));
             let first = slate.draw(clock(0)).clone();
-            assert!(width < 64 || first.as_bytes() != slate.draw(clock(2000)).as_bytes(), "{width}x{height}");
+            assert!(
+                width < 64 || first.as_bytes() != slate.draw(clock(2000)).as_bytes(),
+                "{width}x{height}"
+            );
             assert!(width < 64 || first.as_bytes().contains(&235), "nothing is written");
         }
     }

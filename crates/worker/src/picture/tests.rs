@@ -21,7 +21,10 @@ fn redrawing_what_moves_equals_drawing_everything_anew() {
         }
         let mut fresh = picture(width, height, 0);
         fresh.frames = long.frames;
-        assert!(long.draw(at(5000)).as_bytes() == fresh.draw(at(5000)).as_bytes(), "{width}x{height}");
+        assert!(
+            long.draw(at(5000)).as_bytes() == fresh.draw(at(5000)).as_bytes(),
+            "{width}x{height}"
+        );
     }
 }
 

@@ -16,11 +16,12 @@ pub(super) fn filter(_requests: Option<u8>) -> Result<(), String> {
 mod listed {
     use nix::libc;
     use seccompiler::{
-        BackendError, BpfProgram, Error, SeccompAction, SeccompCmpArgLen, SeccompCmpOp, SeccompCondition, SeccompFilter,
-        SeccompRule, apply_filter,
+        BackendError, BpfProgram, Error, SeccompAction, SeccompCmpArgLen, SeccompCmpOp,
+        SeccompCondition, SeccompFilter, SeccompRule, apply_filter,
     };
 
-    /// Allowed whatever the arguments: memory, time, the sockets and pipes already open, and the end.
+    /// Allowed whatever the arguments: memory, time, the sockets and pipes already open, and the
+    /// end.
     const ALLOWED: &[i64] = &[
         libc::SYS_brk,
         libc::SYS_munmap,
@@ -66,9 +67,11 @@ mod listed {
         ];
         let asking = requests.map(of_letter).transpose()?.map(|rule| (libc::SYS_ioctl, rule));
         let limited = limited.into_iter().chain(asking).map(|(call, rule)| (call, vec![rule]));
-        // A forbidden call fails instead of killing: a newer C library may try one and do without it.
+        // A forbidden call fails instead of killing: a newer C library may try one and do without
+        // it.
         let refuse = SeccompAction::Errno(libc::EPERM.cast_unsigned());
-        let filter = SeccompFilter::new(plain.chain(limited).collect(), refuse, SeccompAction::Allow, arch)?;
+        let filter =
+            SeccompFilter::new(plain.chain(limited).collect(), refuse, SeccompAction::Allow, arch)?;
         apply_filter(&BpfProgram::try_from(filter)?)
     }
 
@@ -78,14 +81,26 @@ mod listed {
         SeccompRule::new(vec![SeccompCondition::new(2, SeccompCmpArgLen::Dword, mask, 0)?])
     }
 
-    /// Requests to an open device of one kind: the letter is in the second byte of their number, the second argument.
+    /// Requests to an open device of one kind: the letter is in the second byte of their number,
+    /// the second argument.
     fn of_letter(letter: u8) -> Result<SeccompRule, BackendError> {
         let kind = SeccompCmpOp::MaskedEq(0xff00);
-        SeccompRule::new(vec![SeccompCondition::new(1, SeccompCmpArgLen::Dword, kind, u64::from(letter) << 8)?])
+        SeccompRule::new(vec![SeccompCondition::new(
+            1,
+            SeccompCmpArgLen::Dword,
+            kind,
+            u64::from(letter) << 8,
+        )?])
     }
 
-    /// The first argument has one value only: signals go to itself, for an abort has to work; and its name may change.
+    /// The first argument has one value only: signals go to itself, for an abort has to work; and
+    /// its name may change.
     fn first_is(value: u64) -> Result<SeccompRule, BackendError> {
-        SeccompRule::new(vec![SeccompCondition::new(0, SeccompCmpArgLen::Dword, SeccompCmpOp::Eq, value)?])
+        SeccompRule::new(vec![SeccompCondition::new(
+            0,
+            SeccompCmpArgLen::Dword,
+            SeccompCmpOp::Eq,
+            value,
+        )?])
     }
 }

@@ -8,7 +8,8 @@ const ADDRESS_SPACE: u64 = 2 << 30;
 /// File descriptors: standard streams and the socket, with a few to spare.
 const FILES: u64 = 16;
 
-/// There is no limit on the size of files: a worker can open none, and where standard error is one its last words would kill it.
+/// There is no limit on the size of files: a worker can open none, and where standard error is one
+/// its last words would kill it.
 pub(super) fn lower() -> Result<(), Missing> {
     let limits = [
         // A dump would hold pictures of somebody's home.

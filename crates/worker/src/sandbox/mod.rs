@@ -1,8 +1,9 @@
 //! What a worker gives up before it touches data that others made.
 //!
-//! A codec is a large body of C++ that reads what a camera sends. Whoever takes it over finds a process that can compute, write to
-//! the socket it was given, and nothing else: no files, no network, no other processes, not even core dumps.
-//! Each layer holds without the others, because kernels and containers differ in which of them they offer.
+//! A codec is a large body of C++ that reads what a camera sends. Whoever takes it over finds a
+//! process that can compute, write to the socket it was given, and nothing else: no files, no
+//! network, no other processes, not even core dumps. Each layer holds without the others, because
+//! kernels and containers differ in which of them they offer.
 
 mod calls;
 mod files;
@@ -32,17 +33,20 @@ pub enum Missing {
     Calls(String),
 }
 
-/// Enters the sandbox, for good. Every layer is tried; those that this machine does not offer are returned.
+/// Enters the sandbox, for good. Every layer is tried; those that this machine does not offer are
+/// returned.
 ///
-/// Call it with one thread, after everything is opened. It may change the user id, which makes the kernel forget the
-/// parent-death signal: [`die_with_parent`] comes between this and [`filter_calls`].
+/// Call it with one thread, after everything is opened. It may change the user id, which makes the
+/// kernel forget the parent-death signal: [`die_with_parent`] comes between this and
+/// [`filter_calls`].
 pub fn enter() -> Vec<Missing> {
     let layers = [user::leave_root(), limits::lower(), files::fence_off()];
     layers.into_iter().filter_map(Result::err).collect()
 }
 
-/// Leaves only the system calls that computing and talking to the server need; all others fail with `EPERM`. `requests` is the letter
-/// of the requests that may be made to a device that is open already, as `V` to cameras.
+/// Leaves only the system calls that computing and talking to the server need; all others fail with
+/// `EPERM`. `requests` is the letter of the requests that may be made to a device that is open
+/// already, as `V` to cameras.
 ///
 /// # Errors
 /// [`Missing::Calls`] if this kernel or machine has no such filter.

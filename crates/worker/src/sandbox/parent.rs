@@ -28,8 +28,8 @@ pub enum Orphan {
 
 /// Has the kernel kill this process the moment its parent dies, however it dies.
 ///
-/// `socket` is one end of a pair that the server made, so its peer credentials name the server: if that is no longer the
-/// parent, the server died before the kernel was asked.
+/// `socket` is one end of a pair that the server made, so its peer credentials name the server: if
+/// that is no longer the parent, the server died before the kernel was asked.
 ///
 /// # Errors
 /// [`Orphan`] if there is no server, or not any more.
@@ -39,5 +39,9 @@ pub fn die_with_parent(socket: &impl AsFd) -> Result<(), Orphan> {
     let _ = prctl::set_pdeathsig(Signal::SIGKILL);
     let (server, parent) = (Pid::from_raw(server), getppid());
     // 0: the server is in another process namespace and cannot be compared.
-    if server.as_raw() == 0 || parent.as_raw() == 0 || server == parent { Ok(()) } else { Err(Orphan::Gone { server, parent }) }
+    if server.as_raw() == 0 || parent.as_raw() == 0 || server == parent {
+        Ok(())
+    } else {
+        Err(Orphan::Gone { server, parent })
+    }
 }

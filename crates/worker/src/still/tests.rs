@@ -16,8 +16,11 @@ fn at(frame: u64) -> Mono {
 
 /// A picture with something in it, all of it with the grain of a sensor, as it was at one moment.
 fn scene() -> I420 {
-    let options = picture::Options { name: "still".into(), width: SIZE.0, height: SIZE.1, fps: 30, noise: 0 };
-    let mut scene = Picture::new(&options).draw(ClockPair { mono: Mono::default(), wall: Wall::default() }).clone();
+    let options =
+        picture::Options { name: "still".into(), width: SIZE.0, height: SIZE.1, fps: 30, noise: 0 };
+    let mut scene = Picture::new(&options)
+        .draw(ClockPair { mono: Mono::default(), wall: Wall::default() })
+        .clone();
     grain(&mut scene, 4, 1);
     scene
 }
@@ -27,7 +30,8 @@ fn grain(picture: &mut I420, steps: u8, seed: u64) {
     let mut state = seed.wrapping_mul(0x9e37_79b9_7f4a_7c15) | 1;
     let [(luma, ..), ..] = picture.planes_mut();
     for sample in luma {
-        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        state =
+            state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
         let noise = (state >> 40) as u8 % (2 * steps + 1);
         *sample = sample.saturating_add(noise).saturating_sub(steps);
     }
@@ -36,14 +40,24 @@ fn grain(picture: &mut I420, steps: u8, seed: u64) {
 /// Looks at the keyframes of what `draw` draws, coded and decoded.
 fn watched(seconds: u64, gop: u16, bitrate: u32, draw: impl Fn(u64, &mut I420)) -> Look {
     let mut encoder = Encoder::new(Options { fps: FPS as u16, gop, bitrate }).unwrap();
-    let (mut decoder, mut decoded, mut watch) = (Decoder::new().unwrap(), None::<Decoded>, Watch::default());
+    let (mut decoder, mut decoded, mut watch) =
+        (Decoder::new().unwrap(), None::<Decoded>, Watch::default());
     let scene = scene();
     for frame in 0..seconds * FPS {
         let (mut picture, now) = (scene.clone(), at(frame));
         draw(frame, &mut picture);
-        let Some(coded) = encoder.encode(&picture, now.since(Mono::default())).unwrap() else { continue };
+        let Some(coded) = encoder.encode(&picture, now.since(Mono::default())).unwrap() else {
+            continue;
+        };
         let key = coded.key;
-        let coded = Coded { pts: frame as i64, key, show: true, captured: now, received: now, payload: coded.payload };
+        let coded = Coded {
+            pts: frame as i64,
+            key,
+            show: true,
+            captured: now,
+            received: now,
+            payload: coded.payload,
+        };
         if decoder.decode(&coded, &mut decoded).unwrap() && key {
             watch.look(now, &decoded.as_ref().unwrap().picture);
         }
@@ -88,9 +102,11 @@ fn something_small_that_changes_is_seen_without_any_noise() {
         fill(picture, (40, 30, 20, 10), 20);
         fill(picture, (42 + (frame / FPS) as usize % 3 * 6, 32, 4, 6), 230);
     };
-    let light =
-        |frame: u64, picture: &mut I420| fill(picture, (100, 100, 4, 4), if (frame / FPS).is_multiple_of(2) { 40 } else { 220 });
-    let walker = |frame: u64, picture: &mut I420| fill(picture, (20 + frame as usize / 10, 90, 3, 8), 60);
+    let light = |frame: u64, picture: &mut I420| {
+        fill(picture, (100, 100, 4, 4), if (frame / FPS).is_multiple_of(2) { 40 } else { 220 })
+    };
+    let walker =
+        |frame: u64, picture: &mut I420| fill(picture, (20 + frame as usize / 10, 90, 3, 8), 60);
     assert!(still_for(20, 15, 2_000_000, clock) < 3.0);
     assert!(still_for(20, 15, 2_000_000, light) < 3.0);
     assert!(still_for(20, 15, 2_000_000, walker) < 3.0);
@@ -108,7 +124,11 @@ fn raw_pictures_are_still_while_they_are_the_same_to_the_last_sample() {
     let [(luma, ..), ..] = picture.planes_mut();
     luma[777] ^= 1;
     watch.look(at(40), &picture);
-    assert_eq!(found(&watch), Some((at(40), at(40), None)), "near, which an encoder could have made");
+    assert_eq!(
+        found(&watch),
+        Some((at(40), at(40), None)),
+        "near, which an encoder could have made"
+    );
     watch.look(at(50), &I420::new(64, 48));
     watch.look(at(60), &I420::new(64, 48));
     assert_eq!(found(&watch), Some((at(50), at(60), Some(at(50)))));

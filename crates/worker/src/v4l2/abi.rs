@@ -1,7 +1,7 @@
 //! The kernel's structures and numbers (`linux/videodev2.h`), as far as they are used here.
 //!
-//! A request's number holds the size of its structure, so a structure of the wrong size is refused by the kernel (`ENOTTY`) and not
-//! misread. Sizes and offsets are held by tests.
+//! A request's number holds the size of its structure, so a structure of the wrong size is refused
+//! by the kernel (`ENOTTY`) and not misread. Sizes and offsets are held by tests.
 
 mod planes;
 
@@ -25,7 +25,10 @@ impl fmt::Display for FourCc {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         // Bit 31 says that the samples are big-endian.
         let letters = (self.0 & !(1 << 31)).to_le_bytes();
-        let text: String = letters.iter().map(|b| if b.is_ascii_graphic() { char::from(*b) } else { ' ' }).collect();
+        let text: String = letters
+            .iter()
+            .map(|b| if b.is_ascii_graphic() { char::from(*b) } else { ' ' })
+            .collect();
         f.write_str(text.trim_end())
     }
 }
@@ -113,14 +116,15 @@ const READ: u32 = 2;
 
 /// Number of a request, as most machines put it together (`asm-generic/ioctl.h`).
 const fn request<T>(direction: u32, number: u8) -> c_ulong {
-    (direction << 30 | (size_of::<T>() as u32) << 16 | (LETTER as u32) << 8 | number as u32) as c_ulong
+    (direction << 30 | (size_of::<T>() as u32) << 16 | (LETTER as u32) << 8 | number as u32)
+        as c_ulong
 }
 
 /// A structure that one request takes and gives back.
 ///
 /// # Safety
-/// The type is laid out as the kernel's structure for [`Request::NUMBER`], any bits are a value of it, and it points to nothing that
-/// the kernel would write to.
+/// The type is laid out as the kernel's structure for [`Request::NUMBER`], any bits are a value of
+/// it, and it points to nothing that the kernel would write to.
 #[expect(unsafe_code, reason = "declares that promise")]
 pub(super) unsafe trait Request: Copy {
     const NUMBER: c_ulong;
@@ -222,7 +226,8 @@ pub(super) struct PixFormat {
     pub(super) xfer_func: u32,
 }
 
-/// `v4l2_format`, of its union the member for pictures. The union also has members with pointers, hence the alignment.
+/// `v4l2_format`, of its union the member for pictures. The union also has members with pointers,
+/// hence the alignment.
 #[derive(Clone, Copy)]
 #[repr(C)]
 pub(super) struct SetFormat {
@@ -289,7 +294,9 @@ impl Place {
     /// The address of planes.
     pub(super) fn of_address(address: usize) -> Self {
         let bytes = address.to_ne_bytes();
-        let part = |from: usize| u32::from_ne_bytes([bytes[from], bytes[from + 1], bytes[from + 2], bytes[from + 3]]);
+        let part = |from: usize| {
+            u32::from_ne_bytes([bytes[from], bytes[from + 1], bytes[from + 2], bytes[from + 3]])
+        };
         Self {
             offset: part(0),
             #[cfg(target_pointer_width = "64")]
@@ -446,7 +453,12 @@ pub(super) struct Selection {
 /// The text in a field that is filled up with zeros.
 pub(super) fn text(field: &[u8]) -> String {
     let text = field.split(|b| *b == 0).next().unwrap_or_default();
-    String::from_utf8_lossy(text).chars().filter(|c| !c.is_control()).collect::<String>().trim().to_owned()
+    String::from_utf8_lossy(text)
+        .chars()
+        .filter(|c| !c.is_control())
+        .collect::<String>()
+        .trim()
+        .to_owned()
 }
 
 #[cfg(test)]

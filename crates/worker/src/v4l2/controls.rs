@@ -3,8 +3,9 @@
 use super::{
     Device,
     abi::{
-        CTRL_FLAG_DISABLED, CTRL_FLAG_GRABBED, CTRL_FLAG_INACTIVE, CTRL_FLAG_NEXT, CTRL_FLAG_READ_ONLY, CTRL_FLAG_WRITE_ONLY,
-        Control as Value, GetControl, QueryControl, QueryMenu, SetControl, text,
+        CTRL_FLAG_DISABLED, CTRL_FLAG_GRABBED, CTRL_FLAG_INACTIVE, CTRL_FLAG_NEXT,
+        CTRL_FLAG_READ_ONLY, CTRL_FLAG_WRITE_ONLY, Control as Value, GetControl, QueryControl,
+        QueryMenu, SetControl, text,
     },
     ioctl,
 };
@@ -16,7 +17,8 @@ const BOOLEAN: u32 = 2;
 const MENU: u32 = 3;
 const INTEGER_MENU: u32 = 9;
 
-/// All controls that have a number as their value, with that. Buttons, texts and sets of bits are left out.
+/// All controls that have a number as their value, with that. Buttons, texts and sets of bits are
+/// left out.
 pub(crate) fn list(device: &Device) -> Vec<Control> {
     numbered(device).into_iter().map(|(_, control)| control).collect()
 }
@@ -32,7 +34,8 @@ fn numbered(device: &Device) -> Vec<(u32, Control)> {
         }
         last = query.id;
         // Of two with one name the first is the one that people mean.
-        let control = control(device, &query).filter(|c| !all.iter().any(|(_, known): &(u32, Control)| known.name == c.name));
+        let control = control(device, &query)
+            .filter(|c| !all.iter().any(|(_, known): &(u32, Control)| known.name == c.name));
         all.extend(control.map(|control| (query.id, control)));
     }
     all
@@ -67,9 +70,11 @@ fn control(device: &Device, query: &QueryControl) -> Option<Control> {
 
 /// The choices of a menu, which may leave numbers out.
 fn items(device: &Device, query: &QueryControl) -> Vec<(i64, String)> {
-    let (first, last) = (query.minimum.max(0), query.maximum.min(query.minimum.max(0) + MAX_ITEMS as i32 - 1));
+    let (first, last) =
+        (query.minimum.max(0), query.maximum.min(query.minimum.max(0) + MAX_ITEMS as i32 - 1));
     let item = |index: i32| {
-        let mut menu = QueryMenu { id: query.id, index: index.cast_unsigned(), ..QueryMenu::default() };
+        let mut menu =
+            QueryMenu { id: query.id, index: index.cast_unsigned(), ..QueryMenu::default() };
         ioctl::ask(device, &mut menu).ok()?;
         let name = menu.name;
         let words = match name.first_chunk::<8>() {
@@ -87,7 +92,8 @@ pub(crate) fn set(device: &Device, values: &[(String, i64)]) -> Vec<(String, Str
     let refusal = |(wanted, value): &(String, i64)| {
         let set = match (known.iter().find(|(_, c)| c.name == *wanted), i32::try_from(*value)) {
             (Some((id, _)), Ok(value)) => {
-                ioctl::ask(device, &mut SetControl(Value { id: *id, value })).map_err(|e| refused(value, e))
+                ioctl::ask(device, &mut SetControl(Value { id: *id, value }))
+                    .map_err(|e| refused(value, e))
             }
             (None, _) => Err("this camera does not have it".to_owned()),
             (_, Err(_)) => Err(format!("{value} is out of all bounds")),
@@ -99,7 +105,9 @@ pub(crate) fn set(device: &Device, values: &[(String, i64)]) -> Vec<(String, Str
 
 fn refused(value: i32, error: Errno) -> String {
     match error {
-        Errno::EBUSY => "not while the camera runs, or while another control takes care of it".to_owned(),
+        Errno::EBUSY => {
+            "not while the camera runs, or while another control takes care of it".to_owned()
+        }
         Errno::ERANGE | Errno::EINVAL => format!("the camera does not take {value}"),
         Errno::EACCES => "not while another control takes care of it".to_owned(),
         e => format!("the driver says: {}", e.desc().to_lowercase()),
@@ -118,7 +126,8 @@ mod tests {
 
     #[test]
     fn names_can_be_typed() {
-        let names = ["Brightness", "Exposure, Auto", "White Balance Temperature", " 3D (x) "].map(name);
+        let names =
+            ["Brightness", "Exposure, Auto", "White Balance Temperature", " 3D (x) "].map(name);
         assert_eq!(names, ["brightness", "exposure_auto", "white_balance_temperature", "3d_x"]);
     }
 }

@@ -2,8 +2,8 @@
 
 use super::{
     abi::{
-        CAP_DEVICE_CAPS, CAP_STREAMING, CAP_VIDEO_CAPTURE, CAP_VIDEO_CAPTURE_MPLANE, Capability, FRMIVAL_DISCRETE,
-        FRMSIZE_DISCRETE, FourCc, FrameInterval, FrameSize, text,
+        CAP_DEVICE_CAPS, CAP_STREAMING, CAP_VIDEO_CAPTURE, CAP_VIDEO_CAPTURE_MPLANE, Capability,
+        FRMIVAL_DISCRETE, FRMSIZE_DISCRETE, FourCc, FrameInterval, FrameSize, text,
     },
     ioctl,
     modes::{Format, Interval, Intervals, Mode, Sizes},
@@ -73,7 +73,9 @@ impl Device {
         let (file, identity, can) = identify(path)?;
         let planar = can & CAP_VIDEO_CAPTURE == 0;
         match can {
-            _ if can & (CAP_VIDEO_CAPTURE | CAP_VIDEO_CAPTURE_MPLANE) == 0 => Err(Unusable::NoCapture(identity.name)),
+            _ if can & (CAP_VIDEO_CAPTURE | CAP_VIDEO_CAPTURE_MPLANE) == 0 => {
+                Err(Unusable::NoCapture(identity.name))
+            }
             _ if can & CAP_STREAMING == 0 => Err(Unusable::Unsupported(identity.name)),
             _ => Ok(Self { file, identity, planar }),
         }
@@ -93,7 +95,11 @@ impl Device {
     pub fn modes(&self) -> Vec<Mode> {
         let formats = self.kind().formats(self);
         let known = formats.into_iter().filter_map(|code| Some((code, Format::of(code)?)));
-        known.flat_map(|(code, format)| self.sizes(code).into_iter().map(move |sizes| Mode { code, format, sizes })).collect()
+        known
+            .flat_map(|(code, format)| {
+                self.sizes(code).into_iter().map(move |sizes| Mode { code, format, sizes })
+            })
+            .collect()
     }
 
     fn sizes(&self, format: FourCc) -> Vec<Sizes> {
@@ -105,7 +111,8 @@ impl Device {
     fn intervals(&self, format: FourCc, width: u32, height: u32) -> Intervals {
         let mut range = None;
         let all = listed(|index| {
-            let mut interval = FrameInterval { index, format, width, height, ..FrameInterval::default() };
+            let mut interval =
+                FrameInterval { index, format, width, height, ..FrameInterval::default() };
             ioctl::ask(self, &mut interval)?;
             let [first, last, _] = interval.intervals.map(Interval::from);
             if interval.kind != FRMIVAL_DISCRETE {
@@ -122,13 +129,21 @@ pub(super) fn identify(path: &Path) -> Result<(File, Identity, u32), Unusable> {
     let file = OpenOptions::new().read(true).write(true).custom_flags(O_NONBLOCK).open(path)?;
     let mut capability = Capability::default();
     ioctl::ask(&file, &mut capability).map_err(Unusable::NotV4l2)?;
-    let identity = Identity { name: text(&capability.card), driver: text(&capability.driver), bus: text(&capability.bus_info) };
+    let identity = Identity {
+        name: text(&capability.card),
+        driver: text(&capability.driver),
+        bus: text(&capability.bus_info),
+    };
     let all = capability.capabilities;
     Ok((file, identity, if all & CAP_DEVICE_CAPS == 0 { all } else { capability.device_caps }))
 }
 
 /// The sizes of a format, as far as the driver lists them.
-pub(super) fn sizes(device: &impl AsFd, format: FourCc, intervals: impl Fn(u32, u32) -> Intervals) -> Vec<Sizes> {
+pub(super) fn sizes(
+    device: &impl AsFd,
+    format: FourCc,
+    intervals: impl Fn(u32, u32) -> Intervals,
+) -> Vec<Sizes> {
     listed(|index| {
         let mut size = FrameSize { index, format, ..FrameSize::default() };
         ioctl::ask(device, &mut size)?;

@@ -8,7 +8,8 @@ use std::{
 
 /// Where the kernel's devices are.
 const DEVICES: &str = "/dev";
-/// Where `udev` puts links that stay the same whichever port a camera is plugged into, and in which order.
+/// Where `udev` puts links that stay the same whichever port a camera is plugged into, and in which
+/// order.
 const BY_ID: &str = "/dev/v4l/by-id";
 
 /// A camera that was found.
@@ -24,7 +25,8 @@ pub struct Found {
     pub modes: Vec<Mode>,
 }
 
-/// All cameras that can be opened, and those that cannot, with the reason. Nodes of cameras that give no pictures are left out.
+/// All cameras that can be opened, and those that cannot, with the reason. Nodes of cameras that
+/// give no pictures are left out.
 pub fn cameras() -> (Vec<Found>, Vec<(PathBuf, Unusable)>) {
     let (mut found, mut closed) = (Vec::new(), Vec::new());
     for path in nodes() {
@@ -42,8 +44,13 @@ pub fn cameras() -> (Vec<Found>, Vec<(PathBuf, Unusable)>) {
 
 /// `/dev/video0`, `/dev/video1` and so on, in the order of their numbers.
 pub(super) fn nodes() -> Vec<PathBuf> {
-    let names = fs::read_dir(DEVICES).into_iter().flatten().flatten().filter_map(|entry| entry.file_name().into_string().ok());
-    let mut numbers: Vec<u32> = names.filter_map(|name| name.strip_prefix("video")?.parse().ok()).collect();
+    let names = fs::read_dir(DEVICES)
+        .into_iter()
+        .flatten()
+        .flatten()
+        .filter_map(|entry| entry.file_name().into_string().ok());
+    let mut numbers: Vec<u32> =
+        names.filter_map(|name| name.strip_prefix("video")?.parse().ok()).collect();
     numbers.sort_unstable();
     numbers.into_iter().map(|n| Path::new(DEVICES).join(format!("video{n}"))).collect()
 }
@@ -51,7 +58,8 @@ pub(super) fn nodes() -> Vec<PathBuf> {
 fn link_to(device: &Path) -> Option<PathBuf> {
     let device = device.canonicalize().ok()?;
     let links = fs::read_dir(BY_ID).into_iter().flatten().flatten().map(|entry| entry.path());
-    let mut links: Vec<_> = links.filter(|link| link.canonicalize().is_ok_and(|to| to == device)).collect();
+    let mut links: Vec<_> =
+        links.filter(|link| link.canonicalize().is_ok_and(|to| to == device)).collect();
     links.sort();
     links.into_iter().next()
 }
@@ -59,8 +67,14 @@ fn link_to(device: &Path) -> Option<PathBuf> {
 /// Which cameras there are, for somebody whose camera was not found.
 pub fn in_words() -> String {
     let (found, closed) = cameras();
-    let name = |f: &Found| format!("{} ({})", f.by_id.as_ref().unwrap_or(&f.path).display(), f.identity.name);
-    let all: Vec<_> = found.iter().map(name).chain(closed.iter().map(|(path, _)| path.display().to_string())).collect();
+    let name = |f: &Found| {
+        format!("{} ({})", f.by_id.as_ref().unwrap_or(&f.path).display(), f.identity.name)
+    };
+    let all: Vec<_> = found
+        .iter()
+        .map(name)
+        .chain(closed.iter().map(|(path, _)| path.display().to_string()))
+        .collect();
     match all.is_empty() {
         true => "this machine has no camera now: is it plugged in?".to_owned(),
         false => format!("this machine has {}", all.join(", ")),

@@ -1,13 +1,14 @@
 //! Cameras of this machine, by the kernel's interface for them (V4L2, `linux/videodev2.h`).
 //!
-//! What the kernel defines is in `abi`, what cannot be done without `unsafe` in `ioctl`; the rest is ordinary code. There are crates
-//! for this, but they generate their structures with libclang when they are built, which not every machine has.
+//! What the kernel defines is in `abi`, what cannot be done without `unsafe` in `ioctl`; the rest
+//! is ordinary code. There are crates for this, but they generate their structures with libclang
+//! when they are built, which not every machine has.
 //!
-//! Beside cameras there are encoders in hardware (`m2m`). Both speak by either of the kernel's two interfaces, for which `queue` has
-//! one word.
+//! Beside cameras there are encoders in hardware (`m2m`). Both speak by either of the kernel's two
+//! interfaces, for which `queue` has one word.
 //!
-//! Absent on purpose: whatever else V4L2 has, pictures whose planes lie in several buffers, and waiting: whoever uses a `Stream` or
-//! a `Session` polls the device beside what else it waits for.
+//! Absent on purpose: whatever else V4L2 has, pictures whose planes lie in several buffers, and
+//! waiting: whoever uses a `Stream` or a `Session` polls the device beside what else it waits for.
 
 mod abi;
 mod coding;

@@ -82,7 +82,11 @@ impl Interval {
 
     /// Pictures a second; 0 if unknown.
     pub fn fps(self) -> f64 {
-        if self.numerator == 0 { 0.0 } else { f64::from(self.denominator) / f64::from(self.numerator) }
+        if self.numerator == 0 {
+            0.0
+        } else {
+            f64::from(self.denominator) / f64::from(self.numerator)
+        }
     }
 }
 
@@ -114,7 +118,13 @@ impl Intervals {
         let wanted = f64::from(fps);
         match self {
             Self::These(all) => {
-                let off = |i: &Interval| if i.fps() < wanted - 0.1 { 1000.0 + wanted - i.fps() } else { i.fps() - wanted };
+                let off = |i: &Interval| {
+                    if i.fps() < wanted - 0.1 {
+                        1000.0 + wanted - i.fps()
+                    } else {
+                        i.fps() - wanted
+                    }
+                };
                 all.iter().copied().min_by(|a, b| order(off(a), off(b)))
             }
             Self::Range { shortest, .. } if shortest.fps() < wanted => Some(*shortest),
@@ -163,9 +173,10 @@ impl Sizes {
         };
         match self {
             Self::One { width, height, .. } => (*width, *height),
-            Self::Range { least, most, step, .. } => {
-                (between(asked.0, least.0, most.0, step.0), between(asked.1, least.1, most.1, step.1))
-            }
+            Self::Range { least, most, step, .. } => (
+                between(asked.0, least.0, most.0, step.0),
+                between(asked.1, least.1, most.1, step.1),
+            ),
             Self::Unknown => asked,
         }
     }
@@ -193,7 +204,9 @@ impl Mode {
     /// The largest size and the most pictures a second at it.
     pub fn largest(&self) -> Option<((u32, u32), f64)> {
         match &self.sizes {
-            Sizes::One { width, height, intervals } => Some(((*width, *height), intervals.fastest())),
+            Sizes::One { width, height, intervals } => {
+                Some(((*width, *height), intervals.fastest()))
+            }
             Sizes::Range { most, intervals, .. } => Some((*most, intervals.fastest())),
             Sizes::Unknown => None,
         }
@@ -230,18 +243,31 @@ pub struct Choice {
 
 impl fmt::Display for Choice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} {}x{} at {} fps", self.code, self.width, self.height, (self.interval.fps() * 100.0).round() / 100.0)
+        write!(
+            f,
+            "{} {}x{} at {} fps",
+            self.code,
+            self.width,
+            self.height,
+            (self.interval.fps() * 100.0).round() / 100.0
+        )
     }
 }
 
-/// The best of what a camera offers: first the size that comes nearest, then enough pictures a second, then what costs least.
+/// The best of what a camera offers: first the size that comes nearest, then enough pictures a
+/// second, then what costs least.
 ///
-/// A webcam gives large raw pictures a few times a second and the same as JPEG thirty times: then JPEG is better.
+/// A webcam gives large raw pictures a few times a second and the same as JPEG thirty times: then
+/// JPEG is better.
 pub fn choose(modes: &[Mode], asked: &Asked) -> Option<Choice> {
     let serving = modes.iter().filter(|m| m.format.serves(asked.format));
     let choices = serving.map(|mode| {
         let (width, height) = mode.sizes.best((asked.width, asked.height));
-        let interval = mode.sizes.intervals().and_then(|i| i.best(asked.fps)).unwrap_or(Interval::of_fps(asked.fps));
+        let interval = mode
+            .sizes
+            .intervals()
+            .and_then(|i| i.best(asked.fps))
+            .unwrap_or(Interval::of_fps(asked.fps));
         Choice { code: mode.code, format: mode.format, width, height, interval }
     });
     choices.min_by(|a, b| {
@@ -252,7 +278,11 @@ pub fn choose(modes: &[Mode], asked: &Asked) -> Option<Choice> {
         };
         let missing = |c: &Choice| (f64::from(asked.fps) - c.interval.fps()).max(0.0).round();
         let more = |c: &Choice| (c.interval.fps() - f64::from(asked.fps)).max(0.0).round();
-        size(a).cmp(&size(b)).then(order(missing(a), missing(b))).then(order(more(a), more(b))).then(a.format.cmp(&b.format))
+        size(a)
+            .cmp(&size(b))
+            .then(order(missing(a), missing(b)))
+            .then(order(more(a), more(b)))
+            .then(a.format.cmp(&b.format))
     })
 }
 
@@ -262,7 +292,11 @@ mod tests {
 
     fn one(code: FourCc, width: u32, height: u32, fps: &[u32]) -> Mode {
         let intervals = Intervals::These(fps.iter().map(|f| Interval::of_fps(*f)).collect());
-        Mode { code, format: Format::of(code).unwrap(), sizes: Sizes::One { width, height, intervals } }
+        Mode {
+            code,
+            format: Format::of(code).unwrap(),
+            sizes: Sizes::One { width, height, intervals },
+        }
     }
 
     /// What an ordinary USB camera says.
@@ -277,17 +311,34 @@ mod tests {
     }
 
     fn chosen(modes: &[Mode], width: u32, height: u32, fps: u32, format: PictureFormat) -> String {
-        choose(modes, &Asked { width, height, fps, format }).map_or("none".into(), |c| c.to_string())
+        choose(modes, &Asked { width, height, fps, format })
+            .map_or("none".into(), |c| c.to_string())
     }
 
     #[test]
     fn size_comes_first_then_the_rate_then_the_cost() {
         let any = PictureFormat::Any;
-        assert_eq!(chosen(&webcam(), 1280, 720, 30, any), "MJPG 1280x720 at 30 fps", "raw is too slow at this size");
-        assert_eq!(chosen(&webcam(), 1280, 720, 10, any), "YUYV 1280x720 at 10 fps", "raw need not be decoded");
+        assert_eq!(
+            chosen(&webcam(), 1280, 720, 30, any),
+            "MJPG 1280x720 at 30 fps",
+            "raw is too slow at this size"
+        );
+        assert_eq!(
+            chosen(&webcam(), 1280, 720, 10, any),
+            "YUYV 1280x720 at 10 fps",
+            "raw need not be decoded"
+        );
         assert_eq!(chosen(&webcam(), 640, 480, 30, any), "YUYV 640x480 at 30 fps");
-        assert_eq!(chosen(&webcam(), 640, 480, 20, any), "YUYV 640x480 at 30 fps", "more rather than less");
-        assert_eq!(chosen(&webcam(), 3840, 2160, 60, any), "MJPG 1920x1080 at 30 fps", "what comes nearest");
+        assert_eq!(
+            chosen(&webcam(), 640, 480, 20, any),
+            "YUYV 640x480 at 30 fps",
+            "more rather than less"
+        );
+        assert_eq!(
+            chosen(&webcam(), 3840, 2160, 60, any),
+            "MJPG 1920x1080 at 30 fps",
+            "what comes nearest"
+        );
         assert_eq!(chosen(&webcam(), 640, 360, 30, any), "YUYV 640x480 at 30 fps");
     }
 
@@ -299,12 +350,17 @@ mod tests {
         assert_eq!(chosen(&modes, 1280, 720, 30, PictureFormat::Mjpeg), "MJPG 1280x720 at 30 fps");
         assert_eq!(chosen(&modes, 1280, 720, 30, PictureFormat::Yuyv), "YUYV 1280x720 at 10 fps");
         assert_eq!(chosen(&modes, 1280, 720, 30, PictureFormat::Grey), "none");
-        assert_eq!(chosen(&modes, 640, 480, 30, PictureFormat::H264), "YUYV 640x480 at 30 fps", "H.264 may be made here");
+        assert_eq!(
+            chosen(&modes, 640, 480, 30, PictureFormat::H264),
+            "YUYV 640x480 at 30 fps",
+            "H.264 may be made here"
+        );
     }
 
     #[test]
     fn ranges_are_met_within_their_steps() {
-        let intervals = Intervals::Range { shortest: Interval::of_fps(60), longest: Interval::of_fps(1) };
+        let intervals =
+            Intervals::Range { shortest: Interval::of_fps(60), longest: Interval::of_fps(1) };
         let sizes = Sizes::Range { least: (32, 32), most: (2592, 1944), step: (32, 2), intervals };
         let modes = [Mode { code: abi::YU12, format: Format::Raw(Raw::Yu12), sizes }];
         assert_eq!(chosen(&modes, 1280, 720, 25, PictureFormat::Any), "YU12 1280x720 at 25 fps");
@@ -314,7 +370,8 @@ mod tests {
 
     #[test]
     fn a_driver_that_tells_nothing_is_asked_for_what_is_wanted() {
-        let modes = [Mode { code: abi::YUYV, format: Format::Raw(Raw::Yuyv), sizes: Sizes::Unknown }];
+        let modes =
+            [Mode { code: abi::YUYV, format: Format::Raw(Raw::Yuyv), sizes: Sizes::Unknown }];
         assert_eq!(chosen(&modes, 720, 576, 25, PictureFormat::Any), "YUYV 720x576 at 25 fps");
         assert_eq!(chosen(&[], 720, 576, 25, PictureFormat::Any), "none");
         let zero = Intervals::These(vec![Interval { numerator: 0, denominator: 0 }]);
@@ -323,6 +380,10 @@ mod tests {
             format: Format::Raw(Raw::Yuyv),
             sizes: Sizes::One { width: 0, height: 0, intervals: zero },
         }];
-        assert_eq!(chosen(&modes, 720, 576, 25, PictureFormat::Any), "YUYV 0x0 at 0 fps", "nonsense of a driver is no panic");
+        assert_eq!(
+            chosen(&modes, 720, 576, 25, PictureFormat::Any),
+            "YUYV 0x0 at 0 fps",
+            "nonsense of a driver is no panic"
+        );
     }
 }

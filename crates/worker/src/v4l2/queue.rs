@@ -2,9 +2,10 @@
 
 use super::{
     abi::{
-        Ask, BUF_FLAG_ERROR, BUF_FLAG_TIMESTAMP_COPY, BUF_FLAG_TIMESTAMP_MASK, BUF_FLAG_TIMESTAMP_MONOTONIC, BUF_TYPE_CAPTURE,
-        BUF_TYPE_CAPTURE_MPLANE, BUF_TYPE_OUTPUT, BUF_TYPE_OUTPUT_MPLANE, Buffer, FIELD_NONE, FormatDescription, FourCc,
-        MEMORY_MMAP, PixFormat, RequestBuffers, SetFormat, SetFormatInPlanes, StreamOff, StreamOn,
+        Ask, BUF_FLAG_ERROR, BUF_FLAG_TIMESTAMP_COPY, BUF_FLAG_TIMESTAMP_MASK,
+        BUF_FLAG_TIMESTAMP_MONOTONIC, BUF_TYPE_CAPTURE, BUF_TYPE_CAPTURE_MPLANE, BUF_TYPE_OUTPUT,
+        BUF_TYPE_OUTPUT_MPLANE, Buffer, FIELD_NONE, FormatDescription, FourCc, MEMORY_MMAP,
+        PixFormat, RequestBuffers, SetFormat, SetFormatInPlanes, StreamOff, StreamOn,
     },
     device::listed,
     ioctl::{self, Mapping},
@@ -15,7 +16,8 @@ use std::{ops::Range, os::fd::AsFd};
 /// Most buffers that a driver may give.
 const MAX_BUFFERS: u32 = 32;
 
-/// Which way pictures go, and by which of the kernel's two interfaces. They differ in nothing that is of use here.
+/// Which way pictures go, and by which of the kernel's two interfaces. They differ in nothing that
+/// is of use here.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct Kind {
     /// To the device.
@@ -38,7 +40,8 @@ impl Kind {
     /// All formats that the driver names.
     pub(super) fn formats(self, device: &impl AsFd) -> Vec<FourCc> {
         listed(|index| {
-            let mut description = FormatDescription { index, kind: self.number(), ..FormatDescription::default() };
+            let mut description =
+                FormatDescription { index, kind: self.number(), ..FormatDescription::default() };
             ioctl::ask(device, &mut description).map(|()| description.format)
         })
     }
@@ -97,14 +100,20 @@ impl Queue {
     /// # Errors
     /// The driver's.
     pub(super) fn new(device: &impl AsFd, kind: Kind, count: u32) -> nix::Result<Self> {
-        let mut asked = RequestBuffers { count, kind: kind.number(), memory: MEMORY_MMAP, ..RequestBuffers::default() };
+        let mut asked = RequestBuffers {
+            count,
+            kind: kind.number(),
+            memory: MEMORY_MMAP,
+            ..RequestBuffers::default()
+        };
         ioctl::ask(device, &mut asked)?;
         let map = |index| {
             let mut buffer = Buffer::new(kind.number(), index);
             ioctl::ask_about(device, Ask::Where, &mut buffer)?;
             Mapping::new(device, buffer.place.offset, buffer.length as usize, kind.output)
         };
-        let buffers = (0..asked.count.min(MAX_BUFFERS)).map(map).collect::<nix::Result<Vec<_>>>()?;
+        let buffers =
+            (0..asked.count.min(MAX_BUFFERS)).map(map).collect::<nix::Result<Vec<_>>>()?;
         if buffers.is_empty() { Err(Errno::ENOMEM) } else { Ok(Self { kind, buffers }) }
     }
 
@@ -124,7 +133,13 @@ impl Queue {
     }
 
     /// Gives a buffer to the device that holds so many bytes of a picture.
-    pub(super) fn give_full(&self, device: &impl AsFd, index: u32, bytes: u32, micros: u64) -> nix::Result<()> {
+    pub(super) fn give_full(
+        &self,
+        device: &impl AsFd,
+        index: u32,
+        bytes: u32,
+        micros: u64,
+    ) -> nix::Result<()> {
         let mut buffer = Buffer::new(self.kind.number(), index);
         // Of the width that the machine has.
         let (seconds, rest) = ((micros / 1_000_000) as _, (micros % 1_000_000) as _);
@@ -165,9 +180,15 @@ fn taken(buffer: &Buffer, begin: usize) -> Taken {
 
 fn stamp(buffer: &Buffer) -> Option<Stamp> {
     let seconds = u64::try_from(buffer.timestamp.tv_sec).ok()?;
-    let micros = seconds.checked_mul(1_000_000)?.checked_add(u64::try_from(buffer.timestamp.tv_usec).ok()?)?;
+    let micros = seconds
+        .checked_mul(1_000_000)?
+        .checked_add(u64::try_from(buffer.timestamp.tv_usec).ok()?)?;
     let clock = buffer.flags & BUF_FLAG_TIMESTAMP_MASK;
-    Some(Stamp { micros, monotonic: clock == BUF_FLAG_TIMESTAMP_MONOTONIC, copied: clock == BUF_FLAG_TIMESTAMP_COPY })
+    Some(Stamp {
+        micros,
+        monotonic: clock == BUF_FLAG_TIMESTAMP_MONOTONIC,
+        copied: clock == BUF_FLAG_TIMESTAMP_COPY,
+    })
 }
 
 #[cfg(test)]
@@ -179,7 +200,11 @@ mod tests {
         let mut buffer = Buffer::new(1, 0);
         buffer.timestamp = timeval { tv_sec: 12, tv_usec: 345_678 };
         let told = |buffer: &Buffer| stamp(buffer).map(|s| (s.micros, s.monotonic, s.copied));
-        assert_eq!(told(&buffer), Some((12_345_678, false, false)), "nobody says which clock this is");
+        assert_eq!(
+            told(&buffer),
+            Some((12_345_678, false, false)),
+            "nobody says which clock this is"
+        );
         buffer.flags = BUF_FLAG_TIMESTAMP_MONOTONIC;
         assert_eq!(told(&buffer), Some((12_345_678, true, false)));
         buffer.flags = BUF_FLAG_TIMESTAMP_COPY;

@@ -3,8 +3,8 @@
 use super::{
     Choice, Device,
     abi::{
-        CAP_TIMEPERFRAME, COLORSPACE_JPEG, COLORSPACE_REC709, FIELD_ANY, Fraction, PixFormat, QUANTIZATION_FULL, SetParameters,
-        YCBCR_ENC_709, YCBCR_ENC_DEFAULT,
+        CAP_TIMEPERFRAME, COLORSPACE_JPEG, COLORSPACE_REC709, FIELD_ANY, Fraction, PixFormat,
+        QUANTIZATION_FULL, SetParameters, YCBCR_ENC_709, YCBCR_ENC_DEFAULT,
     },
     ioctl,
     modes::{Format, Interval},
@@ -14,7 +14,8 @@ use media::Mono;
 use nix::errno::Errno;
 use std::os::fd::{AsFd, BorrowedFd};
 
-/// Buffers asked for: one that is looked at, one that is being filled, and two between, since some drivers hold one back.
+/// Buffers asked for: one that is looked at, one that is being filled, and two between, since some
+/// drivers hold one back.
 const BUFFERS: u32 = 4;
 
 /// How samples become colours, as far as the driver says.
@@ -86,7 +87,8 @@ impl Stream {
         &self.layout
     }
 
-    /// Shows the newest picture to `look`, after which the device may overwrite it, and leaves out the older ones. `None` if there is none.
+    /// Shows the newest picture to `look`, after which the device may overwrite it, and leaves out
+    /// the older ones. `None` if there is none.
     ///
     /// # Errors
     /// `ENODEV` if the device is gone, others as the driver has them.
@@ -105,7 +107,12 @@ impl Stream {
         let all = mapping.bytes();
         // Some drivers leave the length out.
         let end = if content.is_empty() { all.len() } else { all.len().min(content.end) };
-        let shot = Shot { bytes: &all[content.start.min(end)..end], captured: captured(stamp), sequence, passed };
+        let shot = Shot {
+            bytes: &all[content.start.min(end)..end],
+            captured: captured(stamp),
+            sequence,
+            passed,
+        };
         let seen = look(shot);
         self.queue.give(&self.device, index)?;
         Ok(Some(seen))
@@ -129,7 +136,8 @@ fn agree(device: &Device, choice: Choice) -> nix::Result<Layout> {
     // Not every driver knows rates; then pictures come as they come.
     let told = ioctl::ask(device, &mut rate).is_ok() && rate.capability & CAP_TIMEPERFRAME != 0;
     let interval = if told { rate.interval.into() } else { choice.interval };
-    let choice = Choice { code: got.format, format: kind, width: got.width, height: got.height, interval };
+    let choice =
+        Choice { code: got.format, format: kind, width: got.width, height: got.height, interval };
     Ok(Layout { choice, stride: got.bytesperline as usize, colours: colours(&got) })
 }
 
@@ -161,12 +169,20 @@ mod tests {
         let stamp = |micros, monotonic| Some(Stamp { micros, monotonic, copied: false });
         assert_eq!(captured(stamp(12_345_678, true)), Some(Mono::from_nanos(12_345_678_000)));
         assert_eq!(captured(stamp(12_345_678, false)), None, "nobody says which clock this is");
-        assert_eq!([captured(stamp(0, true)), captured(None), captured(stamp(u64::MAX, true))], [None; 3]);
+        assert_eq!(
+            [captured(stamp(0, true)), captured(None), captured(stamp(u64::MAX, true))],
+            [None; 3]
+        );
     }
 
     #[test]
     fn colours_are_as_the_driver_says_or_as_the_kernel_documents_its_defaults() {
-        let pix = |colorspace, ycbcr_enc, quantization| PixFormat { colorspace, ycbcr_enc, quantization, ..PixFormat::default() };
+        let pix = |colorspace, ycbcr_enc, quantization| PixFormat {
+            colorspace,
+            ycbcr_enc,
+            quantization,
+            ..PixFormat::default()
+        };
         let of = |pix| {
             let Colours { hd, full_range } = colours(&pix);
             (hd, full_range)

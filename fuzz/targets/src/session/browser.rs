@@ -36,7 +36,8 @@ impl Browser {
     }
 
     pub(super) fn fingerprint(&self) -> Fingerprint {
-        Fingerprint::parse(&format!("sha-256 {}", IDENTITY.1.fingerprint_str())).expect("a fingerprint")
+        Fingerprint::parse(&format!("sha-256 {}", IDENTITY.1.fingerprint_str()))
+            .expect("a fingerprint")
     }
 
     /// Its oldest datagram not yet sent.
@@ -75,7 +76,10 @@ impl Browser {
         if let Some((_, receiver)) = &mut self.keys
             && let Some(mut packet) = self.expected.take()
         {
-            assert!(receiver.unprotect_rtp(&mut packet).is_ok(), "the two sides have different keys");
+            assert!(
+                receiver.unprotect_rtp(&mut packet).is_ok(),
+                "the two sides have different keys"
+            );
         }
     }
 
@@ -93,7 +97,9 @@ impl Browser {
         while let Some(dtls) = &mut self.dtls {
             match dtls.poll_output(&mut buffer) {
                 Output::Packet(packet) => self.up.push_back(packet.to_vec()),
-                Output::KeyingMaterial(material, profile) => self.keys = Some(keys(&material, profile)),
+                Output::KeyingMaterial(material, profile) => {
+                    self.keys = Some(keys(&material, profile))
+                }
                 Output::Timeout(_) => break,
                 _ => {}
             }

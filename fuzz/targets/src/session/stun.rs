@@ -13,7 +13,13 @@ const NOMINATE: u16 = 0x0025;
 const CONTROLLING: u16 = 0x802a;
 
 /// A check by whoever knows `password`. `alone`: with nothing but the user name and `more`.
-pub(super) fn request(user: &str, nominate: bool, alone: bool, more: &[u8], password: &str) -> Vec<u8> {
+pub(super) fn request(
+    user: &str,
+    nominate: bool,
+    alone: bool,
+    more: &[u8],
+    password: &str,
+) -> Vec<u8> {
     let mut packet = begin(REQUEST, [7; 12]);
     put(&mut packet, USERNAME, user.as_bytes());
     if !alone {
@@ -29,7 +35,11 @@ pub(super) fn request(user: &str, nominate: bool, alone: bool, more: &[u8], pass
 /// The answer to a check of ours.
 pub(super) fn response(transaction: [u8; 12], more: &[u8], password: &str) -> Vec<u8> {
     let mut packet = begin(SUCCESS, transaction);
-    put(&mut packet, MAPPED_ADDRESS, &[0, 1, 0x21 ^ 3, 0x12 ^ 0xe8, 0x21 ^ 127, 0x12, 0xa4, 0x42 ^ 1]);
+    put(
+        &mut packet,
+        MAPPED_ADDRESS,
+        &[0, 1, 0x21 ^ 3, 0x12 ^ 0xe8, 0x21 ^ 127, 0x12, 0xa4, 0x42 ^ 1],
+    );
     finish(packet, more, password)
 }
 

@@ -12,7 +12,9 @@ fn frame(h265: bool, key: bool, slices: usize, fill: u8) -> Vec<u8> {
     if key {
         match if h265 { samples::h265() } else { samples::h264() } {
             Codec::H264(Some(sets)) => [&sets.sps, &sets.pps].iter().for_each(|set| put(set)),
-            Codec::H265(Some(sets)) => [&sets.vps, &sets.sps, &sets.pps].iter().for_each(|set| put(set)),
+            Codec::H265(Some(sets)) => {
+                [&sets.vps, &sets.sps, &sets.pps].iter().for_each(|set| put(set))
+            }
             _ => unreachable!(),
         }
     }
@@ -69,14 +71,19 @@ fn a_pause_within_a_picture_costs_that_one_and_is_not_believed_again() {
         assert!(!demuxer.awaits_pause(), "not believed again");
         demuxer.push(Mono::default(), &frame(false, false, 1, 9));
         let units = drain(&mut demuxer);
-        assert_eq!((units.len(), units[0].payload.len(), units[0].discontinuity), (1, 2, true), "{cut_slice}");
+        assert_eq!(
+            (units.len(), units[0].payload.len(), units[0].discontinuity),
+            (1, 2, true),
+            "{cut_slice}"
+        );
     }
 }
 
 #[test]
 fn parameters_that_change_are_told() {
     let mut demuxer = Demuxer::h264();
-    let stream = [frame(false, true, 1, 2), frame(false, false, 1, 2), frame(false, true, 1, 2)].concat();
+    let stream =
+        [frame(false, true, 1, 2), frame(false, false, 1, 2), frame(false, true, 1, 2)].concat();
     let (catalogs, units) = demuxed(&mut demuxer, &stream, &[1000]);
     assert_eq!((catalogs, units.len()), (vec![Catalog::new([(samples::h264(), 90_000)])], 3));
 }

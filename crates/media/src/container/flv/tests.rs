@@ -25,9 +25,13 @@ fn file(video: &Codec, enhanced: bool) -> Vec<u8> {
     };
     let letters: &[u8] = if h265 { b"hvc1" } else { b"avc1" };
     let pictures = |packet: u8, key: bool, later: &[u8], data: &[u8]| match enhanced {
-        true => {
-            [&[0x80 | if key { 0x10 } else { 0x20 } | packet][..], letters, if packet == 1 { later } else { &[] }, data].concat()
-        }
+        true => [
+            &[0x80 | if key { 0x10 } else { 0x20 } | packet][..],
+            letters,
+            if packet == 1 { later } else { &[] },
+            data,
+        ]
+        .concat(),
         false => [&[if key { 0x17 } else { 0x27 }, packet.min(1)][..], later, data].concat(),
     };
     [
@@ -45,14 +49,22 @@ fn file(video: &Codec, enhanced: bool) -> Vec<u8> {
 
 #[test]
 fn both_forms_are_read_in_pieces_of_any_length() {
-    for (codec, enhanced) in [(samples::h264(), false), (samples::h264(), true), (samples::h265(), true)] {
+    for (codec, enhanced) in
+        [(samples::h264(), false), (samples::h264(), true), (samples::h265(), true)]
+    {
         for cut in [1, 7, 10_000] {
-            let (catalogs, units) = demuxed(&mut Demuxer::default(), &file(&codec, enhanced), &[cut]);
-            let codecs: Vec<_> = catalogs.last().unwrap().tracks.iter().map(|track| track.codec.clone()).collect();
+            let (catalogs, units) =
+                demuxed(&mut Demuxer::default(), &file(&codec, enhanced), &[cut]);
+            let codecs: Vec<_> =
+                catalogs.last().unwrap().tracks.iter().map(|track| track.codec.clone()).collect();
             assert_eq!(codecs, [codec.clone(), samples::aac()]);
             let later = 0x0100_0000 * 90;
             // A frame that would be shown before it is decoded is decoded earlier.
-            let expected = [(90_000, 90_000, true), (93_600, 100_800, false), (later - 3600, later - 3600, false)];
+            let expected = [
+                (90_000, 90_000, true),
+                (93_600, 100_800, false),
+                (later - 3600, later - 3600, false),
+            ];
             assert_eq!(times(&units, 0), expected, "{codec} {enhanced}");
             assert_eq!(times(&units, 1), [(48_480, 48_480, true)]);
         }
@@ -65,9 +77,17 @@ fn what_is_wrong_is_named_with_its_place() {
     let mut demuxer = Demuxer::default();
     demuxed(&mut demuxer, &[&good[..], b"what is this, and what comes behind it"].concat(), &[50]);
     let broken = demuxer.broken().unwrap();
-    assert_eq!((broken.at, broken.what.as_str()), (good.len() as u64, "something else than an FLV tag"));
+    assert_eq!(
+        (broken.at, broken.what.as_str()),
+        (good.len() as u64, "something else than an FLV tag")
+    );
     let mut demuxer = Demuxer::default();
-    let old = [b"FLV\x01\x05\0\0\0\x09\0\0\0\0".to_vec(), tag(VIDEO, 0, &[0x12, 1, 2]), tag(AUDIO, 0, &[0x2f, 1])].concat();
+    let old = [
+        b"FLV\x01\x05\0\0\0\x09\0\0\0\0".to_vec(),
+        tag(VIDEO, 0, &[0x12, 1, 2]),
+        tag(AUDIO, 0, &[0x2f, 1]),
+    ]
+    .concat();
     demuxed(&mut demuxer, &old, &[50]);
     assert_eq!(demuxer.ignored(), ["flv1 (Sorenson H.263)", "mp3"]);
 }

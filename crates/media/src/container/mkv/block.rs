@@ -1,4 +1,5 @@
-//! Blocks (RFC 9559 §10): frames of one track, of which small ones may share a block ("lacing", §10.3).
+//! Blocks (RFC 9559 §10): frames of one track, of which small ones may share a block ("lacing",
+//! §10.3).
 
 use super::ebml::variable;
 use bytes::{Buf, Bytes};
@@ -37,7 +38,10 @@ fn laced(lacing: u8, mut body: Bytes) -> Option<Vec<Bytes>> {
         1 => xiph_sizes(&mut body, count - 1)?,
         3 => ebml_sizes(&mut body, count - 1)?,
         // All of the same length.
-        _ => vec![body.len().checked_div(count).filter(|each| each * count == body.len())?; count - 1],
+        _ => vec![
+            body.len().checked_div(count).filter(|each| each * count == body.len())?;
+            count - 1
+        ],
     };
     let mut frames = Vec::with_capacity(count.min(MAX_FRAMES));
     for size in sizes {
@@ -74,7 +78,9 @@ fn ebml_sizes(body: &mut Bytes, count: usize) -> Option<Vec<usize>> {
         body.advance(width);
         let size = match sizes.last() {
             None => value,
-            Some(last) => i64::try_from(*last).ok()?.checked_add(value - ((1 << (7 * width - 1)) - 1))?,
+            Some(last) => {
+                i64::try_from(*last).ok()?.checked_add(value - ((1 << (7 * width - 1)) - 1))?
+            }
         };
         sizes.push(usize::try_from(size).ok()?);
     }
@@ -94,8 +100,16 @@ mod tests {
     fn frames_that_share_a_block() {
         let expected = Some(vec![vec![1, 1], vec![2], vec![3, 3]]);
         assert_eq!(frames(&[0x81, 0, 5, 0x02, 2, 2, 1, 1, 1, 2, 3, 3]), expected, "Xiph");
-        assert_eq!(frames(&[0x81, 0, 5, 0x06, 2, 0x82, 0xbe, 1, 1, 2, 3, 3]), expected, "EBML: one less");
-        assert_eq!(frames(&[0x81, 0, 5, 0x04, 1, 1, 1, 2, 2]), Some(vec![vec![1, 1], vec![2, 2]]), "all the same");
+        assert_eq!(
+            frames(&[0x81, 0, 5, 0x06, 2, 0x82, 0xbe, 1, 1, 2, 3, 3]),
+            expected,
+            "EBML: one less"
+        );
+        assert_eq!(
+            frames(&[0x81, 0, 5, 0x04, 1, 1, 1, 2, 2]),
+            Some(vec![vec![1, 1], vec![2, 2]]),
+            "all the same"
+        );
         assert_eq!(frames(&[0x81, 0, 5, 0x80, 7]), Some(vec![vec![7]]), "alone");
         assert_eq!(frames(&[0x81, 0, 5, 0x02, 2, 200, 1, 1]), None, "cut short");
     }

@@ -35,7 +35,9 @@ pub(super) fn head(bytes: &[u8]) -> Result<Option<Head>, &'static str> {
     match bytes.get(width) {
         None => Ok(None),
         Some(0) => Err("a Matroska element without a length"),
-        Some(_) => Ok(variable(&bytes[width..]).map(|(size, len)| Head { id, size, len: width + len })),
+        Some(_) => {
+            Ok(variable(&bytes[width..]).map(|(size, len)| Head { id, size, len: width + len }))
+        }
     }
 }
 

@@ -1,5 +1,6 @@
-//! Matroska and WebM (RFC 9559 in EBML, RFC 8794), from a file or a pipe, read from beginning to end: neither index nor
-//! the lengths of what contains the frames are needed, and both may be missing.
+//! Matroska and WebM (RFC 9559 in EBML, RFC 8794), from a file or a pipe, read from beginning to
+//! end: neither index nor the lengths of what contains the frames are needed, and both may be
+//! missing.
 
 mod block;
 mod ebml;
@@ -84,10 +85,16 @@ impl Demuxer {
                 self.advance(head.len);
                 true
             }
-            ebml::TRACKS => self.whole(head, MAX_TRACKS, |demuxer, body| demuxer.learn_tracks(&body)),
+            ebml::TRACKS => {
+                self.whole(head, MAX_TRACKS, |demuxer, body| demuxer.learn_tracks(&body))
+            }
             ebml::INFO => self.whole(head, MAX_INFO, |demuxer, body| demuxer.learn_scale(&body)),
-            ebml::TIMESTAMP => self.whole(head, 8, |demuxer, body| demuxer.cluster = ebml::number(&body)),
-            ebml::SIMPLE_BLOCK => self.whole(head, MAX_BLOCK, |demuxer, body| demuxer.block(now, body)),
+            ebml::TIMESTAMP => {
+                self.whole(head, 8, |demuxer, body| demuxer.cluster = ebml::number(&body))
+            }
+            ebml::SIMPLE_BLOCK => {
+                self.whole(head, MAX_BLOCK, |demuxer, body| demuxer.block(now, body))
+            }
             ebml::BLOCK_GROUP => self.whole(head, MAX_BLOCK, |demuxer, body| {
                 let block = ebml::children(&body).find(|(id, _)| *id == ebml::BLOCK);
                 block.into_iter().for_each(|(_, block)| demuxer.block(now, block));
@@ -97,7 +104,9 @@ impl Demuxer {
     }
 
     fn pass(&mut self, head: Head) -> bool {
-        let Some(size) = head.size else { return self.fail(format!("an element {:X} without a length", head.id)) };
+        let Some(size) = head.size else {
+            return self.fail(format!("an element {:X} without a length", head.id));
+        };
         self.advance(head.len);
         self.skip = size;
         true
@@ -119,8 +128,11 @@ impl Demuxer {
     }
 
     fn learn_scale(&mut self, info: &Bytes) {
-        let told = ebml::children(info).find(|(id, _)| *id == ebml::TIMESTAMP_SCALE).map(|(_, body)| ebml::number(&body));
-        self.scale = told.filter(|scale| (1..=1_000_000_000).contains(scale)).unwrap_or(USUAL_SCALE);
+        let told = ebml::children(info)
+            .find(|(id, _)| *id == ebml::TIMESTAMP_SCALE)
+            .map(|(_, body)| ebml::number(&body));
+        self.scale =
+            told.filter(|scale| (1..=1_000_000_000).contains(scale)).unwrap_or(USUAL_SCALE);
     }
 
     fn learn_tracks(&mut self, body: &Bytes) {
@@ -140,12 +152,20 @@ impl Demuxer {
     fn block(&mut self, now: Mono, body: Bytes) {
         // One that makes no sense is missing, and that is seen by whoever decodes.
         let Some(block) = block::read(body) else { return };
-        let Some((track, times)) = self.tracks.iter_mut().find(|(track, _)| track.number == block.track) else { return };
+        let Some((track, times)) =
+            self.tracks.iter_mut().find(|(track, _)| track.number == block.track)
+        else {
+            return;
+        };
         let ticks = i128::from(self.cluster) + i128::from(block.time);
         let nanos = ticks * i128::from(self.scale) - i128::from(track.delay);
         let Ok(mut pts) = i64::try_from(nanos) else { return };
         for frame in block.frames {
-            let frame = if track.prefix.is_empty() { frame } else { [&track.prefix[..], &frame].concat().into() };
+            let frame = if track.prefix.is_empty() {
+                frame
+            } else {
+                [&track.prefix[..], &frame].concat().into()
+            };
             let dts = times.as_mut().map_or(pts, |times| times.next(pts).dts);
             self.lanes.frame(now, track.number, Times { dts, pts, clock: NANOS }, &frame);
             // Frames in one block have one time; the others follow from how long each lasts.

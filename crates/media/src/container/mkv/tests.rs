@@ -17,7 +17,13 @@ fn element(name: u32, body: &[u8]) -> Vec<u8> {
 }
 
 fn entry(number: u8, codec: &str, private: &[u8], more: &[u8]) -> Vec<u8> {
-    let body = [element(0xd7, &[number]), element(0x86, codec.as_bytes()), element(0x63a2, private), more.to_vec()].concat();
+    let body = [
+        element(0xd7, &[number]),
+        element(0x86, codec.as_bytes()),
+        element(0x63a2, private),
+        more.to_vec(),
+    ]
+    .concat();
     element(ebml::TRACK_ENTRY, &body)
 }
 
@@ -29,12 +35,24 @@ fn simple(track: u8, time: i16, data: &[u8]) -> Vec<u8> {
 fn head(tracks: &[Vec<u8>]) -> Vec<u8> {
     let segment = [&id(ebml::SEGMENT)[..], UNKNOWN].concat();
     let info = element(ebml::INFO, &element(ebml::TIMESTAMP_SCALE, &[0x0f, 0x42, 0x40]));
-    [element(0x1a45_dfa3, b"\x42\x82\x84webm"), segment, element(0xec, &[0; 90]), info, element(ebml::TRACKS, &tracks.concat())]
-        .concat()
+    [
+        element(0x1a45_dfa3, b"\x42\x82\x84webm"),
+        segment,
+        element(0xec, &[0; 90]),
+        info,
+        element(ebml::TRACKS, &tracks.concat()),
+    ]
+    .concat()
 }
 
 fn cluster(ticks: u16, blocks: &[Vec<u8>]) -> Vec<u8> {
-    [&id(ebml::CLUSTER)[..], UNKNOWN, &element(ebml::TIMESTAMP, &ticks.to_be_bytes()), &blocks.concat()].concat()
+    [
+        &id(ebml::CLUSTER)[..],
+        UNKNOWN,
+        &element(ebml::TIMESTAMP, &ticks.to_be_bytes()),
+        &blocks.concat(),
+    ]
+    .concat()
 }
 
 fn pictures(number: u8, more: &[u8]) -> Vec<u8> {
@@ -46,10 +64,18 @@ const OTHER: &[u8] = &[0, 0, 0, 2, 0x41, 9];
 
 fn file() -> Vec<u8> {
     // Behind its head 6.5 ms of sound are to be thrown away.
-    let opus =
-        entry(2, "A_OPUS", &[], &[element(0x56aa, &6_500_000u32.to_be_bytes()), element(0xe1, &element(0x9f, &[2]))].concat());
-    let group =
-        element(ebml::BLOCK_GROUP, &[element(ebml::BLOCK, &[&[0x81, 0, 40, 0], OTHER].concat()), element(0x9b, &[40])].concat());
+    let opus = entry(
+        2,
+        "A_OPUS",
+        &[],
+        &[element(0x56aa, &6_500_000u32.to_be_bytes()), element(0xe1, &element(0x9f, &[2]))]
+            .concat(),
+    );
+    let group = element(
+        ebml::BLOCK_GROUP,
+        &[element(ebml::BLOCK, &[&[0x81, 0, 40, 0], OTHER].concat()), element(0x9b, &[40])]
+            .concat(),
+    );
     [
         head(&[pictures(1, &[]), opus]),
         cluster(1000, &[simple(1, 0, KEY), simple(2, 7, &[0xfc, 1]), group]),
@@ -67,7 +93,10 @@ fn a_file_without_lengths_and_index_is_read_in_pieces_of_any_length() {
         assert_eq!(catalogs.last().unwrap().tracks[0].codec, samples::h264());
         assert_eq!(catalogs.last().unwrap().tracks[1].codec, Codec::Opus { channels: 2 });
         let pictures = times(&units, 0);
-        assert_eq!(pictures.iter().map(|(_, pts, _)| pts / 90).collect::<Vec<_>>(), [1000, 1040, 1160, 1080]);
+        assert_eq!(
+            pictures.iter().map(|(_, pts, _)| pts / 90).collect::<Vec<_>>(),
+            [1000, 1040, 1160, 1080]
+        );
         assert!(pictures.iter().all(|(dts, pts, _)| dts <= pts), "{pictures:?}");
         assert_eq!(times(&units, 1), [(48_024, 48_024, true), (48_984, 48_984, true)]);
     }
@@ -76,10 +105,12 @@ fn a_file_without_lengths_and_index_is_read_in_pieces_of_any_length() {
 #[test]
 fn what_was_stripped_off_is_put_back() {
     let stripped = |algorithm: u8| {
-        let compression = element(0x5034, &[element(0x4254, &[algorithm]), element(0x4255, &[0, 0, 0])].concat());
+        let compression =
+            element(0x5034, &[element(0x4254, &[algorithm]), element(0x4255, &[0, 0, 0])].concat());
         element(0x6d80, &element(0x6240, &compression))
     };
-    let stream = [head(&[pictures(1, &stripped(3))]), cluster(0, &[simple(1, 0, &KEY[3..])])].concat();
+    let stream =
+        [head(&[pictures(1, &stripped(3))]), cluster(0, &[simple(1, 0, &KEY[3..])])].concat();
     let (_, units) = demuxed(&mut Demuxer::default(), &stream, &[50]);
     assert_eq!(units[0].payload.last().unwrap()[..], [0x65, 9]);
     let mut demuxer = Demuxer::default();
@@ -95,7 +126,11 @@ fn what_is_wrong_is_named_with_its_place() {
     demuxed(&mut demuxer, &[&good[..], &[0x07, 1, 2, 3, 4]].concat(), &[50]);
     assert_eq!(demuxer.broken().unwrap().at, good.len() as u64);
     let mut demuxer = Demuxer::default();
-    demuxed(&mut demuxer, &[&id(ebml::SIMPLE_BLOCK)[..], &[0x10, 0xff, 0xff, 0xff]].concat(), &[50]);
+    demuxed(
+        &mut demuxer,
+        &[&id(ebml::SIMPLE_BLOCK)[..], &[0x10, 0xff, 0xff, 0xff]].concat(),
+        &[50],
+    );
     assert_eq!(demuxer.broken().unwrap().what, "an element A3 of absurd length");
 }
 

@@ -1,4 +1,5 @@
-//! What tracks a file has (RFC 9559 §5.1.4), and how codecs are named there (Matroska's "Codec Specifications").
+//! What tracks a file has (RFC 9559 §5.1.4), and how codecs are named there (Matroska's "Codec
+//! Specifications").
 
 use super::ebml::{children, number};
 use crate::{
@@ -45,10 +46,11 @@ impl Described {
     /// How long a frame lasts, in nanoseconds.
     pub(super) fn interval_of(&self, frame: &[u8]) -> i64 {
         match &self.sound {
-            Some(Codec::Opus { .. }) => i64::from(opus::ticks(frame).unwrap_or(0)) * SECOND / i64::from(opus::CLOCK),
-            Some(Codec::Aac(told)) => {
-                aac::AudioSpecificConfig::parse(&told.config).map_or(self.interval, |config| config.frame_ticks(SECOND as u32))
+            Some(Codec::Opus { .. }) => {
+                i64::from(opus::ticks(frame).unwrap_or(0)) * SECOND / i64::from(opus::CLOCK)
             }
+            Some(Codec::Aac(told)) => aac::AudioSpecificConfig::parse(&told.config)
+                .map_or(self.interval, |config| config.frame_ticks(SECOND as u32)),
             _ => self.interval,
         }
     }
@@ -60,7 +62,10 @@ pub(super) fn read(entry: &Bytes) -> Option<(Described, Result<Track, String>)> 
     let number_of = |id: u32| found(id).map(|body| number(&body));
     let described = Described {
         number: number_of(NUMBER).filter(|n| *n > 0)?,
-        delay: number_of(CODEC_DELAY).and_then(|n| i64::try_from(n).ok()).filter(|n| *n < SECOND).unwrap_or(0),
+        delay: number_of(CODEC_DELAY)
+            .and_then(|n| i64::try_from(n).ok())
+            .filter(|n| *n < SECOND)
+            .unwrap_or(0),
         interval: number_of(DEFAULT_DURATION)
             .and_then(|n| i64::try_from(n).ok())
             .filter(|n| (1..SECOND * 60).contains(n))
@@ -74,7 +79,9 @@ pub(super) fn read(entry: &Bytes) -> Option<(Described, Result<Track, String>)> 
         Ok(prefix) => prefix,
         Err(how) => return Some((described, Err(format!("{how} {}", name(&codec))))),
     };
-    let channels = found(AUDIO).and_then(|audio| children(&audio).find(|(id, _)| *id == CHANNELS).map(|(_, body)| number(&body)));
+    let channels = found(AUDIO).and_then(|audio| {
+        children(&audio).find(|(id, _)| *id == CHANNELS).map(|(_, body)| number(&body))
+    });
     let private = found(CODEC_PRIVATE).unwrap_or_default();
     let track = track(&codec, &private, channels.and_then(|n| u8::try_from(n).ok()).unwrap_or(1));
     let sound = match &track {
@@ -109,10 +116,13 @@ fn prefix(encodings: &Bytes) -> Result<Bytes, &'static str> {
     let mut prefix = Bytes::new();
     for (_, encoding) in children(encodings).filter(|(id, _)| *id == ENCODING) {
         for (id, body) in children(&encoding) {
-            let inside = |id: u32| children(&body).find(|(known, _)| *known == id).map(|(_, body)| body);
+            let inside =
+                |id: u32| children(&body).find(|(known, _)| *known == id).map(|(_, body)| body);
             match id {
                 ENCRYPTION => return Err("encrypted"),
-                COMPRESSION if inside(ALGORITHM).map_or(0, |a| number(&a)) != STRIPPED => return Err("compressed"),
+                COMPRESSION if inside(ALGORITHM).map_or(0, |a| number(&a)) != STRIPPED => {
+                    return Err("compressed");
+                }
                 COMPRESSION => prefix = inside(SETTINGS).unwrap_or_default(),
                 _ => {}
             }

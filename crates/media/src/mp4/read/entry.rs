@@ -1,4 +1,5 @@
-//! Sample entries: what a track holds (ISO/IEC 14496-12 §8.5.2, -14 §5.6, -15, and Opus in ISOBMFF).
+//! Sample entries: what a track holds (ISO/IEC 14496-12 §8.5.2, -14 §5.6, -15, and Opus in
+//! ISOBMFF).
 
 use super::{boxes, shown};
 use crate::container::{Nals, Track, sound_aac, sound_opus};
@@ -12,10 +13,13 @@ const AAC: u8 = 0x40;
 const MPEG2_AAC: std::ops::RangeInclusive<u8> = 0x66..=0x68;
 const JPEG: u8 = 0x6c;
 
-/// By the content of `stsd`, of which only the first entry counts; its name if it cannot be carried.
+/// By the content of `stsd`, of which only the first entry counts; its name if it cannot be
+/// carried.
 pub(super) fn read(descriptions: &Bytes) -> Result<Track, String> {
     let inside = descriptions.get(8..).map(|_| descriptions.slice(8..)).unwrap_or_default();
-    let Some((name, entry)) = boxes(&inside).next() else { return Err("a track without description".to_owned()) };
+    let Some((name, entry)) = boxes(&inside).next() else {
+        return Err("a track without description".to_owned());
+    };
     track(name, &entry).ok_or_else(|| plain(name, &entry))
 }
 
@@ -24,7 +28,9 @@ fn track(name: [u8; 4], entry: &Bytes) -> Option<Track> {
         b"avc1" | b"avc3" => Nals::avc(&child(entry, VISUAL, *b"avcC")?).map(Track::Nals),
         b"hvc1" | b"hev1" => Nals::hevc(&child(entry, VISUAL, *b"hvcC")?).map(Track::Nals),
         b"jpeg" | b"mjpg" => Some(Track::Jpeg(None)),
-        b"mp4v" => (object(&child(entry, VISUAL, *b"esds")?)?.0 == JPEG).then_some(Track::Jpeg(None)),
+        b"mp4v" => {
+            (object(&child(entry, VISUAL, *b"esds")?)?.0 == JPEG).then_some(Track::Jpeg(None))
+        }
         b"mp4a" => {
             let (kind, config) = object(&sound_child(entry, *b"esds")?)?;
             if kind == AAC || MPEG2_AAC.contains(&kind) { sound_aac(&config) } else { None }

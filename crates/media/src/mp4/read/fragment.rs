@@ -31,7 +31,8 @@ pub(super) struct Lane {
     pub(super) next: i64,
 }
 
-/// Samples with the track they belong to, as they are told. `begin` is where `moof` stands. `None` if it makes no sense.
+/// Samples with the track they belong to, as they are told. `begin` is where `moof` stands. `None`
+/// if it makes no sense.
 pub(super) fn read(moof: &Bytes, begin: u64, lanes: &mut [Lane]) -> Option<Vec<(u32, Sample)>> {
     let (mut samples, mut end) = (Vec::new(), begin);
     for (_, traf) in boxes(moof).filter(|(name, _)| name == b"traf") {
@@ -41,7 +42,13 @@ pub(super) fn read(moof: &Bytes, begin: u64, lanes: &mut [Lane]) -> Option<Vec<(
 }
 
 /// Of one track; where its data ends.
-fn fragment(traf: &Bytes, begin: u64, before: u64, lanes: &mut [Lane], out: &mut Vec<(u32, Sample)>) -> Option<u64> {
+fn fragment(
+    traf: &Bytes,
+    begin: u64,
+    before: u64,
+    lanes: &mut [Lane],
+    out: &mut Vec<(u32, Sample)>,
+) -> Option<u64> {
     let head = boxes(traf).find(|(name, _)| name == b"tfhd")?.1;
     let (flags, id) = (word(&head, 0)?, word(&head, 4)?);
     let mut at = 8;
@@ -50,7 +57,8 @@ fn fragment(traf: &Bytes, begin: u64, before: u64, lanes: &mut [Lane], out: &mut
         at += here.map_or(0, |_| width);
         here
     };
-    let (base, _, duration, size) = (next(BASE, 8), next(DESCRIPTION, 4), next(DURATION, 4), next(SIZE, 4));
+    let (base, _, duration, size) =
+        (next(BASE, 8), next(DESCRIPTION, 4), next(DURATION, 4), next(SIZE, 4));
     next(FLAGS, 4);
     let base = match base {
         Some(at) => long(&head, at)?,
@@ -79,7 +87,14 @@ fn fragment(traf: &Bytes, begin: u64, before: u64, lanes: &mut [Lane], out: &mut
 }
 
 /// One run; where it ends.
-fn samples(run: &[u8], base: u64, before: u64, defaults: Defaults, lane: &mut Lane, out: &mut Vec<(u32, Sample)>) -> Option<u64> {
+fn samples(
+    run: &[u8],
+    base: u64,
+    before: u64,
+    defaults: Defaults,
+    lane: &mut Lane,
+    out: &mut Vec<(u32, Sample)>,
+) -> Option<u64> {
     let (flags, count) = (word(run, 0)?, word(run, 4)? as usize);
     let mut at = 8;
     let mut field = |flag: u32| {

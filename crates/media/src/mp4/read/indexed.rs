@@ -60,7 +60,10 @@ impl Indexed {
         let mut lanes = Lanes::default();
         let mut tracks = Vec::new();
         for described in movie.tracks {
-            let Described { id, timescale, shift, track: Some(track), defaults, index } = described else { continue };
+            let Described { id, timescale, shift, track: Some(track), defaults, index } = described
+            else {
+                continue;
+            };
             lanes.add(id.into(), track);
             if lanes.has(id.into()) {
                 let lane = Lane { id, defaults, shift, next: 0 };
@@ -81,13 +84,20 @@ impl Indexed {
                 return Ok(Some(found));
             }
             for track in &mut self.tracks {
-                let Some(samples) = track.samples.as_mut().filter(|_| track.ready.is_empty()) else { continue };
+                let Some(samples) = track.samples.as_mut().filter(|_| track.ready.is_empty())
+                else {
+                    continue;
+                };
                 match samples.next(storage)? {
                     Some(sample) => track.ready.push_back(sample),
                     None => track.samples = None,
                 }
             }
-            let first = self.tracks.iter_mut().filter(|track| !track.ready.is_empty()).min_by_key(|track| track.time());
+            let first = self
+                .tracks
+                .iter_mut()
+                .filter(|track| !track.ready.is_empty())
+                .min_by_key(|track| track.time());
             let more = match first {
                 Some(track) => frame(storage, track, &mut self.lanes, self.fragments.is_some())?,
                 None => self.fragment(storage)?,
@@ -118,12 +128,16 @@ impl Indexed {
             return Ok(true);
         }
         let length = usize::try_from(found.len()).ok().filter(|length| *length <= MAX_MOOF);
-        let length = length.ok_or_else(|| Fault::broken(at, "an index of a fragment (moof) of absurd length"))?;
+        let length = length
+            .ok_or_else(|| Fault::broken(at, "an index of a fragment (moof) of absurd length"))?;
         let Some(bytes) = exactly(storage, found.body, length)? else { return Ok(false) };
-        let mut lanes: Vec<_> = self.tracks.iter_mut().map(|track| std::mem::replace(&mut track.lane, EMPTY)).collect();
+        let mut lanes: Vec<_> =
+            self.tracks.iter_mut().map(|track| std::mem::replace(&mut track.lane, EMPTY)).collect();
         let samples = fragment::read(&bytes, at, &mut lanes);
         self.tracks.iter_mut().zip(lanes).for_each(|(track, lane)| track.lane = lane);
-        let samples = samples.ok_or_else(|| Fault::broken(at, "an index of a fragment (moof) that makes no sense"))?;
+        let samples = samples.ok_or_else(|| {
+            Fault::broken(at, "an index of a fragment (moof) that makes no sense")
+        })?;
         for (id, sample) in samples {
             let track = self.tracks.iter_mut().find(|track| track.lane.id == id);
             track.into_iter().for_each(|track| track.ready.push_back(sample));
@@ -132,10 +146,16 @@ impl Indexed {
     }
 }
 
-const EMPTY: Lane = Lane { id: 0, defaults: movie::Defaults { duration: 0, size: 0 }, shift: 0, next: 0 };
+const EMPTY: Lane =
+    Lane { id: 0, defaults: movie::Defaults { duration: 0, size: 0 }, shift: 0, next: 0 };
 
 /// Reads the next frame of a track; false if the file ends before.
-fn frame(storage: &mut impl Storage, track: &mut Track, lanes: &mut Lanes, may_end: bool) -> Result<bool, Fault> {
+fn frame(
+    storage: &mut impl Storage,
+    track: &mut Track,
+    lanes: &mut Lanes,
+    may_end: bool,
+) -> Result<bool, Fault> {
     let Some(Sample { at, size, dts, pts }) = track.ready.pop_front() else { return Ok(true) };
     let length = usize::try_from(size).ok().filter(|size| *size <= MAX_FRAME);
     let length = length.ok_or_else(|| Fault::broken(at, "a frame of absurd length"))?;
@@ -173,6 +193,8 @@ fn find(storage: &mut impl Storage) -> Result<(Place, Option<u64>), Fault> {
         }
         at = found.end;
     }
-    let index = index.ok_or_else(|| Fault::broken(at, "the end without an index (moov): was the recording finished?"))?;
+    let index = index.ok_or_else(|| {
+        Fault::broken(at, "the end without an index (moov): was the recording finished?")
+    })?;
     Ok((index, first))
 }

@@ -1,4 +1,5 @@
-//! MP4 on its way in: as a stream in fragments ([`Demuxer`]), or as a file by its index ([`Indexed`]).
+//! MP4 on its way in: as a stream in fragments ([`Demuxer`]), or as a file by its index
+//! ([`Indexed`]).
 
 mod entry;
 mod fragment;
@@ -28,8 +29,8 @@ struct Place {
 }
 
 impl Place {
-    /// The box whose head stands at the beginning of `head`, which lies at `at`; it ends at `end` where it tells no length.
-    /// `None` if the head is not whole.
+    /// The box whose head stands at the beginning of `head`, which lies at `at`; it ends at `end`
+    /// where it tells no length. `None` if the head is not whole.
     fn read(head: &[u8], at: u64, end: u64) -> Option<Result<Self, Fault>> {
         let (length, rest) = head.split_first_chunk::<4>()?;
         let name = *rest.first_chunk::<4>()?;
@@ -39,7 +40,10 @@ impl Place {
             length => (length.into(), HEAD),
         };
         if length < width as u64 {
-            return Some(Err(Fault::broken(at, format!("a box {} of {length} bytes", shown(name)))));
+            return Some(Err(Fault::broken(
+                at,
+                format!("a box {} of {length} bytes", shown(name)),
+            )));
         }
         Some(Ok(Self { name, begin: at, body: at + width as u64, end: at.saturating_add(length) }))
     }
@@ -51,9 +55,12 @@ impl Place {
     /// All that is inside, if that is not too much.
     fn whole(&self, storage: &mut impl Storage, most: usize) -> Result<Bytes, Fault> {
         let length = usize::try_from(self.len()).ok().filter(|length| *length <= most);
-        let length = length.ok_or_else(|| Fault::broken(self.begin, format!("a box {} of absurd length", shown(self.name))))?;
-        exactly(storage, self.body, length)?
-            .ok_or_else(|| Fault::broken(self.begin, format!("a box {} cut short", shown(self.name))))
+        let length = length.ok_or_else(|| {
+            Fault::broken(self.begin, format!("a box {} of absurd length", shown(self.name)))
+        })?;
+        exactly(storage, self.body, length)?.ok_or_else(|| {
+            Fault::broken(self.begin, format!("a box {} cut short", shown(self.name)))
+        })
     }
 }
 
@@ -72,7 +79,10 @@ fn inside(storage: &mut impl Storage, outer: Place) -> Result<Vec<Place>, Fault>
     let (mut found, mut at) = (Vec::new(), outer.body);
     while let Some(place) = place(storage, at, outer.end)? {
         if place.end > outer.end || found.len() == MOST {
-            return Err(Fault::broken(at, format!("a box {} that leaves its frame", shown(place.name))));
+            return Err(Fault::broken(
+                at,
+                format!("a box {} that leaves its frame", shown(place.name)),
+            ));
         }
         at = place.end;
         found.push(place);

@@ -63,7 +63,9 @@ pub(super) fn read(storage: &mut impl Storage, place: Place) -> Result<Movie, Fa
     for place in &places {
         match &place.name {
             b"mvhd" => clock = timescale(storage, *place)?,
-            b"trak" if movie.tracks.len() < MAX_TRACKS => movie.tracks.extend(track(storage, *place, clock)?),
+            b"trak" if movie.tracks.len() < MAX_TRACKS => {
+                movie.tracks.extend(track(storage, *place, clock)?)
+            }
             _ => {}
         }
     }
@@ -71,8 +73,10 @@ pub(super) fn read(storage: &mut impl Storage, place: Place) -> Result<Movie, Fa
         movie.fragmented = true;
         for place in inside(storage, *place)?.into_iter().filter(|place| &place.name == b"trex") {
             let bytes = place.whole(storage, SMALL)?;
-            let Some((id, duration, size)) =
-                word(&bytes, 4).zip(word(&bytes, 12)).zip(word(&bytes, 16)).map(|((a, b), c)| (a, b, c))
+            let Some((id, duration, size)) = word(&bytes, 4)
+                .zip(word(&bytes, 12))
+                .zip(word(&bytes, 16))
+                .map(|((a, b), c)| (a, b, c))
             else {
                 continue;
             };
@@ -92,16 +96,25 @@ fn timescale(storage: &mut impl Storage, place: Place) -> Result<u32, Fault> {
 
 /// `None` if it holds neither pictures nor sound.
 fn track(storage: &mut impl Storage, place: Place, clock: u32) -> Result<Option<Described>, Fault> {
-    let mut found =
-        Described { id: 0, timescale: 1, shift: 0, track: None, defaults: Defaults::default(), index: Index::default() };
+    let mut found = Described {
+        id: 0,
+        timescale: 1,
+        shift: 0,
+        track: None,
+        defaults: Defaults::default(),
+        index: Index::default(),
+    };
     let mut edits = None;
     for place in inside(storage, place)? {
         match &place.name {
             b"tkhd" => {
                 let bytes = place.whole(storage, SMALL)?;
-                found.id = word(&bytes, if bytes.first() == Some(&1) { 20 } else { 12 }).unwrap_or(0);
+                found.id =
+                    word(&bytes, if bytes.first() == Some(&1) { 20 } else { 12 }).unwrap_or(0);
             }
-            b"edts" => edits = inside(storage, place)?.into_iter().find(|place| &place.name == b"elst"),
+            b"edts" => {
+                edits = inside(storage, place)?.into_iter().find(|place| &place.name == b"elst")
+            }
             b"mdia" if !media(storage, place, &mut found)? => return Ok(None),
             _ => {}
         }
@@ -112,8 +125,14 @@ fn track(storage: &mut impl Storage, place: Place, clock: u32) -> Result<Option<
     Ok(found.track.is_some().then_some(found))
 }
 
-/// Of an edit list counts by how much its first edit moves the track: silence before it, or what is cut off.
-fn shift(storage: &mut impl Storage, place: Place, clock: u32, timescale: u32) -> Result<i64, Fault> {
+/// Of an edit list counts by how much its first edit moves the track: silence before it, or what is
+/// cut off.
+fn shift(
+    storage: &mut impl Storage,
+    place: Place,
+    clock: u32,
+    timescale: u32,
+) -> Result<i64, Fault> {
     let bytes = place.whole(storage, SMALL)?;
     let wide = bytes.first() == Some(&1);
     let edit = |index: usize| {
@@ -128,7 +147,8 @@ fn shift(storage: &mut impl Storage, place: Place, clock: u32, timescale: u32) -
         match edit(index) {
             Some((silence, -1)) => {
                 let silence = i64::try_from(silence).unwrap_or(0);
-                shift = shift.saturating_add(rescale(rescale(silence, clock, NANOS), NANOS, timescale));
+                shift =
+                    shift.saturating_add(rescale(rescale(silence, clock, NANOS), NANOS, timescale));
             }
             Some((_, begin)) => return Ok(shift.saturating_sub(begin)),
             None => break,
@@ -149,7 +169,9 @@ fn media(storage: &mut impl Storage, place: Place, found: &mut Described) -> Res
                 }
             }
             b"minf" => {
-                for place in inside(storage, place)?.into_iter().filter(|place| &place.name == b"stbl") {
+                for place in
+                    inside(storage, place)?.into_iter().filter(|place| &place.name == b"stbl")
+                {
                     tables(storage, place, found)?;
                 }
             }
@@ -168,11 +190,15 @@ fn tables(storage: &mut impl Storage, place: Place, found: &mut Described) -> Re
             b"ctts" => index.shifts = Some(Table::read(storage, place, 8, 8)?),
             b"stsc" => index.chunks = Some(Table::read(storage, place, 8, 12)?),
             b"stco" => index.offsets = Some(Table::read(storage, place, 8, 4)?),
-            b"co64" => (index.offsets, index.wide_offsets) = (Some(Table::read(storage, place, 8, 8)?), true),
+            b"co64" => {
+                (index.offsets, index.wide_offsets) =
+                    (Some(Table::read(storage, place, 8, 8)?), true)
+            }
             b"stsz" => {
                 let head = super::exactly(storage, place.body, 12)?.unwrap_or_default();
                 index.size = word(&head, 4).unwrap_or(0);
-                index.sizes = Some(Table::read(storage, place, 12, if index.size == 0 { 4 } else { 0 })?);
+                index.sizes =
+                    Some(Table::read(storage, place, 12, if index.size == 0 { 4 } else { 0 })?);
             }
             _ => {}
         }

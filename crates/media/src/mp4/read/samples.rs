@@ -47,7 +47,11 @@ struct Chunk {
 
 impl Run {
     /// The value of the next sample; `None` behind the last.
-    fn next(&mut self, storage: &mut impl Storage, table: &mut Option<super::table::Table>) -> Result<Option<u32>, Fault> {
+    fn next(
+        &mut self,
+        storage: &mut impl Storage,
+        table: &mut Option<super::table::Table>,
+    ) -> Result<Option<u32>, Fault> {
         let Some(table) = table else { return Ok(None) };
         while self.left == 0 {
             let Some(entry) = table.get(storage, self.entry)? else { return Ok(None) };
@@ -94,7 +98,11 @@ impl Samples {
         while self.chunk.left == 0 {
             let Some(offsets) = &mut self.index.offsets else { return Ok(None) };
             let Some(entry) = offsets.get(storage, self.chunk.number)? else { return Ok(None) };
-            let at = if self.index.wide_offsets { long(entry, 0) } else { word(entry, 0).map(u64::from) };
+            let at = if self.index.wide_offsets {
+                long(entry, 0)
+            } else {
+                word(entry, 0).map(u64::from)
+            };
             self.chunk.at = at.unwrap_or_default();
             self.chunk.number += 1;
             if !self.enter(storage)? {
@@ -109,7 +117,9 @@ impl Samples {
     fn enter(&mut self, storage: &mut impl Storage) -> Result<bool, Fault> {
         let Some(chunks) = &mut self.index.chunks else { return Ok(false) };
         while self.chunk.number >= self.chunk.upto {
-            let Some(entry) = chunks.get(storage, self.chunk.entry)? else { return Ok(self.chunk.entry > 0) };
+            let Some(entry) = chunks.get(storage, self.chunk.entry)? else {
+                return Ok(self.chunk.entry > 0);
+            };
             self.chunk.each = word(entry, 4).unwrap_or_default();
             self.chunk.entry += 1;
             self.chunk.upto = match chunks.get(storage, self.chunk.entry)? {

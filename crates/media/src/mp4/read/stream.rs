@@ -80,7 +80,11 @@ impl Demuxer {
         }
         let whole = self.advance(place.end - place.begin);
         let body = whole.slice((place.body - place.begin) as usize..);
-        let taken = if &place.name == b"moov" { self.movie(&whole) } else { self.fragment(&body, place.begin) };
+        let taken = if &place.name == b"moov" {
+            self.movie(&whole)
+        } else {
+            self.fragment(&body, place.begin)
+        };
         taken.is_some() || self.fail(place.begin, "an index that makes no sense")
     }
 
@@ -123,7 +127,12 @@ impl Demuxer {
         }
         self.samples.pop_front();
         let bytes = self.advance(sample.size.into());
-        let clock = self.tracks.iter().zip(&self.clocks).find(|(lane, _)| lane.id == id).map(|(_, clock)| *clock);
+        let clock = self
+            .tracks
+            .iter()
+            .zip(&self.clocks)
+            .find(|(lane, _)| lane.id == id)
+            .map(|(_, clock)| *clock);
         if let Some(clock) = clock.filter(|_| !bytes.is_empty()) {
             let times = Times { dts: sample.dts, pts: sample.pts, clock };
             // One that makes no sense is missing, and that is seen by whoever decodes.

@@ -20,8 +20,15 @@ pub(super) struct Table {
 
 impl Table {
     /// The entries of `place`, whose number stands in the last four bytes of its `head` bytes.
-    pub(super) fn read(storage: &mut impl Storage, place: Place, head: usize, width: usize) -> Result<Self, Fault> {
-        let short = || Fault::broken(place.begin, format!("an index ({}) cut short", super::shown(place.name)));
+    pub(super) fn read(
+        storage: &mut impl Storage,
+        place: Place,
+        head: usize,
+        width: usize,
+    ) -> Result<Self, Fault> {
+        let short = || {
+            Fault::broken(place.begin, format!("an index ({}) cut short", super::shown(place.name)))
+        };
         let bytes = exactly(storage, place.body, head)?.ok_or_else(short)?;
         let count = word(&bytes, head - 4).ok_or_else(short)?;
         if u64::from(count) * width as u64 > place.len().saturating_sub(head as u64) {
@@ -35,14 +42,19 @@ impl Table {
     }
 
     /// The entry of this number; `None` behind the last.
-    pub(super) fn get(&mut self, storage: &mut impl Storage, index: u32) -> Result<Option<&[u8]>, Fault> {
+    pub(super) fn get(
+        &mut self,
+        storage: &mut impl Storage,
+        index: u32,
+    ) -> Result<Option<&[u8]>, Fault> {
         if index >= self.count {
             return Ok(None);
         }
         if self.held(index).is_none() {
             let length = (self.count - index).min(WINDOW) as usize * self.width;
             let at = self.at + u64::from(index) * self.width as u64;
-            self.window = exactly(storage, at, length)?.ok_or_else(|| Fault::broken(at, "an index cut short"))?;
+            self.window = exactly(storage, at, length)?
+                .ok_or_else(|| Fault::broken(at, "an index cut short"))?;
             self.first = index;
         }
         Ok(self.held(index).and_then(|place| self.window.get(place)))

@@ -28,7 +28,10 @@ fn fragmented(fragments: i64) -> Vec<u8> {
         for frame in 0..10 {
             let n = fragment * 10 + frame;
             let nal: &[u8] = if frame == 0 { &[0x65, 9, 9] } else { &[0x41, 9, 9] };
-            for unit in [samples::unit(0, n * 3600, frame == 0, &[nal]), samples::unit(1, n * 1920, true, &[&[7, n as u8]])] {
+            for unit in [
+                samples::unit(0, n * 3600, frame == 0, &[nal]),
+                samples::unit(1, n * 1920, true, &[&[7, n as u8]]),
+            ] {
                 if let Some(admitted) = fragmenter.admit(&unit) {
                     fragmenter.add(admitted);
                 }
@@ -39,9 +42,13 @@ fn fragmented(fragments: i64) -> Vec<u8> {
     out
 }
 
-/// A file with one index, at its end: pictures in chunks of three, of which the second of each is shown two frames later, and sound in one chunk.
+/// A file with one index, at its end: pictures in chunks of three, of which the second of each is
+/// shown two frames later, and sound in one chunk.
 fn indexed(frames: u32) -> Vec<u8> {
-    let picture = |n: u32| [&[0, 0, 0, 5, if n.is_multiple_of(10) { 0x65 } else { 0x41 }][..], &n.to_be_bytes()].concat();
+    let picture = |n: u32| {
+        [&[0, 0, 0, 5, if n.is_multiple_of(10) { 0x65 } else { 0x41 }][..], &n.to_be_bytes()]
+            .concat()
+    };
     let mut out = Vec::new();
     put(&mut out, *b"ftyp", |out| out.put_slice(b"isom\0\0\0\0"));
     let begin = out.len() as u32 + 8;
@@ -59,7 +66,18 @@ fn indexed(frames: u32) -> Vec<u8> {
         };
         let chunks: Vec<_> = (0..frames.div_ceil(3)).map(|chunk| begin + chunk * 27).collect();
         track(out, 1, b"vide", 100, (2, 4), frames, &[(1, 3)], 9, &chunks, shifts);
-        track(out, 2, b"soun", 100, (0, 0), frames, &[(1, frames)], 2, &[begin + frames * 9], |_| {});
+        track(
+            out,
+            2,
+            b"soun",
+            100,
+            (0, 0),
+            frames,
+            &[(1, frames)],
+            2,
+            &[begin + frames * 9],
+            |_| {},
+        );
     });
     out
 }
@@ -82,10 +100,14 @@ fn track(
     put(out, *b"trak", |out| {
         put_full(out, *b"tkhd", 0, 0, |out| [0, 0, id].iter().for_each(|n| out.put_u32(*n)));
         put(out, *b"edts", |out| {
-            put_full(out, *b"elst", 0, 0, |out| [2, edit.0, u32::MAX, 0, 0, edit.1, 0].iter().for_each(|n| out.put_u32(*n)));
+            put_full(out, *b"elst", 0, 0, |out| {
+                [2, edit.0, u32::MAX, 0, 0, edit.1, 0].iter().for_each(|n| out.put_u32(*n))
+            });
         });
         put(out, *b"mdia", |out| {
-            put_full(out, *b"mdhd", 0, 0, |out| [0, 0, clock, 0].iter().for_each(|n| out.put_u32(*n)));
+            put_full(out, *b"mdhd", 0, 0, |out| {
+                [0, 0, clock, 0].iter().for_each(|n| out.put_u32(*n))
+            });
             put_full(out, *b"hdlr", 0, 0, |out| out.put_slice(&[&[0; 4], handler].concat()));
             put(out, *b"minf", |out| {
                 put(out, *b"stbl", |out| {
@@ -93,12 +115,18 @@ fn track(
                         out.put_u32(1);
                         crate::mp4::sample_entry::put_entry(out, &known[id as usize - 1]);
                     });
-                    put_full(out, *b"stts", 0, 0, |out| [1, frames, 4].iter().for_each(|n| out.put_u32(*n)));
+                    put_full(out, *b"stts", 0, 0, |out| {
+                        [1, frames, 4].iter().for_each(|n| out.put_u32(*n))
+                    });
                     put_full(out, *b"stsc", 0, 0, |out| {
                         out.put_u32(runs.len() as u32);
-                        runs.iter().for_each(|(first, each)| [*first, *each, 1].iter().for_each(|n| out.put_u32(*n)));
+                        runs.iter().for_each(|(first, each)| {
+                            [*first, *each, 1].iter().for_each(|n| out.put_u32(*n))
+                        });
                     });
-                    put_full(out, *b"stsz", 0, 0, |out| [size, frames].iter().for_each(|n| out.put_u32(*n)));
+                    put_full(out, *b"stsz", 0, 0, |out| {
+                        [size, frames].iter().for_each(|n| out.put_u32(*n))
+                    });
                     put_full(out, *b"stco", 0, 0, |out| {
                         out.put_u32(chunks.len() as u32);
                         chunks.iter().for_each(|n| out.put_u32(*n));
@@ -128,15 +156,21 @@ fn a_file_is_read_by_its_index_in_the_order_of_decoding() {
     assert_eq!(units.len() as u32, 2 * frames);
     let (pictures, sound) = (times(&units, 0), times(&units, 1));
     for (n, (dts, pts, key)) in pictures.iter().enumerate() {
-        // Four of a hundred ticks a frame, two milliseconds of silence, of which nothing is left by rounding, and four ticks cut off.
+        // Four of a hundred ticks a frame, two milliseconds of silence, of which nothing is left by
+        // rounding, and four ticks cut off.
         let expected = (n as i64 * 4 - 4) * 900;
         assert_eq!((*dts, *key), (expected, n % 10 == 0), "{n}");
         assert_eq!(pts - dts, if n % 3 == 1 { 20 * 900 } else { 0 });
     }
-    assert!(sound.iter().enumerate().all(|(n, (dts, ..))| *dts == n as i64 * 1920), "{:?}", &sound[..5]);
+    assert!(
+        sound.iter().enumerate().all(|(n, (dts, ..))| *dts == n as i64 * 1920),
+        "{:?}",
+        &sound[..5]
+    );
     let nal = units.iter().filter(|unit| unit.track.0 == 0).nth(3456).unwrap();
     assert_eq!(nal.payload.last().unwrap()[1..], 3456u32.to_be_bytes());
-    let seconds = |unit: &AccessUnit| unit.dts as f64 / if unit.track.0 == 0 { 90_000.0 } else { 48_000.0 };
+    let seconds =
+        |unit: &AccessUnit| unit.dts as f64 / if unit.track.0 == 0 { 90_000.0 } else { 48_000.0 };
     assert!(units.windows(2).all(|w| seconds(&w[0]) <= seconds(&w[1])), "one after the other");
 }
 
@@ -164,7 +198,11 @@ fn a_frame_comes_with_its_last_byte() {
     demuxer.push(crate::Mono::default(), &stream[..stream.len() - 1]);
     let before = std::iter::from_fn(|| demuxer.poll()).count();
     demuxer.push(crate::Mono::default(), &stream[stream.len() - 1..]);
-    assert_eq!((before, std::iter::from_fn(|| demuxer.poll()).count()), (20, 1), "a catalogue and nineteen, then the last");
+    assert_eq!(
+        (before, std::iter::from_fn(|| demuxer.poll()).count()),
+        (20, 1),
+        "a catalogue and nineteen, then the last"
+    );
 }
 
 #[test]
@@ -172,8 +210,15 @@ fn what_is_wrong_is_named_with_its_place() {
     let file = indexed(30);
     let moov = file.windows(4).position(|w| w == b"moov").unwrap() - 4;
     let words = |bytes: &[u8]| read(bytes).unwrap_err().to_string();
-    assert_eq!(words(&file[..moov]), format!("the end without an index (moov): was the recording finished? at byte {moov}"));
-    assert!(words(&file[..moov + 400]).contains("cut short at byte"), "{}", words(&file[..moov + 400]));
+    assert_eq!(
+        words(&file[..moov]),
+        format!("the end without an index (moov): was the recording finished? at byte {moov}")
+    );
+    assert!(
+        words(&file[..moov + 400]).contains("cut short at byte"),
+        "{}",
+        words(&file[..moov + 400])
+    );
     // An index that names places where something else is.
     let mut early = file.clone();
     early.splice(16..moov, []);

@@ -5,7 +5,8 @@ fn at(ms: u64) -> Mono {
     Mono::from_nanos(1_000_000_000_000 + ms * 1_000_000)
 }
 
-/// Tells `link` at `now` (ms) that packets from `base` on arrived at these milliseconds of a clock of its own.
+/// Tells `link` at `now` (ms) that packets from `base` on arrived at these milliseconds of a clock
+/// of its own.
 fn tell(link: &mut Estimator, now: u64, base: u16, arrivals: &[Option<i64>]) {
     let ticks: Vec<_> = arrivals.iter().map(|a| a.map(|ms| ms * 4 + 123_456_789)).collect();
     let bytes = twcc::write(1, 2, 0, base, &ticks).unwrap();

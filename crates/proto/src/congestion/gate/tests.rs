@@ -45,7 +45,10 @@ fn a_frame_goes_if_it_arrives_in_time() {
     assert_eq!(gate.decide(at(4000), &link, &frame(10_000, false)), Verdict::Send);
     assert_eq!(gate.decide(at(4000), &link, &frame(20_000, false)), Verdict::Skip(Reason::Late));
     assert!(gate.is_limited(at(4000)) && gate.is_skipping(at(4000)));
-    assert_eq!(gate.decide(at(4300), &link, &frame(10, false)), Verdict::Skip(Reason::NeedsSkipped));
+    assert_eq!(
+        gate.decide(at(4300), &link, &frame(10, false)),
+        Verdict::Skip(Reason::NeedsSkipped)
+    );
     assert_eq!(gate.decide(at(4500), &link, &frame(45_000, true)), Verdict::Send);
     assert_eq!(gate.decide(at(4500), &link, &frame(10, false)), Verdict::Send);
     assert!(!gate.is_limited(at(7500)) && !gate.is_skipping(at(5000)));
@@ -56,8 +59,15 @@ fn a_keyframe_never_goes_into_a_queue_that_it_makes_too_long() {
     let (mut gate, mut link) = (gate(), thin());
     (40..70).for_each(|packet| link.on_sent(at(4000), packet, 1000));
     assert_eq!(gate.decide(at(4000), &link, &frame(45_000, true)), Verdict::Skip(Reason::Late));
-    assert_eq!(gate.decide(at(4000), &link, &frame(10, false)), Verdict::Skip(Reason::NeedsSkipped));
-    assert_eq!(gate.decide(at(4000), &link, &frame(5_000, true)), Verdict::Send, "a small one is through soon");
+    assert_eq!(
+        gate.decide(at(4000), &link, &frame(10, false)),
+        Verdict::Skip(Reason::NeedsSkipped)
+    );
+    assert_eq!(
+        gate.decide(at(4000), &link, &frame(5_000, true)),
+        Verdict::Send,
+        "a small one is through soon"
+    );
 }
 
 #[test]
@@ -90,7 +100,9 @@ fn only_keyframes_go_to_a_browser_that_is_silent() {
     let bytes = twcc::write(1, 2, 0, 40, &[Some(20_000)]).unwrap();
     gate.decide(at(5600), &link, &frame(1000, false));
     link.handle_feedback(at(5601), &twcc::Feedback::parse(&bytes).unwrap());
-    assert!(gate.worth_replay(at(5601), &link, 20_000) && !gate.worth_replay(at(5601), &link, 30_000));
+    assert!(
+        gate.worth_replay(at(5601), &link, 20_000) && !gate.worth_replay(at(5601), &link, 30_000)
+    );
     gate.restart();
     assert_eq!(gate.decide(at(5601), &link, &frame(1000, false)), Verdict::Send);
 }
@@ -99,12 +111,20 @@ fn only_keyframes_go_to_a_browser_that_is_silent() {
 fn what_leads_up_to_the_present_is_as_old_as_the_viewer() {
     let (mut gate, link) = (gate(), thin());
     gate.restart();
-    let old = |ms, key| Frame { age: Duration::from_millis(ms), catching_up: true, ..frame(10_000, key) };
+    let old =
+        |ms, key| Frame { age: Duration::from_millis(ms), catching_up: true, ..frame(10_000, key) };
     assert_eq!(gate.decide(at(4500), &link, &old(500, true)), Verdict::Send);
-    assert_eq!(gate.decide(at(4500), &link, &Frame { catching_up: false, ..old(460, false) }), Verdict::Skip(Reason::Late));
+    assert_eq!(
+        gate.decide(at(4500), &link, &Frame { catching_up: false, ..old(460, false) }),
+        Verdict::Skip(Reason::Late)
+    );
     gate.restart();
     assert_eq!(gate.decide(at(4500), &link, &old(500, true)), Verdict::Send);
     assert_eq!(gate.decide(at(4800), &link, &old(760, false)), Verdict::Send);
     assert_eq!(gate.decide(at(4850), &link, &old(770, false)), Verdict::Send);
-    assert_eq!(gate.decide(at(4900), &link, &old(780, false)), Verdict::Skip(Reason::Late), "it does not catch up");
+    assert_eq!(
+        gate.decide(at(4900), &link, &old(780, false)),
+        Verdict::Skip(Reason::Late),
+        "it does not catch up"
+    );
 }

@@ -33,13 +33,20 @@ const BLOCK_9: ReportBlock = ReportBlock {
 #[test]
 fn a_browsers_compound_is_read_in_order() {
     let report = rtcp::write_receiver_report(1, Some(&BLOCK_9), "me");
-    let remb = packet(15, 206, &[0, 0, 0, 1, 0, 0, 0, 0, b'R', b'E', b'M', b'B', 1, 0x13, 0x24, 0x9f, 0, 0, 0, 9]);
+    let remb = packet(
+        15,
+        206,
+        &[0, 0, 0, 1, 0, 0, 0, 0, b'R', b'E', b'M', b'B', 1, 0x13, 0x24, 0x9f, 0, 0, 0, 9],
+    );
     let time = packet(0, 207, &[0, 0, 0, 1, 4, 0, 0, 2, 1, 2, 3, 4, 5, 6, 7, 8]);
-    let nack = packet(1, 205, &[0, 0, 0, 1, 0, 0, 0, 9, 0xff, 0xfe, 0b1000_0000, 0b0000_0101, 0, 7, 0, 0]);
+    let nack =
+        packet(1, 205, &[0, 0, 0, 1, 0, 0, 0, 9, 0xff, 0xfe, 0b1000_0000, 0b0000_0101, 0, 7, 0, 0]);
     let pli = packet(1, 206, &[0, 0, 0, 1, 0, 0, 0, 9]);
     let wide = packet(15, 205, &[0, 0, 0, 1, 0, 0, 0, 9, 0, 1, 0, 1, 0, 0, 0, 0, 0x20, 1, 4, 0]);
     let compound = [&report[..], &remb, &time, &nack, &pli, &wide].concat();
-    let [report, Feedback::Bitrate { bits }, time, Feedback::Nack(nack), pli, last] = said(&compound)[..] else {
+    let [report, Feedback::Bitrate { bits }, time, Feedback::Nack(nack), pli, last] =
+        said(&compound)[..]
+    else {
         panic!("{:?}", said(&compound))
     };
     assert_eq!(report, Feedback::Report { from: 1, block: BLOCK_9 });
@@ -52,14 +59,18 @@ fn a_browsers_compound_is_read_in_order() {
 
 #[test]
 fn requests_for_keyframes_are_told_apart() {
-    let fir = packet(4, 206, &[0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9, 200, 0, 0, 0, 0, 0, 0, 8, 1, 0, 0, 0]);
+    let fir =
+        packet(4, 206, &[0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 9, 200, 0, 0, 0, 0, 0, 0, 8, 1, 0, 0, 0]);
     let request = |media, sequence| Feedback::KeyframeRequest { media, sequence };
     assert_eq!(said(&fir), [request(9, 200), request(8, 1)]);
 }
 
 #[test]
 fn blocks_of_sender_reports_count_too() {
-    let info = rtcp::write_sender_report(&SenderReport { ssrc: 3, ntp: 0, timestamp: 0, packets: 0, octets: 0 }, "");
+    let info = rtcp::write_sender_report(
+        &SenderReport { ssrc: 3, ntp: 0, timestamp: 0, packets: 0, octets: 0 },
+        "",
+    );
     let block = &rtcp::write_receiver_report(1, Some(&BLOCK_9), "")[8..32];
     let compound = packet(2, 200, &[&info[4..28], block, block, &[1; 4]].concat());
     assert_eq!(said(&compound), [Feedback::Report { from: 3, block: BLOCK_9 }; 2]);
@@ -102,19 +113,21 @@ fn what_is_odd_is_passed_over() {
         packet(1, 204, &[0; 8]),                                      // an APP packet
         packet(1, 206, &[0; 4]),                                      // too short
         packet(15, 206, &[0, 0, 0, 1, 0, 0, 0, 0, b'R', b'E', b'M']), // cut
-        packet(0, 207, &[0, 0, 0, 1, 4, 0, 0, 9, 1, 2, 3, 4]),        // a block longer than the packet
-        packet(31, 201, &[0, 0, 0, 1]),                               // announces blocks that are not there
+        packet(0, 207, &[0, 0, 0, 1, 4, 0, 0, 9, 1, 2, 3, 4]), // a block longer than the packet
+        packet(31, 201, &[0, 0, 0, 1]), // announces blocks that are not there
     ];
     let mut wrong_version = pli.clone();
     wrong_version[0] = 0x41;
-    let compound = [&odd[0], &odd[1], &odd[3], &odd[4], &wrong_version, &pli].map(Vec::as_slice).concat();
+    let compound =
+        [&odd[0], &odd[1], &odd[3], &odd[4], &wrong_version, &pli].map(Vec::as_slice).concat();
     assert_eq!(said(&compound), [Feedback::PictureLoss { media: 9 }]);
     assert_eq!(said(&odd[2]), []);
 }
 
 #[test]
 fn estimates_and_numbers_are_bounded() {
-    let remb = packet(15, 206, &[0, 0, 0, 1, 0, 0, 0, 0, b'R', b'E', b'M', b'B', 0, 0xff, 0xff, 0xff]);
+    let remb =
+        packet(15, 206, &[0, 0, 0, 1, 0, 0, 0, 0, b'R', b'E', b'M', b'B', 0, 0xff, 0xff, 0xff]);
     assert_eq!(said(&remb), [Feedback::Bitrate { bits: u64::MAX }]);
     let nack = packet(1, 205, &[0xff; 8 + 4 * 5000]);
     let [Feedback::Nack(nack)] = said(&nack)[..] else { panic!() };

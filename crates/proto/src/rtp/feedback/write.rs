@@ -14,8 +14,8 @@ pub fn put_picture_loss(out: &mut impl BufMut, sender: u32, media: u32) {
     out.put_u32(media);
 }
 
-/// Asks for packets of `media` to be sent again (RFC 4585 §6.2.1); `lost` are their numbers in the order of sending. What does not fit
-/// into one message (64 runs of up to 17) is left out.
+/// Asks for packets of `media` to be sent again (RFC 4585 §6.2.1); `lost` are their numbers in the
+/// order of sending. What does not fit into one message (64 runs of up to 17) is left out.
 pub fn put_nack(out: &mut impl BufMut, sender: u32, media: u32, lost: &[u16]) {
     let mut entries: Vec<(u16, u16)> = Vec::new();
     for number in lost {

@@ -1,4 +1,5 @@
-//! The two blocks of extended reports (RFC 3611) by which a receiver that sends no media learns the round trip.
+//! The two blocks of extended reports (RFC 3611) by which a receiver that sends no media learns the
+//! round trip.
 
 use super::super::rtcp::{EXTENDED_REPORT, put_header, to_report_delay, to_report_time};
 use super::{Feedback, be16, be32};
@@ -56,7 +57,8 @@ impl<'a> Blocks<'a> {
 
     fn answer(&mut self) -> Option<Feedback<'a>> {
         let sub = self.answers.next()?;
-        let (ssrc, last_report, since_last_report) = (be32(sub)?, be32(&sub[4..])?, be32(&sub[8..])?);
+        let (ssrc, last_report, since_last_report) =
+            (be32(sub)?, be32(&sub[4..])?, be32(&sub[8..])?);
         Some(Feedback::Dlrr(Dlrr { ssrc, last_report, since_last_report }))
     }
 }
@@ -75,7 +77,10 @@ impl<'a> Iterator for Blocks<'a> {
             self.rest = rest;
             match (kind, block.first_chunk()) {
                 (RECEIVER_TIME, Some(ntp)) => {
-                    return Some(Feedback::ReceiverTime { from: self.from, ntp: u64::from_be_bytes(*ntp) });
+                    return Some(Feedback::ReceiverTime {
+                        from: self.from,
+                        ntp: u64::from_be_bytes(*ntp),
+                    });
                 }
                 (DLRR, _) => self.answers = block.chunks_exact(SUB_BLOCK),
                 _ => {}

@@ -3,11 +3,13 @@
 use media::Mono;
 use std::time::Duration;
 
-/// A request that has led to nothing is repeated after this time: a request may be lost, and some encoders take their time.
+/// A request that has led to nothing is repeated after this time: a request may be lost, and some
+/// encoders take their time.
 const AGAIN: Duration = Duration::from_millis(400);
-/// Browsers make a keyframe when they are asked for one and never else. One every two seconds costs about a tenth of the bitrate; for it
-/// viewers who come begin with little to catch up on, HLS gets segments of two seconds, and no error stays. A little more than
-/// that, so that encoders that have this very rhythm are not asked.
+/// Browsers make a keyframe when they are asked for one and never else. One every two seconds costs
+/// about a tenth of the bitrate; for it viewers who come begin with little to catch up on, HLS gets
+/// segments of two seconds, and no error stays. A little more than that, so that encoders that have
+/// this very rhythm are not asked.
 const EVERY: Duration = Duration::from_millis(2100);
 
 /// What is known of a sender's keyframes, and who wants one.
@@ -70,7 +72,10 @@ mod tests {
         assert_eq!(asked(&mut keyframes, 1000, 3600, false), [3100, 3500]);
         for own in (4000..20_000).step_by(2000) {
             keyframes.note(ms(own));
-            assert!(asked(&mut keyframes, own, own + 2000, false).is_empty(), "the sender has its own rhythm");
+            assert!(
+                asked(&mut keyframes, own, own + 2000, false).is_empty(),
+                "the sender has its own rhythm"
+            );
         }
     }
 

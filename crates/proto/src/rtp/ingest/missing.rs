@@ -3,7 +3,8 @@
 use media::Mono;
 use std::{collections::BTreeMap, time::Duration};
 
-/// Numbers missing at once; a longer gap is a sender that began anew, or a link that is broken anyway.
+/// Numbers missing at once; a longer gap is a sender that began anew, or a link that is broken
+/// anyway.
 const MAX_GAP: i64 = 256;
 /// The same packet is not asked for sooner than this, however short the way.
 const LEAST_PAUSE: Duration = Duration::from_millis(10);
@@ -38,7 +39,8 @@ impl Missing {
         }
         let number = highest + ahead;
         self.gaps.remove(&number);
-        self.gaps.extend((highest + 1..number).map(|gap| (gap, Gap { since: now, due: now, asked: 0 })));
+        self.gaps
+            .extend((highest + 1..number).map(|gap| (gap, Gap { since: now, due: now, asked: 0 })));
         while self.gaps.len() > MAX_GAP as usize {
             self.gaps.pop_first();
         }
@@ -57,8 +59,8 @@ impl Missing {
         self.gaps.contains_key(&(highest + ahead))
     }
 
-    /// Those to be asked for now, in their order: at once, and again a little later than the answer should have come. What has been
-    /// missing for longer than `patience` is given up.
+    /// Those to be asked for now, in their order: at once, and again a little later than the answer
+    /// should have come. What has been missing for longer than `patience` is given up.
     pub(super) fn due(&mut self, now: Mono, rtt: Duration, patience: Duration) -> Vec<u16> {
         let pause = (rtt + rtt / 4).max(LEAST_PAUSE);
         self.gaps.retain(|_, gap| now.since(gap.since) < patience && gap.asked < MAX_ASKED);
@@ -110,7 +112,9 @@ mod tests {
     #[test]
     fn a_short_way_is_not_flooded() {
         let mut missing = after(&[1, 3]);
-        let asked = (0..150).filter(|now| !missing.due(ms(*now), Duration::ZERO, PATIENCE).is_empty()).count();
+        let asked = (0..150)
+            .filter(|now| !missing.due(ms(*now), Duration::ZERO, PATIENCE).is_empty())
+            .count();
         assert_eq!(asked, MAX_ASKED as usize);
     }
 

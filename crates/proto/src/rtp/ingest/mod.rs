@@ -1,6 +1,6 @@
-//! What a WebRTC publisher sends over its one transport, made into access units of its tracks; and what it is to be told for that by
-//! RTCP: which packets are missing, when each arrived (which its congestion control lives by), how much was lost, and when a
-//! keyframe is needed.
+//! What a WebRTC publisher sends over its one transport, made into access units of its tracks; and
+//! what it is to be told for that by RTCP: which packets are missing, when each arrived (which its
+//! congestion control lives by), how much was lost, and when a keyframe is needed.
 
 mod keyframes;
 mod missing;
@@ -24,9 +24,11 @@ use std::time::Duration;
 
 /// How often what arrives is reported (RFC 3550 §6.2 allows it for such bitrates).
 const REPORT_EVERY: Duration = Duration::from_secs(1);
-/// How often arrivals are told. Congestion control reacts no faster than it is told, and a message costs 60 bytes.
+/// How often arrivals are told. Congestion control reacts no faster than it is told, and a message
+/// costs 60 bytes.
 const TELL_EVERY: Duration = Duration::from_millis(50);
-/// A missing packet is waited for as long as it takes to ask for it three times, within these bounds.
+/// A missing packet is waited for as long as it takes to ask for it three times, within these
+/// bounds.
 const PATIENCE: (Duration, Duration) = (Duration::from_millis(60), Duration::from_millis(400));
 /// The way to a publisher of whom nothing is known yet.
 const FIRST_RTT: Duration = Duration::from_millis(60);
@@ -64,8 +66,9 @@ pub struct Asked {
     pub keyframes: u64,
 }
 
-/// The receiving side of one publisher. Put packets in, decrypted; after each call [`Ingest::poll`] and [`Ingest::poll_feedback`] until
-/// `None`, and call [`Ingest::handle_timeout`] when [`Ingest::deadline`] says.
+/// The receiving side of one publisher. Put packets in, decrypted; after each call [`Ingest::poll`]
+/// and [`Ingest::poll_feedback`] until `None`, and call [`Ingest::handle_timeout`] when
+/// [`Ingest::deadline`] says.
 #[derive(Debug)]
 pub struct Ingest {
     tracks: Vec<Track>,
@@ -89,9 +92,19 @@ struct Track {
 
 impl Ingest {
     /// For tracks in the order of their numbers. `ssrc` and `cname` name this side in RTCP.
-    pub fn new(now: Mono, lanes: Vec<Lane>, numbers: Numbers, ssrc: u32, cname: &'static str) -> Self {
+    pub fn new(
+        now: Mono,
+        lanes: Vec<Lane>,
+        numbers: Numbers,
+        ssrc: u32,
+        cname: &'static str,
+    ) -> Self {
         let together = Together::default();
-        let tracks = lanes.into_iter().zip(0..).map(|(lane, id)| Track::new(lane, TrackId(id), &together)).collect();
+        let tracks = lanes
+            .into_iter()
+            .zip(0..)
+            .map(|(lane, id)| Track::new(lane, TrackId(id), &together))
+            .collect();
         let mut this = Self {
             tracks,
             numbers,
@@ -112,7 +125,10 @@ impl Ingest {
     pub fn set_rtt(&mut self, rtt: Duration) {
         self.rtt = rtt;
         let patience = self.patience();
-        self.tracks.iter_mut().filter(|t| t.lane.nack).for_each(|t| t.receiver.set_patience(patience));
+        self.tracks
+            .iter_mut()
+            .filter(|t| t.lane.nack)
+            .for_each(|t| t.receiver.set_patience(patience));
     }
 
     fn patience(&self) -> Duration {
@@ -134,16 +150,22 @@ impl Ingest {
                 [high, low] if number == numbers.transport_sequence => {
                     self.arrivals.note(clocks.mono, u16::from_be_bytes([*high, *low]));
                 }
-                [..] if number == numbers.capture_time => captured = value.first_chunk().map(|ntp| u64::from_be_bytes(*ntp)),
+                [..] if number == numbers.capture_time => {
+                    captured = value.first_chunk().map(|ntp| u64::from_be_bytes(*ntp))
+                }
                 _ => {}
             }
         }
-        if let Some(track) = self.tracks.iter_mut().find(|t| t.lane.format.payload_type == payload_type) {
+        if let Some(track) =
+            self.tracks.iter_mut().find(|t| t.lane.format.payload_type == payload_type)
+        {
             if let Some(ntp) = captured {
                 track.receiver.handle_capture_time(clocks, ssrc, timestamp, ntp);
             }
             track.handle(clocks.mono, Bytes::copy_from_slice(packet));
-        } else if let Some(track) = self.tracks.iter_mut().find(|t| t.lane.rtx == Some(payload_type)) {
+        } else if let Some(track) =
+            self.tracks.iter_mut().find(|t| t.lane.rtx == Some(payload_type))
+        {
             self.asked.repaired += u64::from(track.handle_repair(clocks.mono, packet));
         }
     }
@@ -167,7 +189,8 @@ impl Ingest {
     /// The next thing received, and of which track.
     pub fn poll(&mut self, now: Mono) -> Option<(usize, Received)> {
         let mut tracks = self.tracks.iter_mut().enumerate();
-        let (index, received) = tracks.find_map(|(index, track)| Some((index, track.receiver.poll()?)))?;
+        let (index, received) =
+            tracks.find_map(|(index, track)| Some((index, track.receiver.poll()?)))?;
         if let Received::Unit(unit) = &received
             && unit.key
             && self.tracks[index].is_video()
@@ -198,10 +221,13 @@ impl Ingest {
             return put_receiver_report(out, self.ssrc, None);
         }
         self.reported = now;
-        let blocks: Vec<_> = self.tracks.iter_mut().filter_map(|t| t.receiver.report_block(now)).collect();
+        let blocks: Vec<_> =
+            self.tracks.iter_mut().filter_map(|t| t.receiver.report_block(now)).collect();
         match blocks.is_empty() {
             true => put_receiver_report(out, self.ssrc, None),
-            false => blocks.iter().for_each(|block| put_receiver_report(out, self.ssrc, Some(block))),
+            false => {
+                blocks.iter().for_each(|block| put_receiver_report(out, self.ssrc, Some(block)))
+            }
         }
         put_description(out, self.ssrc, self.cname);
     }
@@ -219,7 +245,11 @@ impl Ingest {
 
     fn put_keyframe_wish(&mut self, out: &mut Vec<u8>, now: Mono) {
         let Some(track) = self.tracks.iter().find(|t| t.is_asked_for_keyframes()) else { return };
-        let (Some(media), broken) = (track.receiver.remote_ssrc(), track.receiver.awaits_keyframe()) else { return };
+        let (Some(media), broken) =
+            (track.receiver.remote_ssrc(), track.receiver.awaits_keyframe())
+        else {
+            return;
+        };
         if self.keyframes.ask(now, broken) {
             self.asked.keyframes += 1;
             put_picture_loss(out, self.ssrc, media);
@@ -239,15 +269,22 @@ impl Ingest {
         }
     }
 
-    /// When [`Ingest::handle_timeout`] and then [`Ingest::poll_feedback`] are to be called at the latest.
+    /// When [`Ingest::handle_timeout`] and then [`Ingest::poll_feedback`] are to be called at the
+    /// latest.
     pub fn deadline(&self) -> Mono {
         let tracks = self.tracks.iter();
         let waiting = tracks.clone().filter_map(|t| t.receiver.poll_timeout());
         let asking = tracks.clone().filter(|t| t.lane.nack).filter_map(|t| t.missing.next_at());
         let telling = self.arrivals.is_pending().then_some(self.told + TELL_EVERY);
-        let keyframe = tracks.clone().filter(|t| t.is_asked_for_keyframes() && t.receiver.remote_ssrc().is_some());
+        let keyframe = tracks
+            .clone()
+            .filter(|t| t.is_asked_for_keyframes() && t.receiver.remote_ssrc().is_some());
         let keyframe = keyframe.map(|t| self.keyframes.due_at(t.receiver.awaits_keyframe()));
-        waiting.chain(asking).chain(telling).chain(keyframe).fold(self.reported + REPORT_EVERY, Mono::min)
+        waiting
+            .chain(asking)
+            .chain(telling)
+            .chain(keyframe)
+            .fold(self.reported + REPORT_EVERY, Mono::min)
     }
 
     /// What was asked for.
@@ -286,15 +323,24 @@ impl Track {
         }
     }
 
-    /// A packet that was sent again (RFC 4588 §4); true if it was still waited for. Browsers also send old ones to find out how much the
-    /// link carries.
+    /// A packet that was sent again (RFC 4588 §4); true if it was still waited for. Browsers also
+    /// send old ones to find out how much the link carries.
     fn handle_repair(&mut self, now: Mono, packet: &[u8]) -> bool {
         let Ok(repair) = Packet::parse(Bytes::copy_from_slice(packet)) else { return false };
         let Some((number, _)) = repair.payload.split_first_chunk::<2>() else { return false };
         let number = u16::from_be_bytes(*number);
-        let Some(ssrc) = self.receiver.remote_ssrc().filter(|_| self.missing.contains(number)) else { return false };
+        let Some(ssrc) = self.receiver.remote_ssrc().filter(|_| self.missing.contains(number))
+        else {
+            return false;
+        };
         let payload = repair.payload.slice(2..);
-        let lost = Packet { payload_type: self.lane.format.payload_type, sequence: number, ssrc, payload, ..repair };
+        let lost = Packet {
+            payload_type: self.lane.format.payload_type,
+            sequence: number,
+            ssrc,
+            payload,
+            ..repair
+        };
         self.handle(now, lost.to_bytes());
         true
     }
@@ -303,6 +349,8 @@ impl Track {
 /// Source, timestamp and payload type of an RTP packet, if its header is whole.
 fn head(packet: &[u8]) -> Option<(u32, u32, u8)> {
     header_len(packet)?;
-    let word = |at: usize| packet.get(at..).and_then(|rest| rest.first_chunk()).map(|four| u32::from_be_bytes(*four));
+    let word = |at: usize| {
+        packet.get(at..).and_then(|rest| rest.first_chunk()).map(|four| u32::from_be_bytes(*four))
+    };
     Some((word(8)?, word(4)?, packet[1] & 0x7f))
 }

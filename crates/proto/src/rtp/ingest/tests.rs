@@ -24,7 +24,12 @@ const SPS: &[u8] = &[0x67, 0x42, 0xc0, 0x1e, 0x95, 0xa0, 0x50, 0x7c, 0x40];
 const PPS: &[u8] = &[0x68, 0xce, 0x3c, 0x80];
 
 fn lane() -> Lane {
-    Lane { format: Format::new(VIDEO, 90_000, Codec::H264(None)), rtx: Some(RTX), nack: true, pli: true }
+    Lane {
+        format: Format::new(VIDEO, 90_000, Codec::H264(None)),
+        rtx: Some(RTX),
+        nack: true,
+        pli: true,
+    }
 }
 
 /// Both ends, and what is between them.
@@ -79,7 +84,10 @@ impl Lab {
     }
 
     fn clocks(&self) -> ClockPair {
-        ClockPair { mono: self.now, wall: Wall::from_micros(1_700_000_000_000_000 + self.now.as_nanos() as i64 / 1000) }
+        ClockPair {
+            mono: self.now,
+            wall: Wall::from_micros(1_700_000_000_000_000 + self.now.as_nanos() as i64 / 1000),
+        }
     }
 
     fn run(&mut self, time: Duration) {
@@ -116,7 +124,8 @@ impl Lab {
         let timestamp = (self.frames * FRAME * 90) as u32;
         self.sent.insert(self.sequence, (timestamp, marker, payload));
         let (number, mut out) = (self.sequence, Vec::new());
-        let header = Header { payload_type: VIDEO, marker, sequence: number, timestamp, ssrc: SSRC };
+        let header =
+            Header { payload_type: VIDEO, marker, sequence: number, timestamp, ssrc: SSRC };
         let (ids, extensions) = self.stamp();
         write_packet(&mut out, header, &ids, &extensions, &[&self.sent[&number].2]);
         self.sequence = number.wrapping_add(1);
@@ -126,7 +135,8 @@ impl Lab {
     fn send_again(&mut self, number: u16) {
         let Some((timestamp, marker, payload)) = self.sent.get(&number).cloned() else { return };
         let (ids, extensions) = self.stamp();
-        let header = Header { payload_type: RTX, marker, sequence: self.repairs, timestamp, ssrc: SSRC + 1 };
+        let header =
+            Header { payload_type: RTX, marker, sequence: self.repairs, timestamp, ssrc: SSRC + 1 };
         self.repairs = self.repairs.wrapping_add(1);
         let mut out = Vec::new();
         write_repair(&mut out, header, number, &ids, &extensions, &[&payload]);
@@ -199,7 +209,12 @@ fn a_clean_link_needs_a_keyframe_every_two_seconds_and_nothing_else() {
     assert!(lab.units.len() as u64 >= lab.frames - 2, "{} of {}", lab.units.len(), lab.frames);
     assert_eq!(lab.ingest.asked().packets, 0);
     assert!((9..=11).contains(&lab.keys.len()), "{:?}", lab.keys);
-    assert!(lab.units[0].1 && lab.lost_told == 0 && (18..=20).contains(&lab.reports), "{} {}", lab.lost_told, lab.reports);
+    assert!(
+        lab.units[0].1 && lab.lost_told == 0 && (18..=20).contains(&lab.reports),
+        "{} {}",
+        lab.lost_told,
+        lab.reports
+    );
 }
 
 #[test]
@@ -209,7 +224,10 @@ fn packets_that_are_lost_come_again() {
         lab.run(60_000 * MS);
         let share = lab.units.len() as f64 / lab.frames as f64;
         let asked = lab.ingest.asked();
-        assert!(share > if loss < 0.05 { 0.995 } else { 0.97 }, "{loss} {rtt} ms: {share} {asked:?}");
+        assert!(
+            share > if loss < 0.05 { 0.995 } else { 0.97 },
+            "{loss} {rtt} ms: {share} {asked:?}"
+        );
         assert!(asked.repaired > 100 && lab.lost_told > 100, "{asked:?}");
     }
 }

@@ -52,7 +52,8 @@ impl AudioReceiver {
         let packing = match &format.codec {
             Codec::Aac(aac) => Packing::Aac(Aac {
                 widths: format.au_headers,
-                frame_ticks: AudioSpecificConfig::parse(&aac.config).map_or(1024, |c| c.frame_ticks(format.clock_rate)),
+                frame_ticks: AudioSpecificConfig::parse(&aac.config)
+                    .map_or(1024, |c| c.frame_ticks(format.clock_rate)),
                 partial: None,
             }),
             Codec::G711 { channels, .. } => Packing::Samples(usize::from(*channels).max(1)),
@@ -71,7 +72,10 @@ impl AudioReceiver {
         }
         let before = out.len();
         match &mut self.packing {
-            Packing::Whole => out.extend((!packet.packet.payload.is_empty()).then(|| frame(packet, 0, &packet.packet.payload))),
+            Packing::Whole => out.extend(
+                (!packet.packet.payload.is_empty())
+                    .then(|| frame(packet, 0, &packet.packet.payload)),
+            ),
             Packing::Samples(bytes) => samples(packet, *bytes, out),
             Packing::Aac(aac) => aac.handle(packet, &mut self.counters, out),
         }
@@ -126,8 +130,8 @@ impl Aac {
         }
     }
 
-    /// Reads the AU headers section (RFC 3640 §3.2.1): sizes in bytes of the AUs, and what follows. `None` if it does not fit,
-    /// there are too many, or they are interleaved.
+    /// Reads the AU headers section (RFC 3640 §3.2.1): sizes in bytes of the AUs, and what follows.
+    /// `None` if it does not fit, there are too many, or they are interleaved.
     fn sizes<'a>(&self, payload: &'a [u8]) -> Option<(Vec<usize>, &'a [u8])> {
         let (length, rest) = payload.split_first_chunk::<2>()?;
         let mut bits = u32::from(u16::from_be_bytes(*length));
@@ -145,7 +149,13 @@ impl Aac {
         Some((sizes, data))
     }
 
-    fn deliver(&mut self, packet: &Sequenced, sizes: &[usize], mut data: &[u8], out: &mut VecDeque<Output>) -> bool {
+    fn deliver(
+        &mut self,
+        packet: &Sequenced,
+        sizes: &[usize],
+        mut data: &[u8],
+        out: &mut VecDeque<Output>,
+    ) -> bool {
         for (i, size) in sizes.iter().enumerate() {
             let Some((au, tail)) = data.split_at_checked(*size) else { return false };
             data = tail;
@@ -157,8 +167,19 @@ impl Aac {
     }
 
     /// Takes a fragment of an AU; every fragment tells the size of the whole.
-    fn collect(&mut self, packet: &Sequenced, size: usize, data: &[u8], out: &mut VecDeque<Output>) -> bool {
-        let fresh = || Partial { timestamp: packet.packet.timestamp, first_at: packet.at, size, bytes: Vec::new() };
+    fn collect(
+        &mut self,
+        packet: &Sequenced,
+        size: usize,
+        data: &[u8],
+        out: &mut VecDeque<Output>,
+    ) -> bool {
+        let fresh = || Partial {
+            timestamp: packet.packet.timestamp,
+            first_at: packet.at,
+            size,
+            bytes: Vec::new(),
+        };
         let partial = self.partial.get_or_insert_with(fresh);
         if partial.size != size || partial.bytes.len() + data.len() > size {
             return false;

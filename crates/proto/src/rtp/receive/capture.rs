@@ -9,9 +9,10 @@ const MAX_AGE: i64 = 10_000_000_000;
 
 /// Maps a track's RTP timestamps to this machine's clock.
 ///
-/// Every sender report renews the mapping with our clocks of that moment, so a step of either wall clock is believed from the
-/// next report on, and harms only as long as it takes to come. A time of capture in the future, or more than ten
-/// seconds past, proves that the two clocks are not set alike: then the arrival of the frame's first packet has to do.
+/// Every sender report renews the mapping with our clocks of that moment, so a step of either wall
+/// clock is believed from the next report on, and harms only as long as it takes to come. A time of
+/// capture in the future, or more than ten seconds past, proves that the two clocks are not set
+/// alike: then the arrival of the frame's first packet has to do.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct CaptureMap {
     clock_rate: u32,
@@ -25,7 +26,8 @@ struct Report {
     ssrc: u32,
     timestamp: u32,
     at: Mono,
-    /// Our wall clock minus the sender's when the report came, in nanoseconds: its way here plus the clocks' difference.
+    /// Our wall clock minus the sender's when the report came, in nanoseconds: its way here plus
+    /// the clocks' difference.
     behind: i64,
 }
 
@@ -44,17 +46,27 @@ impl CaptureMap {
         if report.ntp == 0 || self.disbelieved {
             return;
         }
-        let behind = clocks.wall_at(now).as_micros().saturating_sub(report.wall().as_micros()).saturating_mul(1000);
-        self.report = Some(Report { ssrc: report.ssrc, timestamp: report.timestamp, at: now, behind });
+        let behind = clocks
+            .wall_at(now)
+            .as_micros()
+            .saturating_sub(report.wall().as_micros())
+            .saturating_mul(1000);
+        self.report =
+            Some(Report { ssrc: report.ssrc, timestamp: report.timestamp, at: now, behind });
     }
 
-    /// When the frame was taken whose first packet, of this sender and with this timestamp, came at `arrival`.
+    /// When the frame was taken whose first packet, of this sender and with this timestamp, came at
+    /// `arrival`.
     pub(super) fn captured(&self, ssrc: u32, timestamp: u32, arrival: Mono) -> Captured {
-        let age = self.report.filter(|r| r.ssrc == ssrc).map(|r| r.age(timestamp, arrival, self.clock_rate));
+        let age = self
+            .report
+            .filter(|r| r.ssrc == ssrc)
+            .map(|r| r.age(timestamp, arrival, self.clock_rate));
         match age {
-            Some(age @ 0..=MAX_AGE) => {
-                Captured { at: arrival - Duration::from_nanos(age.unsigned_abs()), clock: CaptureClock::SenderReport }
-            }
+            Some(age @ 0..=MAX_AGE) => Captured {
+                at: arrival - Duration::from_nanos(age.unsigned_abs()),
+                clock: CaptureClock::SenderReport,
+            },
             _ => Captured { at: arrival, clock: CaptureClock::Arrival },
         }
     }
@@ -94,11 +106,13 @@ mod tests {
         map
     }
 
-    /// Age in µs of a frame taken 100 ms after the report and come 30 ms after that, if told by the sender.
+    /// Age in µs of a frame taken 100 ms after the report and come 30 ms after that, if told by the
+    /// sender.
     fn age(map: &CaptureMap) -> Option<i64> {
         let arrival = NOW.offset(-2_000_000 + 130_000_000);
         let captured = map.captured(1, 5 + 9000, arrival);
-        (captured.clock == CaptureClock::SenderReport).then(|| (arrival.signed_since(captured.at) + 500) / 1000)
+        (captured.clock == CaptureClock::SenderReport)
+            .then(|| (arrival.signed_since(captured.at) + 500) / 1000)
     }
 
     #[test]
@@ -129,7 +143,11 @@ mod tests {
     fn the_arrival_has_to_do_then() {
         let captured = CaptureMap::new(90_000).captured(1, 0, NOW);
         assert_eq!(captured, Captured { at: NOW, clock: CaptureClock::Arrival });
-        assert_eq!(map(&clocks(0), &report(0)).captured(2, 9005, NOW).clock, CaptureClock::Arrival, "another SSRC");
+        assert_eq!(
+            map(&clocks(0), &report(0)).captured(2, 9005, NOW).clock,
+            CaptureClock::Arrival,
+            "another SSRC"
+        );
     }
 
     #[test]

@@ -1,9 +1,9 @@
 //! Packets into frames.
 //!
-//! A [`TrackReceiver`] takes one track's packets as they come and gives back access units in decoding order, whole, with
-//! their time of capture. Inside, each step is a machine of its own: `order` undoes what the network did, the depacketisers
-//! (`video`, `audio`) collect frames, `timeline` and `capture` tell when they were taken,
-//! `together` keeps sound beside its picture.
+//! A [`TrackReceiver`] takes one track's packets as they come and gives back access units in
+//! decoding order, whole, with their time of capture. Inside, each step is a machine of its own:
+//! `order` undoes what the network did, the depacketisers (`video`, `audio`) collect frames,
+//! `timeline` and `capture` tell when they were taken, `together` keeps sound beside its picture.
 
 mod audio;
 mod capture;

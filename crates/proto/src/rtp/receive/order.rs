@@ -1,4 +1,5 @@
-//! Undoes what the network did to the order of packets, within a bounded window (RFC 3550 appendix A.1).
+//! Undoes what the network did to the order of packets, within a bounded window (RFC 3550 appendix
+//! A.1).
 
 use super::Transport;
 use crate::rtp::Packet;
@@ -41,9 +42,9 @@ pub(super) struct Counters {
 
 /// Packets in the order of arrival go in, packets in the order of sending come out.
 ///
-/// On [`Transport::Ordered`] nothing is ever waited for. A packet of another SSRC, or with a sequence number from
-/// elsewhere, is believed at once there; on [`Transport::Unordered`], where anybody's stray datagram may come in, only when
-/// a second one continues it.
+/// On [`Transport::Ordered`] nothing is ever waited for. A packet of another SSRC, or with a
+/// sequence number from elsewhere, is believed at once there; on [`Transport::Unordered`], where
+/// anybody's stray datagram may come in, only when a second one continues it.
 #[derive(Debug)]
 pub(super) struct Order {
     transport: Transport,
@@ -96,7 +97,8 @@ impl Order {
         self.patience = patience;
     }
 
-    /// The current sender, and extended sequence numbers (roll-overs in the high half) of the highest packet seen.
+    /// The current sender, and extended sequence numbers (roll-overs in the high half) of the
+    /// highest packet seen.
     pub(super) fn highest(&self) -> Option<(u32, u64)> {
         self.flow.as_ref().map(|f| (f.ssrc, f.highest - ORIGIN))
     }
@@ -169,8 +171,9 @@ impl Order {
     }
 
     fn handle_stranger(&mut self, now: Mono, packet: Packet) -> bool {
-        let continued =
-            self.stranger.take_if(|(first, _)| first.ssrc == packet.ssrc && first.sequence.wrapping_add(1) == packet.sequence);
+        let continued = self.stranger.take_if(|(first, _)| {
+            first.ssrc == packet.ssrc && first.sequence.wrapping_add(1) == packet.sequence
+        });
         if let Some((first, at)) = continued {
             self.begin(at, first, true);
             return self.handle(now, packet);

@@ -1,4 +1,5 @@
-//! Parameter sets: remembered from the session description and the stream, put before every keyframe that lacks them.
+//! Parameter sets: remembered from the session description and the stream, put before every
+//! keyframe that lacks them.
 
 use super::video::{Syntax, Unit};
 use bytes::Bytes;
@@ -34,8 +35,12 @@ impl Parameters {
         let mut this = Self { syntax, sets: Vec::new(), codec: codec.clone(), changed: false };
         described.iter().for_each(|unit| this.note_described(unit));
         match &codec {
-            Codec::H264(Some(sets)) => [&sets.sps, &sets.pps].into_iter().for_each(|u| this.note_described(u)),
-            Codec::H265(Some(sets)) => [&sets.vps, &sets.sps, &sets.pps].into_iter().for_each(|u| this.note_described(u)),
+            Codec::H264(Some(sets)) => {
+                [&sets.sps, &sets.pps].into_iter().for_each(|u| this.note_described(u))
+            }
+            Codec::H265(Some(sets)) => {
+                [&sets.vps, &sets.sps, &sets.pps].into_iter().for_each(|u| this.note_described(u))
+            }
             _ => {}
         }
         this
@@ -60,19 +65,23 @@ impl Parameters {
         self.changed = true;
     }
 
-    /// The codec with its newest sets, if these changed since the last call, are complete, and can be read.
+    /// The codec with its newest sets, if these changed since the last call, are complete, and can
+    /// be read.
     pub(super) fn take_change(&mut self) -> Option<Codec> {
         if !std::mem::take(&mut self.changed) {
             return None;
         }
-        let newest = |ty| self.sets.iter().rev().find(|set| set.ty == ty).map(|set| set.unit.clone());
+        let newest =
+            |ty| self.sets.iter().rev().find(|set| set.ty == ty).map(|set| set.unit.clone());
         let codec = match self.codec {
             Codec::H264(_) => {
-                let sets = h264::ParameterSets::parse(newest(h264::nal::SPS)?, newest(h264::nal::PPS)?);
+                let sets =
+                    h264::ParameterSets::parse(newest(h264::nal::SPS)?, newest(h264::nal::PPS)?);
                 Codec::H264(Some(Arc::new(sets.ok()?)))
             }
             Codec::H265(_) => {
-                let (vps, sps, pps) = (newest(h265::nal::VPS)?, newest(h265::nal::SPS)?, newest(h265::nal::PPS)?);
+                let (vps, sps, pps) =
+                    (newest(h265::nal::VPS)?, newest(h265::nal::SPS)?, newest(h265::nal::PPS)?);
                 Codec::H265(Some(Arc::new(h265::ParameterSets::parse(vps, sps, pps).ok()?)))
             }
             _ => return None,
@@ -83,7 +92,8 @@ impl Parameters {
         })
     }
 
-    /// Puts the sets that a keyframe lacks before it; false if one of them is not known, so that nobody could begin there.
+    /// Puts the sets that a keyframe lacks before it; false if one of them is not known, so that
+    /// nobody could begin there.
     pub(super) fn complete(&self, payload: &mut Payload) -> bool {
         let type_of = |unit: &Bytes| match (self.syntax.classify)(unit) {
             Unit::ParameterSet(ty, _) => Some(ty),
@@ -99,7 +109,9 @@ impl Parameters {
             if present(ty) {
                 whole.extend(payload.iter().filter(|unit| type_of(unit) == Some(*ty)).cloned());
             } else {
-                whole.extend(self.sets.iter().filter(|set| set.ty == *ty).map(|set| set.unit.clone()));
+                whole.extend(
+                    self.sets.iter().filter(|set| set.ty == *ty).map(|set| set.unit.clone()),
+                );
             }
             if whole.len() == before {
                 return false;

@@ -32,7 +32,8 @@ pub struct Stats {
     pub frames: u64,
     /// Frames not delivered because a part was missing or they were too large.
     pub frames_dropped: u64,
-    /// Frames delivered between a loss and the next keyframe: their decoder had to conceal something.
+    /// Frames delivered between a loss and the next keyframe: their decoder had to conceal
+    /// something.
     pub frames_after_loss: u64,
     /// Interarrival jitter (RFC 3550 §6.4.1).
     pub jitter: Duration,
@@ -41,7 +42,8 @@ pub struct Stats {
 impl Stats {
     pub(super) fn set_order(&mut self, counters: order::Counters) {
         let order::Counters { lost, reordered, late, duplicates, restarts } = counters;
-        (self.lost, self.reordered, self.late, self.duplicates, self.restarts) = (lost, reordered, late, duplicates, restarts);
+        (self.lost, self.reordered, self.late, self.duplicates, self.restarts) =
+            (lost, reordered, late, duplicates, restarts);
     }
 }
 
@@ -66,7 +68,16 @@ pub(super) struct Reception {
 impl Reception {
     pub(super) fn new(ssrc: u32, clock_rate: u32, base: u64) -> Self {
         let (transit, last_report) = (None, None);
-        Self { ssrc, clock_rate, base, received: 0, prior: (0, 0), transit, jitter_16: 0, last_report }
+        Self {
+            ssrc,
+            clock_rate,
+            base,
+            received: 0,
+            prior: (0, 0),
+            transit,
+            jitter_16: 0,
+            last_report,
+        }
     }
 
     pub(super) fn ssrc(&self) -> u32 {
@@ -76,7 +87,8 @@ impl Reception {
     pub(super) fn handle_packet(&mut self, now: Mono, timestamp: u32) {
         self.received += 1;
         let nanos = i64::try_from(now.as_nanos()).unwrap_or(i64::MAX);
-        let transit = (rescale(nanos, 1_000_000_000, self.clock_rate) as u32).wrapping_sub(timestamp);
+        let transit =
+            (rescale(nanos, 1_000_000_000, self.clock_rate) as u32).wrapping_sub(timestamp);
         if let Some(last) = self.transit.replace(transit) {
             let d = u64::from(transit.wrapping_sub(last).cast_signed().unsigned_abs());
             self.jitter_16 = self.jitter_16 - ((self.jitter_16 + 8) >> 4) + d;
@@ -95,14 +107,17 @@ impl Reception {
     /// The block of the next report, which begins a new interval.
     pub(super) fn report(&mut self, now: Mono, highest: u64) -> ReportBlock {
         let expected = (highest + 1).saturating_sub(self.base);
-        let (prior_expected, prior_received) = std::mem::replace(&mut self.prior, (expected, self.received));
+        let (prior_expected, prior_received) =
+            std::mem::replace(&mut self.prior, (expected, self.received));
         let interval = expected - prior_expected.min(expected);
         let lost = interval.saturating_sub(self.received - prior_received);
-        let since = |at| (now.since(at).as_micros() * 65_536 / 1_000_000).min(u128::from(u32::MAX)) as u32;
+        let since =
+            |at| (now.since(at).as_micros() * 65_536 / 1_000_000).min(u128::from(u32::MAX)) as u32;
         ReportBlock {
             ssrc: self.ssrc,
             fraction_lost: (lost * 256).checked_div(interval).unwrap_or(0).min(255) as u8,
-            cumulative_lost: (expected as i64 - self.received as i64).clamp(-0x80_0000, 0x7f_ffff) as i32,
+            cumulative_lost: (expected as i64 - self.received as i64).clamp(-0x80_0000, 0x7f_ffff)
+                as i32,
             highest_sequence: highest as u32,
             jitter: (self.jitter_16 >> 4).min(u64::from(u32::MAX)) as u32,
             last_report: self.last_report.map_or(0, |(ntp, _)| ntp),
@@ -124,10 +139,17 @@ mod tests {
         let mut r = Reception::new(1, 90_000, 10);
         (0..75).for_each(|i| r.handle_packet(ms(i), 0));
         let block = r.report(ms(100), 109);
-        assert_eq!((block.fraction_lost, block.cumulative_lost, block.highest_sequence), (64, 25, 109));
+        assert_eq!(
+            (block.fraction_lost, block.cumulative_lost, block.highest_sequence),
+            (64, 25, 109)
+        );
         (0..110).for_each(|i| r.handle_packet(ms(i), 0));
         let block = r.report(ms(200), 209);
-        assert_eq!((block.fraction_lost, block.cumulative_lost), (0, 15), "duplicates count as received (A.3)");
+        assert_eq!(
+            (block.fraction_lost, block.cumulative_lost),
+            (0, 15),
+            "duplicates count as received (A.3)"
+        );
     }
 
     #[test]
@@ -136,14 +158,24 @@ mod tests {
         (0..100).for_each(|i| r.handle_packet(ms(10 * i), 900 * i as u32));
         assert_eq!(r.jitter(), Duration::ZERO);
         (100..400).for_each(|i| r.handle_packet(ms(10 * i + i % 2 * 4), 900 * i as u32));
-        assert!(r.jitter().abs_diff(Duration::from_millis(4)) < Duration::from_micros(100), "{:?}", r.jitter());
+        assert!(
+            r.jitter().abs_diff(Duration::from_millis(4)) < Duration::from_micros(100),
+            "{:?}",
+            r.jitter()
+        );
     }
 
     #[test]
     fn delay_since_the_sender_report() {
         let mut r = Reception::new(1, 90_000, 0);
         r.handle_packet(ms(0), 0);
-        let report = SenderReport { ssrc: 1, ntp: 0x1122_3344_5566_7788, timestamp: 0, packets: 0, octets: 0 };
+        let report = SenderReport {
+            ssrc: 1,
+            ntp: 0x1122_3344_5566_7788,
+            timestamp: 0,
+            packets: 0,
+            octets: 0,
+        };
         r.handle_report(ms(1000), &report);
         let block = r.report(ms(1500), 0);
         assert_eq!((block.last_report, block.since_last_report), (0x3344_5566, 32_768));

@@ -36,17 +36,34 @@ fn packet(sequence: u16, timestamp: u32, marker: bool, payload: &[u8]) -> Bytes 
 }
 
 fn from_sender(ssrc: u32, sequence: u16, timestamp: u32, marker: bool, payload: &[u8]) -> Bytes {
-    Packet { payload_type: 96, marker, sequence, timestamp, ssrc, payload: Bytes::copy_from_slice(payload) }.to_bytes()
+    Packet {
+        payload_type: 96,
+        marker,
+        sequence,
+        timestamp,
+        ssrc,
+        payload: Bytes::copy_from_slice(payload),
+    }
+    .to_bytes()
 }
 
 fn setup(first_sequence: u16, timestamp_offset: u32) -> TrackSetup {
-    TrackSetup { ssrc: 7, payload_type: 96, clock_rate: RATE, first_sequence, timestamp_offset, cname: String::new() }
+    TrackSetup {
+        ssrc: 7,
+        payload_type: 96,
+        clock_rate: RATE,
+        first_sequence,
+        timestamp_offset,
+        cname: String::new(),
+    }
 }
 
 /// What our own sender makes of units.
 fn packets_of(codec: &Codec, setup: TrackSetup, units: &[AccessUnit]) -> Vec<Bytes> {
     let mut sender = TrackSender::new(setup, codec.clone());
-    let join = |(head, fragment): ([u8; 12], &media::RtpFragment)| [&head, &fragment.head[..], &fragment.body].concat().into();
+    let join = |(head, fragment): ([u8; 12], &media::RtpFragment)| {
+        [&head, &fragment.head[..], &fragment.body].concat().into()
+    };
     units.iter().flat_map(|unit| sender.packets(unit).map(join).collect::<Vec<_>>()).collect()
 }
 

@@ -1,4 +1,5 @@
-//! Presentation times: RTP timestamps without their random beginning, their roll-over, and their jumps.
+//! Presentation times: RTP timestamps without their random beginning, their roll-over, and their
+//! jumps.
 
 use media::{
     Mono,
@@ -13,8 +14,9 @@ const MAX_BACK: i64 = 800_000_000;
 
 /// Places timestamps on a line whose zero is that of this machine's monotonic clock.
 ///
-/// Each track of a sender has a random beginning of its own, so the first frame is put at its time of capture: then the tracks
-/// of one sender fit together. From there on the sender's own clock is followed, until it jumps.
+/// Each track of a sender has a random beginning of its own, so the first frame is put at its time
+/// of capture: then the tracks of one sender fit together. From there on the sender's own clock is
+/// followed, until it jumps.
 #[derive(Debug)]
 pub(super) struct Timeline {
     clock_rate: u32,
@@ -38,9 +40,16 @@ impl Timeline {
     }
 
     /// The place of a frame `ticks` behind `timestamp`, and whether there is a break before it.
-    pub(super) fn place(&mut self, timestamp: u32, ticks: i64, captured: Mono, arrival: Mono) -> (i64, bool) {
+    pub(super) fn place(
+        &mut self,
+        timestamp: u32,
+        ticks: i64,
+        captured: Mono,
+        arrival: Mono,
+    ) -> (i64, bool) {
         let source = self.unroll.unroll(timestamp) + ticks;
-        let place = self.shift.map(|shift| source + shift).filter(|place| !self.jumped(*place, arrival));
+        let place =
+            self.shift.map(|shift| source + shift).filter(|place| !self.jumped(*place, arrival));
         let broken = place.is_none() && self.last.is_some();
         let place = place.unwrap_or_else(|| self.begin_anew(source, captured, arrival));
         self.last = Some((place, arrival));
@@ -62,8 +71,14 @@ impl Timeline {
     fn begin_anew(&mut self, source: i64, captured: Mono, arrival: Mono) -> i64 {
         self.jumps += u64::from(self.shift.is_some());
         let place = match self.last {
-            Some((last, at)) => last + rescale(arrival.signed_since(at).max(0), NANOS, self.clock_rate).max(1),
-            None => rescale(i64::try_from(captured.as_nanos()).unwrap_or(i64::MAX), NANOS, self.clock_rate),
+            Some((last, at)) => {
+                last + rescale(arrival.signed_since(at).max(0), NANOS, self.clock_rate).max(1)
+            }
+            None => rescale(
+                i64::try_from(captured.as_nanos()).unwrap_or(i64::MAX),
+                NANOS,
+                self.clock_rate,
+            ),
         };
         self.shift = Some(place - source);
         place
@@ -87,7 +102,11 @@ mod tests {
         let (mut video, mut audio) = (Timeline::new(90_000), Timeline::new(8000));
         assert_eq!(place(&mut video, 1000, 0xffff_0000), (90_000, false));
         assert_eq!(place(&mut audio, 1020, 5), (8160, false));
-        assert_eq!(place(&mut video, 2000, 0xffff_0000u32.wrapping_add(90_000)), (180_000, false), "rolled over");
+        assert_eq!(
+            place(&mut video, 2000, 0xffff_0000u32.wrapping_add(90_000)),
+            (180_000, false),
+            "rolled over"
+        );
     }
 
     #[test]

@@ -1,8 +1,9 @@
 //! Sound and picture of one sender, kept together by its reports (RFC 3550 §6.4.1).
 //!
-//! Tracks begin with timestamps that have nothing to do with each other, and the first frames of sound and picture arrive as
-//! their encoders please: easily a tenth of a second apart. Reports put both on the sender's own wall clock. Whether
-//! that clock is right does not matter here, only that it is one clock.
+//! Tracks begin with timestamps that have nothing to do with each other, and the first frames of
+//! sound and picture arrive as their encoders please: easily a tenth of a second apart. Reports put
+//! both on the sender's own wall clock. Whether that clock is right does not matter here, only that
+//! it is one clock.
 
 use crate::rtp::rtcp::SenderReport;
 use media::time::rescale;
@@ -17,7 +18,8 @@ const MOST: i64 = 5_000_000_000;
 /// What the tracks of one sender share. A cheap handle; give the same to each.
 #[derive(Clone, Default, Debug)]
 pub struct Together {
-    /// The time of the stream when the sender's clock was zero, in nanoseconds, as its picture tells it.
+    /// The time of the stream when the sender's clock was zero, in nanoseconds, as its picture
+    /// tells it.
     zero: Arc<Mutex<Option<i64>>>,
 }
 
@@ -40,7 +42,8 @@ impl SenderClock {
     /// The sender's clock at a timestamp, in nanoseconds.
     fn at(&self, ssrc: u32, timestamp: u32, clock_rate: u32) -> Option<i64> {
         let ticks = timestamp.wrapping_sub(self.timestamp).cast_signed();
-        (ssrc == self.ssrc).then(|| self.wall.saturating_add(rescale(ticks.into(), clock_rate, NANOS)))
+        (ssrc == self.ssrc)
+            .then(|| self.wall.saturating_add(rescale(ticks.into(), clock_rate, NANOS)))
     }
 }
 
@@ -62,11 +65,20 @@ impl Together {
         *self.zero.lock().unwrap_or_else(PoisonError::into_inner) = Some(zero);
     }
 
-    /// By how many ticks sound is to be moved to be where its picture is; zero if that cannot be told, or it is near enough.
+    /// By how many ticks sound is to be moved to be where its picture is; zero if that cannot be
+    /// told, or it is near enough.
     pub(super) fn correction(&self, clock: &SenderClock, place: Place) -> i64 {
         let zero = *self.zero.lock().unwrap_or_else(PoisonError::into_inner);
-        let Some((zero, wall)) = zero.zip(clock.at(place.ssrc, place.timestamp, place.clock_rate)) else { return 0 };
-        let off = zero.saturating_add(wall).saturating_sub(rescale(place.pts, place.clock_rate, NANOS));
-        if (TOLERANCE..MOST).contains(&off.saturating_abs()) { rescale(off, NANOS, place.clock_rate) } else { 0 }
+        let Some((zero, wall)) = zero.zip(clock.at(place.ssrc, place.timestamp, place.clock_rate))
+        else {
+            return 0;
+        };
+        let off =
+            zero.saturating_add(wall).saturating_sub(rescale(place.pts, place.clock_rate, NANOS));
+        if (TOLERANCE..MOST).contains(&off.saturating_abs()) {
+            rescale(off, NANOS, place.clock_rate)
+        } else {
+            0
+        }
     }
 }

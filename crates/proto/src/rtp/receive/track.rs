@@ -22,8 +22,8 @@ use bytes::Bytes;
 use media::{AccessUnit, ClockPair, Codec, MediaKind, Mono, Timing, TrackId};
 use std::{collections::VecDeque, time::Duration};
 
-/// Units that may wait to be polled; more are dropped. One call makes a handful, so nobody who polls after each call meets this
-/// with a sender in his right mind.
+/// Units that may wait to be polled; more are dropped. One call makes a handful, so nobody who
+/// polls after each call meets this with a sender in his right mind.
 const MAX_QUEUE: usize = 4096;
 
 /// What carries the packets.
@@ -36,7 +36,10 @@ pub enum Transport {
 }
 
 /// What a track has to say.
-#[allow(clippy::large_enum_variant, reason = "nearly all are units; a box would be an allocation a frame")]
+#[allow(
+    clippy::large_enum_variant,
+    reason = "nearly all are units; a box would be an allocation a frame"
+)]
 #[derive(Debug)]
 pub enum Received {
     /// The parameters changed; the units that follow need these.
@@ -54,13 +57,15 @@ pub(super) enum Output {
 
 /// One incoming track: packets go in as they come, access units come out whole and in order.
 ///
-/// After each `handle_…` call [`TrackReceiver::poll`] until `None`, and call [`TrackReceiver::handle_timeout`] when
-/// [`TrackReceiver::poll_timeout`] says. A frame with a part missing is dropped and counted; the next one carries the
-/// discontinuity flag. Presentation times are ticks of the format's clock since this machine's monotonic zero, so that
-/// tracks of one sender fit together whatever their random beginnings.
+/// After each `handle_…` call [`TrackReceiver::poll`] until `None`, and call
+/// [`TrackReceiver::handle_timeout`] when [`TrackReceiver::poll_timeout`] says. A frame with a part
+/// missing is dropped and counted; the next one carries the discontinuity flag. Presentation times
+/// are ticks of the format's clock since this machine's monotonic zero, so that tracks of one
+/// sender fit together whatever their random beginnings.
 ///
-/// Units keep the promises of a published stream: no start codes, delimiters or filler, and a `key` unit has its parameter
-/// sets in band. A keyframe whose parameter sets nobody has told is delivered without `key`.
+/// Units keep the promises of a published stream: no start codes, delimiters or filler, and a `key`
+/// unit has its parameter sets in band. A keyframe whose parameter sets nobody has told is
+/// delivered without `key`.
 #[derive(Debug)]
 pub struct TrackReceiver {
     track: TrackId,
@@ -115,13 +120,14 @@ impl TrackReceiver {
         }
     }
 
-    /// Believes nothing of what the sender's reports say of the time of capture: it is known to be wrong.
+    /// Believes nothing of what the sender's reports say of the time of capture: it is known to be
+    /// wrong.
     pub fn disbelieve_clock(&mut self) {
         self.capture.disbelieve();
     }
 
-    /// Waits so long for a packet that is missing, instead of 60 ms: there are senders that can be asked for it. Only on
-    /// [`Transport::Unordered`].
+    /// Waits so long for a packet that is missing, instead of 60 ms: there are senders that can be
+    /// asked for it. Only on [`Transport::Unordered`].
     pub fn set_patience(&mut self, patience: Duration) {
         self.order.set_patience(patience);
     }
@@ -136,8 +142,8 @@ impl TrackReceiver {
         self.together = together.clone();
     }
 
-    /// Takes what came on the track's RTP flow, with the time it came at. Anything else than a packet of this track is counted
-    /// and otherwise ignored.
+    /// Takes what came on the track's RTP flow, with the time it came at. Anything else than a
+    /// packet of this track is counted and otherwise ignored.
     pub fn handle_rtp(&mut self, now: Mono, bytes: Bytes) {
         let len = bytes.len();
         if rtcp::is_rtcp(&bytes) {
@@ -168,13 +174,15 @@ impl TrackReceiver {
     pub fn handle_report(&mut self, now: Mono, clocks: &ClockPair, report: &SenderReport) {
         self.capture.handle_report(now, clocks, report);
         self.sender_clock = SenderClock::new(report).or(self.sender_clock);
-        if let Some((_, reception)) = self.reception.as_mut().filter(|(_, r)| r.ssrc() == report.ssrc) {
+        if let Some((_, reception)) =
+            self.reception.as_mut().filter(|(_, r)| r.ssrc() == report.ssrc)
+        {
             reception.handle_report(now, report);
         }
     }
 
-    /// Takes what a packet says of its frame's time of capture, by the sender's wall clock (NTP): as good as a sender report, but there
-    /// from the first frame on.
+    /// Takes what a packet says of its frame's time of capture, by the sender's wall clock (NTP):
+    /// as good as a sender report, but there from the first frame on.
     pub fn handle_capture_time(&mut self, clocks: &ClockPair, ssrc: u32, timestamp: u32, ntp: u64) {
         let report = SenderReport { ssrc, ntp, timestamp, packets: 0, octets: 0 };
         self.capture.handle_report(clocks.mono, clocks, &report);
@@ -196,12 +204,14 @@ impl TrackReceiver {
         self.deliver();
     }
 
-    /// A receiver report by `ssrc`, to be sent every few seconds, with the receiver's canonical name.
+    /// A receiver report by `ssrc`, to be sent every few seconds, with the receiver's canonical
+    /// name.
     pub fn receiver_report(&mut self, now: Mono, ssrc: u32, cname: &str) -> Bytes {
         rtcp::write_receiver_report(ssrc, self.report_block(now).as_ref(), cname)
     }
 
-    /// What a receiver report says of this track, since the last time; `None` before the first packet.
+    /// What a receiver report says of this track, since the last time; `None` before the first
+    /// packet.
     pub fn report_block(&mut self, now: Mono) -> Option<ReportBlock> {
         let highest = self.order.highest().map_or(0, |(_, number)| number);
         self.reception.as_mut().map(|(_, r)| r.report(now, highest))
@@ -285,9 +295,11 @@ impl TrackReceiver {
     fn access_unit(&mut self, frame: Frame) -> AccessUnit {
         let taken = frame.timestamp.wrapping_add(frame.ticks as u32);
         let captured = self.capture.captured(self.ssrc, taken, frame.first_at);
-        let (pts, broken) = self.timeline.place(frame.timestamp, frame.ticks, captured.at, frame.first_at);
+        let (pts, broken) =
+            self.timeline.place(frame.timestamp, frame.ticks, captured.at, frame.first_at);
         let pts = self.keep_with_picture(taken, pts);
-        self.concealing = (self.concealing || frame.after_loss) && !(frame.key && self.depacketizer.is_video());
+        self.concealing =
+            (self.concealing || frame.after_loss) && !(frame.key && self.depacketizer.is_video());
         self.stats.frames += 1;
         self.stats.frames_after_loss += u64::from(self.concealing);
         let timing = Timing { captured, ..Timing::arrived(frame.last_at) };

@@ -1,9 +1,10 @@
 //! Pictures: NAL units out of packets, frames out of NAL units.
 //!
-//! A frame ends with the marker bit, at once, and with a change of the timestamp where the marker is missing. Some
-//! encoders mark every packet or every slice: when slices of a frame follow behind its marker, they are delivered as a second
-//! unit with the same time (order is kept, decoders take it), and from then on the marker is distrusted, so that frames
-//! end with the timestamp only, until it has been right for a while. Parameter sets that are marked, or have a timestamp of
+//! A frame ends with the marker bit, at once, and with a change of the timestamp where the marker
+//! is missing. Some encoders mark every packet or every slice: when slices of a frame follow behind
+//! its marker, they are delivered as a second unit with the same time (order is kept, decoders take
+//! it), and from then on the marker is distrusted, so that frames end with the timestamp only,
+//! until it has been right for a while. Parameter sets that are marked, or have a timestamp of
 //! their own, end no frame.
 
 use super::{Counters, Frame, order::Sequenced, parameters::Parameters, track::Output};
@@ -242,8 +243,8 @@ impl VideoReceiver {
         }
     }
 
-    /// Ends the NAL unit under way. Encoders that forget to mark the last fragment are forgiven: if one were missing, the
-    /// sequence numbers had told.
+    /// Ends the NAL unit under way. Encoders that forget to mark the last fragment are forgiven: if
+    /// one were missing, the sequence numbers had told.
     fn close_fragmented(&mut self) {
         if let Some(begin) = self.fragmented.take() {
             self.close_unit(begin);
@@ -251,7 +252,8 @@ impl VideoReceiver {
     }
 
     fn close_unit(&mut self, begin: usize) {
-        // No NAL unit ends in zeros (H.264 §7.4.1); those who cut byte streams carelessly leave some of the next start code.
+        // No NAL unit ends in zeros (H.264 §7.4.1); those who cut byte streams carelessly leave
+        // some of the next start code.
         while self.bytes.len() > begin && self.bytes.last() == Some(&0) {
             self.bytes.pop();
         }
@@ -328,7 +330,8 @@ impl VideoReceiver {
         }
     }
 
-    /// Copied into memory of exactly its size: units stay in rings for seconds, where slices would hold on to read buffers.
+    /// Copied into memory of exactly its size: units stay in rings for seconds, where slices would
+    /// hold on to read buffers.
     fn payload(&self) -> Payload {
         let bytes = Bytes::copy_from_slice(&self.bytes);
         self.units.iter().map(|unit| bytes.slice(unit.clone())).collect()
@@ -336,7 +339,9 @@ impl VideoReceiver {
 
     fn deliver(&mut self, open: &Open, mut payload: Payload, out: &mut VecDeque<Output>) {
         out.extend(self.parameters.take_change().map(Output::Codec));
-        let key = (self.syntax.is_key)(&payload) && !open.continuation && self.parameters.complete(&mut payload);
+        let key = (self.syntax.is_key)(&payload)
+            && !open.continuation
+            && self.parameters.complete(&mut payload);
         out.push_back(Output::Frame(Frame {
             timestamp: open.timestamp,
             ticks: 0,

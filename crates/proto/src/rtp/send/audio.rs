@@ -5,13 +5,14 @@ use bytes::Bytes;
 use media::RtpFragment;
 use smallvec::SmallVec;
 
-/// Bytes of the AU headers section with one header: its length in bits, then 13 bits of size and 3 of index.
+/// Bytes of the AU headers section with one header: its length in bits, then 13 bits of size and 3
+/// of index.
 const AU_SECTION: usize = 4;
 /// The largest frame that 13 bits of size can announce; AAC's own limit is 768 bytes a channel.
 const MAX_AU: usize = (1 << 13) - 1;
 
-/// One AU a packet, so that nothing waits for the next frame; an AU too large for one packet is fragmented, and every
-/// fragment announces the size of the whole (RFC 3640 §3.2.3.1).
+/// One AU a packet, so that nothing waits for the next frame; an AU too large for one packet is
+/// fragmented, and every fragment announces the size of the whole (RFC 3640 §3.2.3.1).
 pub(super) fn aac(payload: &[Bytes]) -> Vec<RtpFragment> {
     payload.iter().filter(|au| au.len() <= MAX_AU).flat_map(fragment_au).collect()
 }

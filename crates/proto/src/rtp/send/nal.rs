@@ -1,7 +1,7 @@
 //! Pictures: H.264 (RFC 6184, packetization mode 1) and H.265 (RFC 7798).
 //!
-//! Small NAL units that follow each other (parameter sets, SEI, small slices) share an aggregation packet, large ones
-//! are fragmented, and what lies between is a packet as it is.
+//! Small NAL units that follow each other (parameter sets, SEI, small slices) share an aggregation
+//! packet, large ones are fragmented, and what lies between is a packet as it is.
 
 use super::{
     MAX_PAYLOAD,
@@ -48,7 +48,8 @@ impl Syntax {
         }
     }
 
-    /// The header speaks for all units within: the most important of H.264 (§5.7), the lowest layers of H.265 (§4.4.2).
+    /// The header speaks for all units within: the most important of H.264 (§5.7), the lowest
+    /// layers of H.265 (§4.4.2).
     fn aggregation_head(self, nals: &[Bytes]) -> SmallVec<[u8; 4]> {
         match self {
             Self::H264 => {
@@ -58,7 +59,11 @@ impl Syntax {
             }
             Self::H265 => {
                 let forbidden = nals.iter().fold(0, |f, n| f | n[0] & 0x80);
-                let layer = nals.iter().map(|n| u16::from_be_bytes([n[0], n[1]]) >> 3 & 0x3f).min().unwrap_or(0);
+                let layer = nals
+                    .iter()
+                    .map(|n| u16::from_be_bytes([n[0], n[1]]) >> 3 & 0x3f)
+                    .min()
+                    .unwrap_or(0);
                 let temporal = nals.iter().map(|n| n[1] & 7).min().unwrap_or(1);
                 smallvec![forbidden | AP << 1 | (layer >> 5) as u8, (layer << 3) as u8 | temporal]
             }
@@ -68,10 +73,16 @@ impl Syntax {
 
 /// Cuts the NAL units of a frame. Units without even a header are left out.
 pub(super) fn pack(nals: &[Bytes], syntax: Syntax) -> Vec<RtpFragment> {
-    let nals: SmallVec<[Bytes; 8]> = nals.iter().filter(|n| n.len() > syntax.nal_header()).cloned().collect();
+    let nals: SmallVec<[Bytes; 8]> =
+        nals.iter().filter(|n| n.len() > syntax.nal_header()).cloned().collect();
     let groups = group(&nals, syntax);
-    let size = fragment_size(&parts(&groups, syntax), syntax.fragment_head_len(), MAX_PAYLOAD - syntax.fragment_head_len());
-    let mut out = Vec::with_capacity(groups.len() + nals.iter().map(Bytes::len).sum::<usize>() / size);
+    let size = fragment_size(
+        &parts(&groups, syntax),
+        syntax.fragment_head_len(),
+        MAX_PAYLOAD - syntax.fragment_head_len(),
+    );
+    let mut out =
+        Vec::with_capacity(groups.len() + nals.iter().map(Bytes::len).sum::<usize>() / size);
     for group in groups {
         match group {
             [nal] if nal.len() > MAX_PAYLOAD => fragment(nal, size, syntax, &mut out),
@@ -114,11 +125,15 @@ fn fragment(nal: &Bytes, size: usize, syntax: Syntax, out: &mut Vec<RtpFragment>
         let end = nal.len().min(at + size);
         let start_flag = if at == from { START } else { 0 };
         let end_flag = if end == nal.len() { END } else { 0 };
-        out.push(RtpFragment { head: syntax.fragment_head(nal, start_flag | end_flag), body: nal.slice(at..end) });
+        out.push(RtpFragment {
+            head: syntax.fragment_head(nal, start_flag | end_flag),
+            body: nal.slice(at..end),
+        });
     }
 }
 
-/// The only place that copies: an aggregation packet interleaves lengths, and is no larger than one packet.
+/// The only place that copies: an aggregation packet interleaves lengths, and is no larger than one
+/// packet.
 fn aggregate(nals: &[Bytes], syntax: Syntax) -> RtpFragment {
     let mut body = BytesMut::with_capacity(nals.iter().map(|n| 2 + n.len()).sum());
     for nal in nals {

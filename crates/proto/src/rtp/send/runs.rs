@@ -1,8 +1,9 @@
 //! Sizes of fragments: how to cut a frame so that it leaves in few batched sends.
 //!
-//! UDP segmentation offload sends a run of equal-sized datagrams, of which only the last may be smaller, in one call. One
-//! NAL unit is always one run. Each further one ends a run with its short tail unless the common size divides it without rest,
-//! so with several the size is searched for: a division or two per candidate, once a frame for all its readers.
+//! UDP segmentation offload sends a run of equal-sized datagrams, of which only the last may be
+//! smaller, in one call. One NAL unit is always one run. Each further one ends a run with its short
+//! tail unless the common size divides it without rest, so with several the size is searched for: a
+//! division or two per candidate, once a frame for all its readers.
 
 /// A part of a frame in the order of sending.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -13,7 +14,8 @@ pub(super) enum Part {
     Fragmented(usize),
 }
 
-/// Bytes of a part that go into each fragment, at most `max`. `head` is the size of a fragment's head.
+/// Bytes of a part that go into each fragment, at most `max`. `head` is the size of a fragment's
+/// head.
 pub(super) fn fragment_size(parts: &[Part], head: usize, max: usize) -> usize {
     let even = parts.iter().map(|part| match part {
         Part::Fragmented(len) => len.div_ceil(len.div_ceil(max).max(1)),
@@ -85,14 +87,20 @@ mod tests {
             let size = fragment_size(&[Part::Fragmented(len)], HEAD, MAX);
             assert_eq!(runs(&[Part::Fragmented(len)]), 1);
             assert_eq!(len.div_ceil(size), len.div_ceil(MAX), "no more packets than needed");
-            assert!(size * len.div_ceil(size) - len < len.div_ceil(size), "the last is hardly smaller");
+            assert!(
+                size * len.div_ceil(size) - len < len.div_ceil(size),
+                "the last is hardly smaller"
+            );
         }
     }
 
     #[test]
     fn two_slices_are_one_run_where_a_size_divides_the_first() {
         assert_eq!(runs(&[Part::Fragmented(6 * 1100), Part::Fragmented(6000)]), 1);
-        assert_eq!(runs(&[Part::Fragmented(5 * 1151), Part::Fragmented(5 * 1151), Part::Fragmented(3)]), 1);
+        assert_eq!(
+            runs(&[Part::Fragmented(5 * 1151), Part::Fragmented(5 * 1151), Part::Fragmented(3)]),
+            1
+        );
         assert_eq!(runs(&[Part::Fragmented(6007), Part::Fragmented(6007)]), 2);
     }
 

@@ -1,7 +1,10 @@
 use super::*;
 use crate::rtp::{Packet, rtcp};
 use bytes::Bytes;
-use media::{Aac, CaptureClock, Captured, ClockPair, G711Law, Mono, Payload, RtpFragment, Timing, TrackId, Wall};
+use media::{
+    Aac, CaptureClock, Captured, ClockPair, G711Law, Mono, Payload, RtpFragment, Timing, TrackId,
+    Wall,
+};
 
 const H264: Codec = Codec::H264(None);
 const H265: Codec = Codec::H265(None);
@@ -19,7 +22,13 @@ fn unit(nals: &[(&[u8], usize)]) -> AccessUnit {
             Bytes::from(nal)
         })
         .collect();
-    AccessUnit::new(TrackId(0), 1000, true, Timing::arrived(Mono::from_nanos(5_000_000_000)), payload)
+    AccessUnit::new(
+        TrackId(0),
+        1000,
+        true,
+        Timing::arrived(Mono::from_nanos(5_000_000_000)),
+        payload,
+    )
 }
 
 fn sizes(codec: &Codec, nals: &[(&[u8], usize)]) -> Vec<usize> {
@@ -40,7 +49,10 @@ fn parameter_sets_share_a_packet_and_the_picture_is_cut_evenly() {
     assert_eq!(&cut[2].head[..], &[0x7c, 0x05]);
     assert_eq!(&cut.last().unwrap().head[..], &[0x7c, 0x45]);
     let (last, full) = cut[1..].split_last().unwrap();
-    assert!(full.iter().all(|f| f.len() == full[0].len() && f.len() <= MAX_PAYLOAD) && last.len() <= full[0].len());
+    assert!(
+        full.iter().all(|f| f.len() == full[0].len() && f.len() <= MAX_PAYLOAD)
+            && last.len() <= full[0].len()
+    );
     assert_eq!(cut[1..].iter().map(|f| f.body.len()).sum::<usize>(), 12_999);
 }
 
@@ -78,7 +90,10 @@ fn aac_announces_the_whole_frame_in_each_fragment() {
     let cut = &fragments(&frame, &aac()).fragments;
     assert_eq!(cut.len(), 2);
     for fragment in cut {
-        assert_eq!(&fragment.head[..], &[0, 16, (1500u16 >> 5) as u8, ((1500u16 << 3) & 0xff) as u8]);
+        assert_eq!(
+            &fragment.head[..],
+            &[0, 16, (1500u16 >> 5) as u8, ((1500u16 << 3) & 0xff) as u8]
+        );
     }
     assert_eq!(cut[0].len(), MAX_PAYLOAD);
 }
@@ -99,7 +114,10 @@ fn sender(codec: Codec) -> TrackSender {
 fn numbers_wrap_and_the_last_packet_is_marked() {
     let frame = unit(&[(&[0x65], 3000)]);
     let mut sender = sender(H264);
-    let wire: Vec<_> = sender.packets(&frame).map(|(h, f)| Packet::parse([&h[..], &whole(f)].concat().into()).unwrap()).collect();
+    let wire: Vec<_> = sender
+        .packets(&frame)
+        .map(|(h, f)| Packet::parse([&h[..], &whole(f)].concat().into()).unwrap())
+        .collect();
     assert_eq!(wire.iter().map(|p| p.sequence).collect::<Vec<_>>(), [0xffff, 0, 1]);
     assert_eq!(wire.iter().map(|p| p.marker).collect::<Vec<_>>(), [false, false, true]);
     assert!(wire.iter().all(|p| (p.timestamp, p.ssrc, p.payload_type) == (499, 0xabcd, 96)));
@@ -108,7 +126,9 @@ fn numbers_wrap_and_the_last_packet_is_marked() {
 
 #[test]
 fn sound_that_never_pauses_has_no_marker() {
-    for codec in [Codec::Opus { channels: 2 }, Codec::G711 { law: G711Law::Mu, rate: 8000, channels: 1 }] {
+    for codec in
+        [Codec::Opus { channels: 2 }, Codec::G711 { law: G711Law::Mu, rate: 8000, channels: 1 }]
+    {
         let frame = unit(&[(&[], 160)]);
         assert!(sender(codec).packets(&frame).all(|(h, _)| h[1] == 96));
     }
@@ -118,9 +138,13 @@ fn sound_that_never_pauses_has_no_marker() {
 #[test]
 fn reports_tie_the_time_of_capture_to_the_timestamp() {
     let mut sender = sender(H264);
-    let clocks = ClockPair { mono: Mono::from_nanos(10_000_000_000), wall: Wall::from_micros(1_700_000_000_000_000) };
+    let clocks = ClockPair {
+        mono: Mono::from_nanos(10_000_000_000),
+        wall: Wall::from_micros(1_700_000_000_000_000),
+    };
     let mut frame = unit(&[(&[0x65], 3000)]);
-    frame.timing.captured = Captured { at: Mono::from_nanos(9_900_000_000), clock: CaptureClock::Sensor };
+    frame.timing.captured =
+        Captured { at: Mono::from_nanos(9_900_000_000), clock: CaptureClock::Sensor };
     let _ = sender.packets(&frame);
     let bytes = sender.sender_report(clocks.mono, &clocks, &Anchor::of(&frame, 90_000));
     let report = rtcp::sender_reports(&bytes).next().unwrap();

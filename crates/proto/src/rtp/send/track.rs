@@ -10,8 +10,8 @@ use media::{AccessUnit, ClockPair, Codec, MediaKind, Mono, RtpFragment, time::re
 
 const NANOS: u32 = 1_000_000_000;
 
-/// What a reader and this server agreed on for a track, and where its numbers begin. RFC 3550 §5.1 wants the beginnings
-/// random; randomness is the caller's.
+/// What a reader and this server agreed on for a track, and where its numbers begin. RFC 3550 §5.1
+/// wants the beginnings random; randomness is the caller's.
 #[derive(Clone, Debug)]
 pub struct TrackSetup {
     /// Synchronisation source.
@@ -30,9 +30,9 @@ pub struct TrackSetup {
 
 /// Ties the one time line of a stream's tracks to the clock of capture, for sender reports.
 ///
-/// All tracks of a reader report by the same one. Each by its own newest unit would be wrong: units of sound and picture that belong
-/// together are often known only by their arrival, and their encoders take different times, so that a player would take that
-/// difference for one of capture.
+/// All tracks of a reader report by the same one. Each by its own newest unit would be wrong: units
+/// of sound and picture that belong together are often known only by their arrival, and their
+/// encoders take different times, so that a player would take that difference for one of capture.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Anchor {
     /// Nanoseconds on the time line.
@@ -46,10 +46,15 @@ impl Anchor {
         Self { time: rescale(unit.pts, clock_rate, NANOS), captured: unit.timing.captured.at }
     }
 
-    /// Where on the time line a track of `clock_rate` is at `now`, in ticks: the nearest, as `time` was rounded down.
+    /// Where on the time line a track of `clock_rate` is at `now`, in ticks: the nearest, as `time`
+    /// was rounded down.
     fn at(&self, now: Mono, clock_rate: u32) -> i64 {
         let half_a_tick = i64::from(NANOS / clock_rate.max(1) / 2);
-        rescale(self.time.saturating_add(now.signed_since(self.captured)).saturating_add(half_a_tick), NANOS, clock_rate)
+        rescale(
+            self.time.saturating_add(now.signed_since(self.captured)).saturating_add(half_a_tick),
+            NANOS,
+            clock_rate,
+        )
     }
 }
 
@@ -87,7 +92,13 @@ impl TrackSender {
         let last = if marks_ends(&self.codec) { fragments.len().checked_sub(1) } else { None };
         fragments.iter().enumerate().map(move |(i, fragment)| {
             let marker = last == Some(i);
-            let header = Header { payload_type, marker, sequence: first.wrapping_add(i as u16), timestamp, ssrc };
+            let header = Header {
+                payload_type,
+                marker,
+                sequence: first.wrapping_add(i as u16),
+                timestamp,
+                ssrc,
+            };
             (header.to_bytes(), fragment)
         })
     }
@@ -102,7 +113,8 @@ impl TrackSender {
         self.codec = codec;
     }
 
-    /// Sequence number of the next packet; with [`TrackSender::timestamp`] what `RTP-Info` wants (RFC 2326 §12.33).
+    /// Sequence number of the next packet; with [`TrackSender::timestamp`] what `RTP-Info` wants
+    /// (RFC 2326 §12.33).
     pub fn next_sequence(&self) -> u16 {
         self.sequence
     }
@@ -112,14 +124,17 @@ impl TrackSender {
         self.setup.ssrc
     }
 
-    /// A sender report with the canonical name, to be sent every few seconds once there was a unit (RFC 3550 §6.4.1).
+    /// A sender report with the canonical name, to be sent every few seconds once there was a unit
+    /// (RFC 3550 §6.4.1).
     ///
-    /// It says which time of capture, on this machine's wall clock, belongs to which timestamp, as the anchor tells it.
+    /// It says which time of capture, on this machine's wall clock, belongs to which timestamp, as
+    /// the anchor tells it.
     pub fn sender_report(&self, now: Mono, clocks: &ClockPair, anchor: &Anchor) -> Bytes {
         let report = SenderReport {
             ssrc: self.setup.ssrc,
             ntp: clocks.wall_at(now).to_ntp(),
-            timestamp: (anchor.at(now, self.setup.clock_rate) as u32).wrapping_add(self.setup.timestamp_offset),
+            timestamp: (anchor.at(now, self.setup.clock_rate) as u32)
+                .wrapping_add(self.setup.timestamp_offset),
             packets: self.packets,
             octets: self.octets,
         };
@@ -132,7 +147,8 @@ impl TrackSender {
     }
 }
 
-/// The marker is a frame's end for pictures and AAC; for Opus and G.711 it would mean the beginning of speech after silence.
+/// The marker is a frame's end for pictures and AAC; for Opus and G.711 it would mean the beginning
+/// of speech after silence.
 fn marks_ends(codec: &Codec) -> bool {
     codec.kind() == MediaKind::Video || matches!(codec, Codec::Aac(_))
 }

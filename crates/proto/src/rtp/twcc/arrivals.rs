@@ -5,8 +5,8 @@ use bytes::Bytes;
 use media::Mono;
 use std::collections::BTreeMap;
 
-/// Numbers for which an arrival is remembered behind the highest: one that comes late is told together with those around it, because a
-/// message tells of every number it spans.
+/// Numbers for which an arrival is remembered behind the highest: one that comes late is told
+/// together with those around it, because a message tells of every number it spans.
 const BEHIND: u64 = 500;
 /// A number this far ahead is of a sender that began anew.
 const MAX_JUMP: u64 = 2000;
@@ -59,10 +59,12 @@ impl Arrivals {
         let first = self.untold?;
         let last = self.highest.min(first + MAX_PACKETS - 1);
         self.untold = (last < self.highest).then_some(last + 1);
-        let arrivals: Vec<_> = (first..=last).map(|number| self.seen.get(&number).copied()).collect();
+        let arrivals: Vec<_> =
+            (first..=last).map(|number| self.seen.get(&number).copied()).collect();
         let count = self.messages;
         self.messages = count.wrapping_add(1);
-        // After seconds of silence two arrivals are too far apart for one message: the newest is what counts then.
+        // After seconds of silence two arrivals are too far apart for one message: the newest is
+        // what counts then.
         let newest = || write(sender, media, count, last as u16, &arrivals[arrivals.len() - 1..]);
         write(sender, media, count, first as u16, &arrivals).or_else(newest)
     }
@@ -96,7 +98,9 @@ mod tests {
     fn each_arrival_and_each_gap_is_told_once() {
         let mut arrivals = Arrivals::default();
         assert!(!arrivals.is_pending() && arrivals.report(1, 2).is_none());
-        [(10, 65_534), (11, 65_535), (13, 1)].iter().for_each(|(ms, number)| arrivals.note(at(*ms), *number));
+        [(10, 65_534), (11, 65_535), (13, 1)]
+            .iter()
+            .for_each(|(ms, number)| arrivals.note(at(*ms), *number));
         assert_eq!(told(&mut arrivals), (65_534, vec![Some(10), Some(11), None, Some(13)]));
         assert!(!arrivals.is_pending());
         arrivals.note(at(20), 3);
@@ -127,7 +131,9 @@ mod tests {
     fn many_are_told_in_several_messages() {
         let mut arrivals = Arrivals::default();
         (0..1000).for_each(|n| arrivals.note(at(n / 10), n as u16));
-        let lengths: Vec<_> = std::iter::from_fn(|| arrivals.is_pending().then(|| told(&mut arrivals).1.len())).collect();
+        let lengths: Vec<_> =
+            std::iter::from_fn(|| arrivals.is_pending().then(|| told(&mut arrivals).1.len()))
+                .collect();
         assert_eq!(lengths, [400, 400, 200]);
     }
 }

@@ -5,8 +5,8 @@
 pub struct Packet {
     /// Its transport sequence number.
     pub sequence: u16,
-    /// When it arrived, in ticks of 250 µs of the receiver's clock; `None` if it had not. The clock's origin is arbitrary, and it
-    /// rolls over with the 24 bits of the reference time.
+    /// When it arrived, in ticks of 250 µs of the receiver's clock; `None` if it had not. The
+    /// clock's origin is arbitrary, and it rolls over with the 24 bits of the reference time.
     pub arrival: Option<i64>,
 }
 
@@ -66,7 +66,8 @@ impl Chunk {
         }
     }
 
-    /// Bytes of the receive deltas of its first `told` packets, `None` if one has the reserved symbol.
+    /// Bytes of the receive deltas of its first `told` packets, `None` if one has the reserved
+    /// symbol.
     pub(super) fn delta_bytes(self, told: u16) -> Option<usize> {
         if self.0 >> 15 == 0 {
             return Some(self.symbol(0).delta_bytes()? * usize::from(told));
@@ -89,7 +90,13 @@ pub struct Packets<'a> {
 }
 
 impl<'a> Packets<'a> {
-    pub(super) const fn new(sequence: u16, left: u16, time: i64, chunks: &'a [u8], deltas: &'a [u8]) -> Self {
+    pub(super) const fn new(
+        sequence: u16,
+        left: u16,
+        time: i64,
+        chunks: &'a [u8],
+        deltas: &'a [u8],
+    ) -> Self {
         Self { sequence, left, time, chunk: Chunk(0), at: 0, chunks, deltas }
     }
 

@@ -1,7 +1,8 @@
-//! Transport-wide congestion feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01): when each packet of all streams
-//! of a connection arrived, by a sequence number that all of them share.
+//! Transport-wide congestion feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01): when
+//! each packet of all streams of a connection arrived, by a sequence number that all of them share.
 //!
-//! [`Feedback`] reads a message without allocating; [`write`](write()) makes one, [`Arrivals`] those of a receiver.
+//! [`Feedback`] reads a message without allocating; [`write`](write()) makes one, [`Arrivals`]
+//! those of a receiver.
 
 mod arrivals;
 mod chunks;
@@ -60,7 +61,8 @@ pub struct Feedback<'a> {
 }
 
 impl<'a> Feedback<'a> {
-    /// Reads one RTCP packet, from its header on. Takes time and space bounded by the packet's length.
+    /// Reads one RTCP packet, from its header on. Takes time and space bounded by the packet's
+    /// length.
     ///
     /// # Errors
     /// If it is something else, cut short or malformed.
@@ -68,9 +70,13 @@ impl<'a> Feedback<'a> {
         if !is_feedback(packet) {
             return Err(Error::Kind);
         }
-        let (fixed, rest) = without_padding(packet).ok_or(Error::Short)?.split_at_checked(FIXED).ok_or(Error::Short)?;
+        let (fixed, rest) = without_padding(packet)
+            .ok_or(Error::Short)?
+            .split_at_checked(FIXED)
+            .ok_or(Error::Short)?;
         let packets = u16::from_be_bytes([fixed[14], fixed[15]]);
-        let (chunks, deltas) = rest.split_at_checked(measure(packets, rest)?).ok_or(Error::Short)?;
+        let (chunks, deltas) =
+            rest.split_at_checked(measure(packets, rest)?).ok_or(Error::Short)?;
         Ok(Self {
             sender: u32::from_be_bytes([fixed[4], fixed[5], fixed[6], fixed[7]]),
             media: u32::from_be_bytes([fixed[8], fixed[9], fixed[10], fixed[11]]),

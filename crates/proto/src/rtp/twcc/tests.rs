@@ -20,7 +20,8 @@ fn arrivals(bytes: &[u8]) -> Vec<Option<i64>> {
 
 #[test]
 fn every_kind_of_chunk_is_read() {
-    // Two lost by a run; a one-bit vector 1, 0, 1 …; a two-bit vector large, small; deltas 4, 8 | −2, 1.
+    // Two lost by a run; a one-bit vector 1, 0, 1 …; a two-bit vector large, small; deltas 4, 8 |
+    // −2, 1.
     let body = [0x00, 0x02, 0xa8, 0x00, 0xe4, 0x00, 4, 8, 0xff, 0xfe, 1];
     let bytes = message(18, 3, &body);
     let feedback = Feedback::parse(&bytes).unwrap();
@@ -66,7 +67,10 @@ fn messages_are_found_in_compounds() {
     compound.extend(write(1, 2, 0, 10, &[Some(5), None, Some(6)]).unwrap());
     compound.extend([0x8f, 205, 0, 0]);
     compound.extend(write(1, 2, 1, 13, &[None]).unwrap());
-    assert_eq!(feedbacks(&compound).map(|f| (f.base, f.packets)).collect::<Vec<_>>(), [(10, 3), (13, 1)]);
+    assert_eq!(
+        feedbacks(&compound).map(|f| (f.base, f.packets)).collect::<Vec<_>>(),
+        [(10, 3), (13, 1)]
+    );
 }
 
 #[test]
@@ -87,7 +91,10 @@ fn history() -> impl Strategy<Value = Vec<Option<i64>>> {
             time += step.unwrap_or(0);
             step.map(|_| time)
         };
-        runs.into_iter().flat_map(|(step, times)| std::iter::repeat_n(step, times)).map(one).collect()
+        runs.into_iter()
+            .flat_map(|(step, times)| std::iter::repeat_n(step, times))
+            .map(one)
+            .collect()
     })
 }
 

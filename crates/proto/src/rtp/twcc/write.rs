@@ -8,12 +8,19 @@ const WORTH_A_RUN: usize = 15;
 /// Longest run (§3.1.3).
 const MAX_RUN: usize = 0x1fff;
 
-/// A feedback message by `sender` about the packets from sequence number `base` on: when each arrived, in ticks of 250 µs of the
-/// receiver's clock, or that it did not. `count` counts messages.
+/// A feedback message by `sender` about the packets from sequence number `base` on: when each
+/// arrived, in ticks of 250 µs of the receiver's clock, or that it did not. `count` counts
+/// messages.
 ///
-/// `None` if there are no packets, more than a message can tell of, or two arrivals next to each other are more than 8.19 s
-/// apart: then a new message has to begin.
-pub fn write(sender: u32, media: u32, count: u8, base: u16, arrivals: &[Option<i64>]) -> Option<Bytes> {
+/// `None` if there are no packets, more than a message can tell of, or two arrivals next to each
+/// other are more than 8.19 s apart: then a new message has to begin.
+pub fn write(
+    sender: u32,
+    media: u32,
+    count: u8,
+    base: u16,
+    arrivals: &[Option<i64>],
+) -> Option<Bytes> {
     let packets = u16::try_from(arrivals.len()).ok().filter(|n| *n > 0)?;
     let first = arrivals.iter().flatten().next().copied().unwrap_or(0);
     let reference = first.div_euclid(TICKS_PER_REFERENCE);
@@ -78,5 +85,8 @@ fn put_chunks(out: &mut BytesMut, mut symbols: &[Symbol]) {
 
 /// The next `len` symbols of `width` bits each, missing ones as zero.
 fn vector(symbols: &[Symbol], len: u16, width: u16) -> u16 {
-    symbols.iter().zip(1..=len).fold(0, |bits, (symbol, nth)| bits | (*symbol as u16) << (width * (len - nth)))
+    symbols
+        .iter()
+        .zip(1..=len)
+        .fold(0, |bits, (symbol, nth)| bits | (*symbol as u16) << (width * (len - nth)))
 }

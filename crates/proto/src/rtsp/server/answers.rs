@@ -37,19 +37,30 @@ impl Server {
                 self.activate();
                 self.grant(&asked.cseq, []);
             }
-            _ => return Err(Refusal::new(StatusCode::InternalServerError, "the question was answered with something else")),
+            _ => {
+                return Err(Refusal::new(
+                    StatusCode::InternalServerError,
+                    "the question was answered with something else",
+                ));
+            }
         }
         Ok(())
     }
 
     fn described(&mut self, asked: &Asked, sdp: String) {
-        let fields = [(headers::CONTENT_BASE, asked.base.clone()), (headers::CONTENT_TYPE, "application/sdp".to_owned())];
+        let fields = [
+            (headers::CONTENT_BASE, asked.base.clone()),
+            (headers::CONTENT_TYPE, "application/sdp".to_owned()),
+        ];
         self.output.push_back(message::write(&message::ok(&asked.cseq, fields, sdp.into())));
     }
 
     fn announced(&mut self, asked: &Asked, controls: Vec<String>) -> Handled {
         if controls.is_empty() || controls.len() > MAX_TRACKS {
-            return Err(Refusal::new(StatusCode::BadRequest, format!("between 1 and {MAX_TRACKS} tracks can be published")));
+            return Err(Refusal::new(
+                StatusCode::BadRequest,
+                format!("between 1 and {MAX_TRACKS} tracks can be published"),
+            ));
         }
         self.begin_session(Usage::Record, asked.question.name.clone(), controls);
         self.grant(&asked.cseq, []);
@@ -85,10 +96,19 @@ impl Server {
         self.activate();
         let entry = |info: &StreamInfo| {
             let time = info.timestamp.map_or_else(String::new, |t| format!(";rtptime={t}"));
-            format!("url={}{}{};seq={}{time}", asked.base, target::TRACK_PREFIX, info.track, info.sequence)
+            format!(
+                "url={}{}{};seq={}{time}",
+                asked.base,
+                target::TRACK_PREFIX,
+                info.track,
+                info.sequence
+            )
         };
         let rtp_info = infos.iter().map(entry).collect::<Vec<_>>().join(",");
-        self.grant(&asked.cseq, [(headers::RANGE, "npt=now-".to_owned()), (headers::RTP_INFO, rtp_info)]);
+        self.grant(
+            &asked.cseq,
+            [(headers::RANGE, "npt=now-".to_owned()), (headers::RTP_INFO, rtp_info)],
+        );
     }
 
     fn activate(&mut self) {
@@ -98,7 +118,9 @@ impl Server {
     /// Answers 200 with these headers, and the session's name if the client knows it.
     pub(super) fn grant<const N: usize>(&mut self, cseq: &str, fields: [(HeaderName, String); N]) {
         let told = self.session.as_ref().filter(|s| s.told);
-        let id = told.map(|s| (headers::SESSION, format!("{};timeout={}", s.id, self.options.session.as_secs())));
+        let id = told.map(|s| {
+            (headers::SESSION, format!("{};timeout={}", s.id, self.options.session.as_secs()))
+        });
         let response = message::ok(cseq, id.into_iter().chain(fields), Bytes::new());
         self.output.push_back(message::write(&response));
     }

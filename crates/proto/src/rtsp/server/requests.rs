@@ -16,8 +16,13 @@ use rtsp_types::{Method, Request, Url, Version, headers};
 impl Server {
     pub(super) fn handle_request(&mut self, request: &Request<Bytes>) {
         let cseq = request.header(&headers::CSEQ).map(|v| v.as_str().trim());
-        let handled = match cseq.filter(|c| !c.is_empty() && c.len() <= 10 && c.bytes().all(|b| b.is_ascii_digit())) {
-            None => Err(Refusal::new(StatusCode::BadRequest, "the CSeq header is missing or not a number")),
+        let handled = match cseq
+            .filter(|c| !c.is_empty() && c.len() <= 10 && c.bytes().all(|b| b.is_ascii_digit()))
+        {
+            None => Err(Refusal::new(
+                StatusCode::BadRequest,
+                "the CSeq header is missing or not a number",
+            )),
             Some(cseq) => self.check(request).and_then(|()| self.dispatch(request, cseq)),
         };
         if let Err(refusal) = handled {
@@ -28,16 +33,25 @@ impl Server {
     /// What is the same for all methods.
     fn check(&self, request: &Request<Bytes>) -> Handled {
         if request.version() != Version::V1_0 {
-            return Err(Refusal::new(StatusCode::RTSPVersionNotSupported, "this server speaks RTSP/1.0"));
+            return Err(Refusal::new(
+                StatusCode::RTSPVersionNotSupported,
+                "this server speaks RTSP/1.0",
+            ));
         }
         if let Some(options) = request.header(&headers::REQUIRE) {
             return Err(Refusal::new(StatusCode::OptionNotSupported, options.as_str()));
         }
-        let given = request.header(&headers::SESSION).map(|v| v.as_str().split(';').next().unwrap_or_default().trim());
+        let given = request
+            .header(&headers::SESSION)
+            .map(|v| v.as_str().split(';').next().unwrap_or_default().trim());
         let known = self.session.as_ref().filter(|s| s.told).map(|s| s.id.as_str());
-        let needed = message::needs_session(request.method()) || (request.method() == Method::Setup && known.is_some());
+        let needed = message::needs_session(request.method())
+            || (request.method() == Method::Setup && known.is_some());
         if (needed && given.is_none()) || (given.is_some() && given != known) {
-            return Err(Refusal::new(StatusCode::SessionNotFound, "there is no such session on this connection"));
+            return Err(Refusal::new(
+                StatusCode::SessionNotFound,
+                "there is no such session on this connection",
+            ));
         }
         Ok(())
     }
@@ -53,7 +67,12 @@ impl Server {
             Method::Record => self.record(request, cseq)?,
             Method::Pause => self.pause(cseq)?,
             Method::Teardown => self.tear_down(cseq),
-            _ => return Err(Refusal::new(StatusCode::NotImplemented, "this server does not know the method")),
+            _ => {
+                return Err(Refusal::new(
+                    StatusCode::NotImplemented,
+                    "this server does not know the method",
+                ));
+            }
         }
         Ok(())
     }
@@ -62,9 +81,13 @@ impl Server {
         if self.session.is_some() {
             return Err(wrong_state("this connection already has a session"));
         }
-        let kind = request.header(&headers::CONTENT_TYPE).map(|v| v.as_str().trim().to_ascii_lowercase());
+        let kind =
+            request.header(&headers::CONTENT_TYPE).map(|v| v.as_str().trim().to_ascii_lowercase());
         if kind.is_some_and(|k| !k.starts_with("application/sdp")) {
-            return Err(Refusal::new(StatusCode::UnsupportedMediaType, "ANNOUNCE takes a body of type application/sdp"));
+            return Err(Refusal::new(
+                StatusCode::UnsupportedMediaType,
+                "ANNOUNCE takes a body of type application/sdp",
+            ));
         }
         self.ask(request, cseq, Ask::Announce(request.body().clone()))
     }
@@ -78,7 +101,9 @@ impl Server {
         };
         let target = parse_target(uri)?;
         let (usage, track) = match &self.session {
-            Some(session) => (session.usage, session.check_setup(uri.as_str(), &target, &transport)?),
+            Some(session) => {
+                (session.usage, session.check_setup(uri.as_str(), &target, &transport)?)
+            }
             None if transport.mode.as_deref().is_some_and(|m| m != "play") => {
                 return Err(wrong_state("ANNOUNCE comes before SETUP with mode=record"));
             }
@@ -136,7 +161,12 @@ impl Server {
         };
         let question = Question { name, ask };
         let base = base(uri, &question.name);
-        self.asked = Some(Asked { cseq: cseq.to_owned(), base, transport: None, question: question.clone() });
+        self.asked = Some(Asked {
+            cseq: cseq.to_owned(),
+            base,
+            transport: None,
+            question: question.clone(),
+        });
         self.events.push_back(Event::Question(question));
         Ok(())
     }
@@ -147,11 +177,14 @@ pub(super) fn wrong_state(detail: &str) -> Refusal {
 }
 
 fn uri(request: &Request<Bytes>) -> Result<&Url, Refusal> {
-    request.request_uri().ok_or_else(|| Refusal::new(StatusCode::BadRequest, "this method needs the URI of a camera"))
+    request.request_uri().ok_or_else(|| {
+        Refusal::new(StatusCode::BadRequest, "this method needs the URI of a camera")
+    })
 }
 
 fn parse_target(uri: &Url) -> Result<Target, Refusal> {
-    let missing = || Refusal::new(StatusCode::NotFound, "the URI names no camera, use rtsp://HOST/CAMERA");
+    let missing =
+        || Refusal::new(StatusCode::NotFound, "the URI names no camera, use rtsp://HOST/CAMERA");
     Target::parse(uri.as_str()).ok_or_else(missing)
 }
 

@@ -34,7 +34,12 @@ impl Session {
     }
 
     /// Whether a track may be set up, and which.
-    pub(super) fn check_setup(&self, uri: &str, target: &Target, transport: &Transport) -> Result<Option<usize>, Refusal> {
+    pub(super) fn check_setup(
+        &self,
+        uri: &str,
+        target: &Target,
+        transport: &Transport,
+    ) -> Result<Option<usize>, Refusal> {
         if self.active {
             return Err(wrong_state("tracks cannot be added while packets flow"));
         }
@@ -47,9 +52,10 @@ impl Session {
             return Err(Refusal::new(StatusCode::UnsupportedTransport, detail));
         }
         match self.usage {
-            Usage::Play if target.name != self.name => {
-                Err(Refusal::new(StatusCode::AggregateOperationNotAllowed, format!("this session plays {}", self.name)))
-            }
+            Usage::Play if target.name != self.name => Err(Refusal::new(
+                StatusCode::AggregateOperationNotAllowed,
+                format!("this session plays {}", self.name),
+            )),
             Usage::Play => Ok(target.track),
             Usage::Record => self.announced_track(uri).map(Some),
         }
@@ -58,7 +64,9 @@ impl Session {
     fn announced_track(&self, uri: &str) -> Result<usize, Refusal> {
         let named = self.controls.iter().position(|control| target::names_control(uri, control));
         let only = (self.controls.len() == 1).then_some(0);
-        named.or(only).ok_or_else(|| Refusal::new(StatusCode::NotFound, "the URI names none of the announced tracks"))
+        named.or(only).ok_or_else(|| {
+            Refusal::new(StatusCode::NotFound, "the URI names none of the announced tracks")
+        })
     }
 
     /// Adds a track and gives the `Transport` header of the answer.
@@ -88,7 +96,11 @@ impl Session {
     fn free_channels(&self, wish: Option<(u8, u8)>) -> (u8, u8) {
         let taken = |c: u8| self.route_any(c).is_some();
         let wish = wish.filter(|(rtp, rtcp)| rtp != rtcp && !taken(*rtp) && !taken(*rtcp));
-        let lowest = || (0..=u8::MAX / 2).map(|i| (2 * i, 2 * i + 1)).find(|(rtp, rtcp)| !taken(*rtp) && !taken(*rtcp));
+        let lowest = || {
+            (0..=u8::MAX / 2)
+                .map(|i| (2 * i, 2 * i + 1))
+                .find(|(rtp, rtcp)| !taken(*rtp) && !taken(*rtcp))
+        };
         wish.or_else(lowest).unwrap_or_default()
     }
 
@@ -96,10 +108,11 @@ impl Session {
         self.tracks.iter().find(|t| t.index == track)?.channels
     }
 
-    /// The track that an interleaved frame belongs to, and whether it is RTCP. A player sends RTCP only, and
-    /// nobody sends RTP before it was asked to.
+    /// The track that an interleaved frame belongs to, and whether it is RTCP. A player sends RTCP
+    /// only, and nobody sends RTP before it was asked to.
     pub(super) fn route(&self, channel: u8) -> Option<(usize, bool)> {
-        self.route_any(channel).filter(|(_, rtcp)| *rtcp || (self.active && self.usage == Usage::Record))
+        self.route_any(channel)
+            .filter(|(_, rtcp)| *rtcp || (self.active && self.usage == Usage::Record))
     }
 
     fn route_any(&self, channel: u8) -> Option<(usize, bool)> {

@@ -16,12 +16,17 @@ fn server() -> Server {
 
 /// A request with a CSeq and these further header lines.
 fn request(line: &str, fields: &str) -> Vec<u8> {
-    let fields: String = fields.split('|').filter(|f| !f.is_empty()).map(|f| format!("{f}\r\n")).collect();
+    let fields: String =
+        fields.split('|').filter(|f| !f.is_empty()).map(|f| format!("{f}\r\n")).collect();
     format!("{line} RTSP/1.0\r\nCSeq: 7\r\n{fields}\r\n").into_bytes()
 }
 
 /// Sends a request, lets `host` decide, gives the answer's text and the events.
-fn exchange(s: &mut Server, request: &[u8], host: impl Fn(&Question) -> Answer) -> (String, Vec<Event>) {
+fn exchange(
+    s: &mut Server,
+    request: &[u8],
+    host: impl Fn(&Question) -> Answer,
+) -> (String, Vec<Event>) {
     s.handle_input(s.now, request);
     let (mut out, mut events) = (String::new(), Vec::new());
     loop {
@@ -48,7 +53,9 @@ fn yes(q: &Question) -> Answer {
             ssrc: (*usage == Usage::Play).then_some(0x1234),
             ports: matches!(lower, Lower::Udp { .. }).then_some((6000, 6001)),
         },
-        Ask::Play => Answer::Playing(vec![StreamInfo { track: 0, sequence: 9, timestamp: Some(90) }]),
+        Ask::Play => {
+            Answer::Playing(vec![StreamInfo { track: 0, sequence: 9, timestamp: Some(90) }])
+        }
         Ask::Record => Answer::Recording,
     }
 }
@@ -79,12 +86,22 @@ fn recording() -> Server {
 fn plays_over_tcp() {
     let mut s = server();
     let (text, _) = exchange(&mut s, &request("OPTIONS *", ""), yes);
-    assert!(text.starts_with("RTSP/1.0 200 OK\r\n") && text.contains("Public: OPTIONS, DESCRIBE, ANNOUNCE"), "{text}");
+    assert!(
+        text.starts_with("RTSP/1.0 200 OK\r\n")
+            && text.contains("Public: OPTIONS, DESCRIBE, ANNOUNCE"),
+        "{text}"
+    );
     let (text, _) = exchange(&mut s, &request("DESCRIBE rtsp://u:secret@h:8554/cam?x=1", ""), yes);
-    assert!(text.contains("Content-Base: rtsp://h:8554/cam/\r\n") && text.ends_with("\r\n\r\nv=0\r\n"), "{text}");
+    assert!(
+        text.contains("Content-Base: rtsp://h:8554/cam/\r\n") && text.ends_with("\r\n\r\nv=0\r\n"),
+        "{text}"
+    );
     let (text, _) = exchange(&mut s, &request("SETUP rtsp://h/cam/trackID=0", TCP), yes);
     assert!(text.contains("Session: abc1;timeout=60\r\n"), "{text}");
-    assert!(text.contains("Transport: RTP/AVP/TCP;unicast;interleaved=0-1;ssrc=00001234;mode=play\r\n"), "{text}");
+    assert!(
+        text.contains("Transport: RTP/AVP/TCP;unicast;interleaved=0-1;ssrc=00001234;mode=play\r\n"),
+        "{text}"
+    );
     let (text, _) = exchange(&mut s, &request("PLAY rtsp://h/cam/", ID), yes);
     assert!(text.contains("RTP-Info: url=rtsp://h/cam/trackID=0;seq=9;rtptime=90\r\n"), "{text}");
     assert!(text.contains("Range: npt=now-\r\n"), "{text}");
@@ -99,7 +116,9 @@ fn plays_over_tcp() {
 fn records_over_tcp_and_routes_frames() {
     let mut s = recording();
     let (_, events) = exchange(&mut s, b"$\0\0\x03rtp$\x01\0\x04rtcp$\x09\0\x01x", yes);
-    let [Event::Data { track: 0, rtcp: false, .. }, Event::Data { track: 0, rtcp: true, payload }] = &events[..] else {
+    let [Event::Data { track: 0, rtcp: false, .. }, Event::Data { track: 0, rtcp: true, payload }] =
+        &events[..]
+    else {
         panic!("{events:?}")
     };
     assert_eq!((&payload[..], s.stray_frames()), (&b"rtcp"[..], 1));
@@ -117,7 +136,10 @@ fn udp_setup_names_the_ports() {
     let mut s = server();
     let udp = "Transport: RTP/AVP;unicast;client_port=5000-5001";
     let (text, _) = exchange(&mut s, &request("SETUP rtsp://h/cam/trackID=0", udp), yes);
-    assert!(text.contains("RTP/AVP;unicast;client_port=5000-5001;server_port=6000-6001;ssrc=00001234"), "{text}");
+    assert!(
+        text.contains("RTP/AVP;unicast;client_port=5000-5001;server_port=6000-6001;ssrc=00001234"),
+        "{text}"
+    );
     let fields = format!("{TCP}|{ID}");
     assert_eq!(status(&mut s, "SETUP rtsp://h/cam/trackID=1", &fields), 461);
 }
@@ -126,7 +148,8 @@ fn udp_setup_names_the_ports() {
 fn a_second_track_gets_free_channels() {
     let mut s = server();
     status(&mut s, "SETUP rtsp://h/cam/trackID=0", TCP);
-    let (text, _) = exchange(&mut s, &request("SETUP rtsp://h/cam/trackID=1", &format!("{TCP}|{ID}")), yes);
+    let (text, _) =
+        exchange(&mut s, &request("SETUP rtsp://h/cam/trackID=1", &format!("{TCP}|{ID}")), yes);
     assert!(text.contains("interleaved=2-3"), "{text}");
 }
 
@@ -137,8 +160,14 @@ fn each_fault_has_its_status() {
     assert_eq!(status(&mut server(), "DESCRIBE *", ""), 400);
     assert_eq!(status(&mut server(), "DESCRIBE rtsp://h/", ""), 404);
     assert_eq!(status(&mut server(), "DESCRIBE rtsp://h/cam", "Require: onvif-replay"), 551);
-    assert_eq!(status(&mut server(), "SETUP rtsp://h/cam/trackID=0", "Transport: RTP/AVP;multicast"), 461);
-    assert_eq!(status(&mut server(), "SETUP rtsp://h/cam/trackID=0", &format!("{TCP};mode=record")), 455);
+    assert_eq!(
+        status(&mut server(), "SETUP rtsp://h/cam/trackID=0", "Transport: RTP/AVP;multicast"),
+        461
+    );
+    assert_eq!(
+        status(&mut server(), "SETUP rtsp://h/cam/trackID=0", &format!("{TCP};mode=record")),
+        455
+    );
     assert_eq!(status(&mut server(), "ANNOUNCE rtsp://h/cam", "Content-Type: text/html"), 415);
     assert_eq!(status(&mut recording(), "ANNOUNCE rtsp://h/cam", ""), 455);
     assert_eq!(status(&mut recording(), "PLAY rtsp://h/cam", ID), 455);
@@ -152,17 +181,25 @@ fn each_fault_has_its_status() {
 
 #[test]
 fn a_refusal_reaches_the_client_and_leaves_no_session() {
-    let no = |_: &Question| Answer::Refused(Refusal::new(StatusCode::Forbidden, "already published by somebody"));
+    let no = |_: &Question| {
+        Answer::Refused(Refusal::new(StatusCode::Forbidden, "already published by somebody"))
+    };
     let mut s = server();
     let (text, _) = exchange(&mut s, &request("ANNOUNCE rtsp://h/cam", ""), no);
-    assert!(text.starts_with("RTSP/1.0 403 Forbidden: already published by somebody\r\n"), "{text}");
+    assert!(
+        text.starts_with("RTSP/1.0 403 Forbidden: already published by somebody\r\n"),
+        "{text}"
+    );
     assert_eq!(status(&mut s, "ANNOUNCE rtsp://h/cam", ""), 200);
 }
 
 #[test]
 fn nothing_is_read_while_a_question_is_open() {
     let mut s = server();
-    s.handle_input(at(0), &[request("DESCRIBE rtsp://h/cam", ""), request("OPTIONS *", "")].concat());
+    s.handle_input(
+        at(0),
+        &[request("DESCRIBE rtsp://h/cam", ""), request("OPTIONS *", "")].concat(),
+    );
     assert!(matches!(s.poll_event(), Some(Event::Question(_))));
     assert!(!s.listens() && s.poll_event().is_none() && s.poll_output().is_none());
     assert_eq!(s.poll_timeout(), None);

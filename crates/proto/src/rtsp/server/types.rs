@@ -7,7 +7,8 @@ use std::time::Duration;
 /// How long what may last.
 #[derive(Clone, Debug)]
 pub struct Options {
-    /// Without a session, a connection on which no complete request arrives for this long is closed.
+    /// Without a session, a connection on which no complete request arrives for this long is
+    /// closed.
     pub idle: Duration,
     /// A message or interleaved frame must be complete this long after its first byte.
     pub message: Duration,
@@ -28,7 +29,8 @@ impl Options {
 /// What the host learns from a client.
 #[derive(Debug)]
 pub enum Event {
-    /// Something the host has to decide. No other event comes before [`Server::answer`](super::Server::answer).
+    /// Something the host has to decide. No other event comes before
+    /// [`Server::answer`](super::Server::answer).
     Question(Question),
     /// A packet within the RTSP connection.
     Data {
@@ -43,7 +45,8 @@ pub enum Event {
     Paused,
     /// The session is over, for the reason given in words; the connection stays.
     Ended(String),
-    /// Nothing more will come, for the reason given in words. Send what [`Server::poll_output`](super::Server::poll_output) holds and hang up.
+    /// Nothing more will come, for the reason given in words. Send what
+    /// [`Server::poll_output`](super::Server::poll_output) holds and hang up.
     Closed(String),
 }
 

@@ -3,7 +3,8 @@
 use super::super::{Error, Keys, Profile, Receiver, Sender};
 use proptest::prelude::*;
 
-const PROFILES: [Profile; 3] = [Profile::AeadAes256Gcm, Profile::AeadAes128Gcm, Profile::Aes128CmHmacSha1_80];
+const PROFILES: [Profile; 3] =
+    [Profile::AeadAes256Gcm, Profile::AeadAes128Gcm, Profile::Aes128CmHmacSha1_80];
 
 fn material(profile: Profile) -> Vec<u8> {
     (0..profile.material_len()).map(|i| (i * 7 + 1) as u8).collect()
@@ -17,7 +18,9 @@ fn peers(profile: Profile) -> (Sender, Receiver) {
 }
 
 fn rtp(ssrc: u32, index: u64, payload: &[u8]) -> Vec<u8> {
-    let header = [&[0x80, 96][..], &(index as u16).to_be_bytes(), &[0, 0, 0, 9], &ssrc.to_be_bytes()].concat();
+    let header =
+        [&[0x80, 96][..], &(index as u16).to_be_bytes(), &[0, 0, 0, 9], &ssrc.to_be_bytes()]
+            .concat();
     [&header, payload].concat()
 }
 
@@ -38,7 +41,10 @@ fn each_side_sends_with_its_own_keys() {
         let (client, server) = profile.split(&material).unwrap();
         let (k, s) = (profile.key_len(), profile.salt_len());
         assert_eq!((client.key, server.key), (&material[..k], &material[k..2 * k]));
-        assert_eq!((client.salt, server.salt), (&material[2 * k..2 * k + s], &material[2 * k + s..]));
+        assert_eq!(
+            (client.salt, server.salt),
+            (&material[2 * k..2 * k + s], &material[2 * k + s..])
+        );
         assert!(profile.split(&material[1..]).is_none());
         let sender = Sender::new(profile, &client).unwrap();
         let mut receiver = Receiver::new(profile, &server).unwrap();
@@ -72,7 +78,8 @@ fn a_packet_sent_again_has_the_same_bytes() {
 fn what_was_seen_is_refused_and_late_ones_are_let_in() {
     for profile in PROFILES {
         let (sender, mut receiver) = peers(profile);
-        let mut open = |index| receiver.unprotect_rtp(&mut sealed(&sender, 1, index)).map(<[u8]>::len);
+        let mut open =
+            |index| receiver.unprotect_rtp(&mut sealed(&sender, 1, index)).map(<[u8]>::len);
         for index in [65_530, 65_540, 65_535, 65_536, 66_000, 65_537] {
             assert_eq!(open(index), Ok(19), "{index}");
             assert_eq!(open(index), Err(Error::Replayed));
@@ -151,7 +158,10 @@ fn rtcp_ends_when_its_indices_do() {
     let profile = Profile::AeadAes128Gcm;
     let material = material(profile);
     let (keys, _) = profile.split(&material).unwrap();
-    let cipher = || super::super::cipher::Cipher::derive(profile, &keys, super::super::derive::Use::Rtcp).unwrap();
+    let cipher = || {
+        super::super::cipher::Cipher::derive(profile, &keys, super::super::derive::Use::Rtcp)
+            .unwrap()
+    };
     let mut sender = Sender::with_ciphers(profile, cipher(), cipher(), (1 << 31) - 1);
     assert_eq!(sender.protect_rtcp(&mut rtcp(1, 0), 0), Ok(()));
     assert_eq!(sender.protect_rtcp(&mut rtcp(1, 0), 0), Err(Error::Exhausted));

@@ -13,8 +13,7 @@ const RTP: &str = "8040f17b 8041f8d3 5501a0b2
     47616c6c 6961 2065737420 6f6d6e6973 20 6469 76 69736120 696e207061727465732074726573";
 const RTP_INDEX: u64 = 0xf17b;
 /// RFC 7714 §17, as its subsections have it (the introduction prints another one).
-const RTCP: &str =
-    "81c8000d4d617273 4e5450314e545032 525450200000042a 0000e9304c756e61 deadbeefdeadbeef deadbeefdeadbeef deadbeef";
+const RTCP: &str = "81c8000d4d617273 4e5450314e545032 525450200000042a 0000e9304c756e61 deadbeefdeadbeef deadbeefdeadbeef deadbeef";
 const RTCP_INDEX: u32 = 0x5d4;
 
 /// RFC 7714 gives session keys: nothing is to be derived.
@@ -51,7 +50,9 @@ fn rfc7714_section_16_rtp() {
 /// §16.1.3, §16.2.3: everything is in clear, as if it were header.
 #[test]
 fn rfc7714_section_16_rtp_authenticated_only() {
-    for (key, tag) in [(16, "22493f82d2bce397e9d79e3b19aa4216"), (32, "a866d5910f887463067ceefec45215d4")] {
+    for (key, tag) in
+        [(16, "22493f82d2bce397e9d79e3b19aa4216"), (32, "a866d5910f887463067ceefec45215d4")]
+    {
         let mut packet = hex(RTP);
         let len = packet.len();
         gcm(key).seal_rtp(&mut packet, 0, len, 0x5501_a0b2, RTP_INDEX).unwrap();
@@ -103,20 +104,31 @@ fn rfc3711_appendix_b2_key_stream() {
     let stream = &packet[12..];
     assert_eq!(
         stream[..48],
-        hex("e03ead0935c95e80e166b16dd92b4eb4 d23513162b02d0f72a43a2fe4a5f97ab 41e95b3bb0a2e8dd477901e4fca894c0")
+        hex(
+            "e03ead0935c95e80e166b16dd92b4eb4 d23513162b02d0f72a43a2fe4a5f97ab 41e95b3bb0a2e8dd477901e4fca894c0"
+        )
     );
     assert_eq!(
         stream[16 * 0xfeff..16 * BLOCKS],
-        hex("ec8cdf7398607cb0f2d21675ea9ea1e4 362b7c3c6773516318a077d7fc5073ae 6a2cc3787889374fbeb4c81b17ba6c44")
+        hex(
+            "ec8cdf7398607cb0f2d21675ea9ea1e4 362b7c3c6773516318a077d7fc5073ae 6a2cc3787889374fbeb4c81b17ba6c44"
+        )
     );
 }
 
 #[test]
 fn rfc3711_appendix_b3_key_derivation() {
-    let (key, salt) = (hex("e1f97a0d3e018be0d64fa32c06de4139"), hex("0ec675ad498afeebb6960b3aabe6"));
+    let (key, salt) =
+        (hex("e1f97a0d3e018be0d64fa32c06de4139"), hex("0ec675ad498afeebb6960b3aabe6"));
     let keys = Keys::new(&key, &salt);
-    assert_eq!(derive::<16>(&keys, Use::Rtp, Part::Encryption).unwrap()[..], hex("c61e7a93744f39ee10734afe3ff7a087"));
-    assert_eq!(derive::<14>(&keys, Use::Rtp, Part::Salt).unwrap()[..], hex("30cbbc08863d8c85d49db34a9ae1"));
+    assert_eq!(
+        derive::<16>(&keys, Use::Rtp, Part::Encryption).unwrap()[..],
+        hex("c61e7a93744f39ee10734afe3ff7a087")
+    );
+    assert_eq!(
+        derive::<14>(&keys, Use::Rtp, Part::Salt).unwrap()[..],
+        hex("30cbbc08863d8c85d49db34a9ae1")
+    );
     assert_eq!(
         derive::<94>(&keys, Use::Rtp, Part::Authentication).unwrap()[..],
         hex("cebe321f6ff7716b6fd4ab49af256a15 6d38baa48f0a0acf3c34e2359e6cdbce e049646c43d9327ad175578ef7227098
@@ -124,7 +136,8 @@ fn rfc3711_appendix_b3_key_derivation() {
     );
 }
 
-/// The packets that libsrtp checks itself with: master keys in, so they hold the derivation of all labels and the formats.
+/// The packets that libsrtp checks itself with: master keys in, so they hold the derivation of all
+/// labels and the formats.
 #[test]
 fn the_reference_packets_of_libsrtp() {
     let gcm_keys = (&KEY[..32], "a0a1a2a3a4a5a6a7a8a9aaab");

@@ -25,9 +25,17 @@ fn states_are_told_once_each() {
     let camera = camera();
     assert!(camera.tick(pair(0)).changed, "the first sight of a camera");
     assert!(!camera.tick(pair(100)).changed);
-    let publisher = camera.stream().publish(at(200), "me", Catalog::new([(Codec::H264(None), 90_000)])).unwrap();
+    let publisher = camera
+        .stream()
+        .publish(at(200), "me", Catalog::new([(Codec::H264(None), 90_000)]))
+        .unwrap();
     assert_eq!(told(&camera, 200), []);
-    publisher.push(at(300), AccessUnit::new(TrackId(0), 0, true, Timing::arrived(at(300)), Default::default())).unwrap();
+    publisher
+        .push(
+            at(300),
+            AccessUnit::new(TrackId(0), 0, true, Timing::arrived(at(300)), Default::default()),
+        )
+        .unwrap();
     assert_eq!(told(&camera, 300), [(EventKind::CameraLive, String::new())]);
     assert_eq!(told(&camera, 400), []);
     let stalled = told(&camera, 6000);
@@ -45,7 +53,10 @@ impl Keeper for Counting {
     }
 
     fn restarts(&self) -> Restarts {
-        Restarts { by_reason: vec![("crashed", self.0.load(Ordering::Relaxed))], last: Some((at(0), "SIGKILL".into())) }
+        Restarts {
+            by_reason: vec![("crashed", self.0.load(Ordering::Relaxed))],
+            last: Some((at(0), "SIGKILL".into())),
+        }
     }
 }
 
@@ -64,7 +75,8 @@ fn restarts_are_told_with_their_cause_and_survive_a_new_keeper() {
 #[test]
 fn a_camera_that_waits_for_publishers_lets_none_in_while_it_is_stopped() {
     let camera = camera();
-    let publish = |ms| camera.stream().publish(at(ms), "me", Catalog::new([(Codec::H264(None), 90_000)]));
+    let publish =
+        |ms| camera.stream().publish(at(ms), "me", Catalog::new([(Codec::H264(None), 90_000)]));
     let reason = || camera.stream().status().reason.clone();
     let _first = publish(0).unwrap();
     camera.order(at(100), Order::Stop);

@@ -1,4 +1,5 @@
-//! What to change in a camera, from what was measured. Each piece names the effect, the cause and the setting.
+//! What to change in a camera, from what was measured. Each piece names the effect, the cause and
+//! the setting.
 
 use super::report::{ClockReport, Report, TrackReport};
 
@@ -8,7 +9,8 @@ const LONG_GOP: f64 = 4.0;
 const CLOCK_OFF_MS: f64 = 500.0;
 /// Media clocks that are further off than any crystal, and than the error of a short look.
 const CLOCK_RATE_PERCENT: f64 = 3.0;
-/// A watch shorter than this says nothing of clock rates, and may have missed sender reports, which come every 5 s or so.
+/// A watch shorter than this says nothing of clock rates, and may have missed sender reports, which
+/// come every 5 s or so.
 const LONG_WATCH: f64 = 4.5;
 /// Bits a second that weak links and many viewers feel.
 const HEAVY: u64 = 12_000_000;
@@ -104,7 +106,9 @@ fn clock(clock: &ClockReport, seconds: f64, out: &mut Vec<String>) {
         ),
         _ => {}
     }
-    if let Some(error) = clock.rate_error_percent.filter(|e| e.abs() > CLOCK_RATE_PERCENT && seconds >= LONG_WATCH) {
+    if let Some(error) =
+        clock.rate_error_percent.filter(|e| e.abs() > CLOCK_RATE_PERCENT && seconds >= LONG_WATCH)
+    {
         out.push(format!(
             "the stream's timestamps run {:.1} % too {}: check the camera's frame rate",
             error.abs(),
@@ -129,8 +133,19 @@ mod tests {
             packets_lost: Some(0),
             ..TrackReport::default()
         };
-        let clock = ClockReport { offset_ms: Some(1.5), sender_reports: 1, capture_told: 0.5, rate_error_percent: Some(0.2) };
-        Report { transport: Some("tcp"), seconds: 5.0, tracks: vec![video], clock, ..Report::default() }
+        let clock = ClockReport {
+            offset_ms: Some(1.5),
+            sender_reports: 1,
+            capture_told: 0.5,
+            rate_error_percent: Some(0.2),
+        };
+        Report {
+            transport: Some("tcp"),
+            seconds: 5.0,
+            tracks: vec![video],
+            clock,
+            ..Report::default()
+        }
     }
 
     /// The only piece of advice after a change to a good camera.
@@ -152,11 +167,19 @@ mod tests {
         assert!(told(|r, n| r.tracks[n].b_frames = true).contains("WebRTC"));
         assert!(told(|r, n| r.tracks[n].codec = "h265").contains("choose H.264"));
         assert!(told(|r, n| r.tracks[n].keyframe_interval_s = Some(10.0)).contains("every 10 s"));
-        assert!(told(|r, n| r.tracks[n].keyframe_interval_range_s = Some((1.0, 9.0))).contains("smart"));
-        assert!(told(|r, n| r.tracks[n].keyframe_interval_s = None).contains("no second keyframe within 5 s"));
+        assert!(
+            told(|r, n| r.tracks[n].keyframe_interval_range_s = Some((1.0, 9.0))).contains("smart")
+        );
+        assert!(
+            told(|r, n| r.tracks[n].keyframe_interval_s = None)
+                .contains("no second keyframe within 5 s")
+        );
         assert!(told(|r, n| r.tracks[n].fps = Some(12.5)).contains("says 25 fps and brings 12.5"));
         assert!(told(|r, n| r.tracks[n].bitrate = Some(16_000_000)).contains("16 Mbit/s"));
-        assert!(told(|r, n| r.tracks[n].packets_lost = Some(10)).contains("0.99 % of the video packets are lost: over TCP"));
+        assert!(
+            told(|r, n| r.tracks[n].packets_lost = Some(10))
+                .contains("0.99 % of the video packets are lost: over TCP")
+        );
         assert!(told(|r, _| r.clock.offset_ms = Some(-4000.0)).contains("4.0 s ahead of ours"));
         assert!(told(|r, _| r.clock.offset_ms = None).contains("no RTCP sender reports"));
         assert!(told(|r, _| r.clock.rate_error_percent = Some(-50.0)).contains("50.0 % too slow"));

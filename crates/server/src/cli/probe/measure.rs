@@ -65,7 +65,8 @@ impl Measure {
     pub(super) fn take(&mut self, now: Mono, event: Event) -> bool {
         match event {
             Event::Catalog(catalog) => {
-                self.tracks.resize(catalog.tracks.len().max(self.tracks.len()), TrackMeasure::default());
+                self.tracks
+                    .resize(catalog.tracks.len().max(self.tracks.len()), TrackMeasure::default());
                 for (measure, track) in self.tracks.iter_mut().zip(&catalog.tracks) {
                     measure.timescale = track.timescale;
                 }
@@ -147,7 +148,8 @@ impl TrackMeasure {
         self.spans().map(|(_, ours)| self.bytes as f64 * 8.0 / ours)
     }
 
-    /// How much faster than ours the source's clock runs: 0.01 is one second in a hundred. Short looks see large errors.
+    /// How much faster than ours the source's clock runs: 0.01 is one second in a hundred. Short
+    /// looks see large errors.
     pub(super) fn clock_error(&self) -> Option<f64> {
         self.spans().map(|(theirs, ours)| theirs / ours - 1.0)
     }
@@ -155,11 +157,16 @@ impl TrackMeasure {
     /// Between keyframes; `None` before two were seen.
     pub(super) fn keyframe_interval(&self) -> Option<KeyframeInterval> {
         let seconds = |ticks: i64| ticks as f64 / f64::from(self.timescale.max(1));
-        let mut gaps: Vec<_> = self.keys.windows(2).map(|k| (k[1].pts - k[0].pts, k[1].frame - k[0].frame)).collect();
+        let mut gaps: Vec<_> =
+            self.keys.windows(2).map(|k| (k[1].pts - k[0].pts, k[1].frame - k[0].frame)).collect();
         gaps.sort_unstable();
         let (least, most) = (gaps.first()?.0, gaps.last()?.0);
         let (ticks, frames) = *gaps.get(gaps.len() / 2)?;
-        Some(KeyframeInterval { seconds: seconds(ticks), frames, range: (seconds(least), seconds(most)) })
+        Some(KeyframeInterval {
+            seconds: seconds(ticks),
+            frames,
+            range: (seconds(least), seconds(most)),
+        })
     }
 }
 
@@ -174,7 +181,8 @@ mod tests {
 
     fn measure() -> Measure {
         let mut measure = Measure::new(at(0));
-        let catalog = Catalog::new([(Codec::H264(None), 90_000), (Codec::Opus { channels: 2 }, 48_000)]);
+        let catalog =
+            Catalog::new([(Codec::H264(None), 90_000), (Codec::Opus { channels: 2 }, 48_000)]);
         assert!(!measure.take(at(0), Event::Catalog(Arc::new(catalog))));
         measure
     }
@@ -199,8 +207,14 @@ mod tests {
         assert_eq!((video.rate(), video.reordered, video.told), (Some(25.0), 0, 101));
         assert_eq!(video.bitrate(), Some(101_000.0 * 8.0 / 4.0));
         assert_eq!(video.clock_error(), Some(0.0));
-        assert_eq!(video.keyframe_interval(), Some(KeyframeInterval { seconds: 1.0, frames: 25, range: (1.0, 1.0) }));
-        assert_eq!((measure.first_picture(), measure.watched()), (Some(Duration::from_millis(500)), Duration::from_secs(4)));
+        assert_eq!(
+            video.keyframe_interval(),
+            Some(KeyframeInterval { seconds: 1.0, frames: 25, range: (1.0, 1.0) })
+        );
+        assert_eq!(
+            (measure.first_picture(), measure.watched()),
+            (Some(Duration::from_millis(500)), Duration::from_secs(4))
+        );
     }
 
     #[test]

@@ -41,7 +41,8 @@ fn h264_level(level: u8, flags: u8, profile: u8) -> String {
     }
 }
 
-/// ITU-T H.265 §7.3.3: profile and level lie at fixed places at the head of the sequence parameter set.
+/// ITU-T H.265 §7.3.3: profile and level lie at fixed places at the head of the sequence parameter
+/// set.
 fn hevc(sets: &h265::ParameterSets) -> Option<(String, String)> {
     let rbsp = bits::rbsp(&sets.sps, 2);
     let name = match rbsp.get(1)? & 0x1f {
@@ -52,7 +53,11 @@ fn hevc(sets: &h265::ParameterSets) -> Option<(String, String)> {
         other => format!("profile {other}"),
     };
     let thirds = rbsp.get(12)? / 3;
-    let level = if thirds.is_multiple_of(10) { (thirds / 10).to_string() } else { format!("{}.{}", thirds / 10, thirds % 10) };
+    let level = if thirds.is_multiple_of(10) {
+        (thirds / 10).to_string()
+    } else {
+        format!("{}.{}", thirds / 10, thirds % 10)
+    };
     Some((name, level))
 }
 
@@ -73,19 +78,25 @@ mod tests {
             ([100, 0x0c, 31], ("Constrained High", "3.1")),
         ] {
             let [profile, flags, level] = bytes;
-            assert_eq!((h264(profile, flags).as_str(), h264_level(level, flags, profile).as_str()), name);
+            assert_eq!(
+                (h264(profile, flags).as_str(), h264_level(level, flags, profile).as_str()),
+                name
+            );
         }
     }
 
     #[test]
     fn names_what_x265_writes() {
         const SPS: &[u8] = &[
-            0x42, 0x01, 0x01, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03, 0x00, 0x00, 0x03, 0x00, 0x5d, 0xa0,
-            0x02, 0x80, 0x80, 0x2d, 0x16, 0x59, 0x59, 0xa4, 0x93, 0x2b, 0x80, 0x40, 0x00, 0x00, 0x03, 0x00, 0x40, 0x00, 0x00,
-            0x07, 0x82,
+            0x42, 0x01, 0x01, 0x01, 0x60, 0x00, 0x00, 0x03, 0x00, 0x90, 0x00, 0x00, 0x03, 0x00,
+            0x00, 0x03, 0x00, 0x5d, 0xa0, 0x02, 0x80, 0x80, 0x2d, 0x16, 0x59, 0x59, 0xa4, 0x93,
+            0x2b, 0x80, 0x40, 0x00, 0x00, 0x03, 0x00, 0x40, 0x00, 0x00, 0x07, 0x82,
         ];
         let set = Bytes::from_static;
         let sets = h265::ParameterSets::parse(set(&[0x40, 1]), set(SPS), set(&[0x44, 1])).unwrap();
-        assert_eq!(profile(&Codec::H265(Some(Arc::new(sets)))), Some(("Main".into(), "3.1".into())));
+        assert_eq!(
+            profile(&Codec::H265(Some(Arc::new(sets)))),
+            Some(("Main".into(), "3.1".into()))
+        );
     }
 }

@@ -74,7 +74,12 @@ pub(super) struct ClockReport {
 }
 
 impl Report {
-    pub(super) fn new(source: Arc<str>, measure: &Measure, seen: &Observation, error: Option<String>) -> Self {
+    pub(super) fn new(
+        source: Arc<str>,
+        measure: &Measure,
+        seen: &Observation,
+        error: Option<String>,
+    ) -> Self {
         let none = TrackObservation::default();
         let of = |n: usize| seen.tracks.get(n).unwrap_or(&none);
         let tracks = measure.iter().enumerate();
@@ -84,7 +89,9 @@ impl Report {
             transport: Some(seen.transport).filter(|t| !t.is_empty()),
             first_picture_ms: measure.first_picture().map(|d| d.as_millis() as u64),
             seconds: round(measure.watched().as_secs_f64(), 10.0),
-            tracks: tracks.map(|(n, (track, measured))| TrackReport::new(&track.codec, measured, of(n))).collect(),
+            tracks: tracks
+                .map(|(n, (track, measured))| TrackReport::new(&track.codec, measured, of(n)))
+                .collect(),
             clock: ClockReport::new(measure, seen),
             ignored: seen.ignored.clone(),
             advice: Vec::new(),
@@ -95,7 +102,8 @@ impl Report {
 
     /// As JSON, indented.
     pub(super) fn json(&self) -> String {
-        serde_json::to_string_pretty(self).unwrap_or_else(|e| format!("{{\"error\":{:?}}}", e.to_string()))
+        serde_json::to_string_pretty(self)
+            .unwrap_or_else(|e| format!("{{\"error\":{:?}}}", e.to_string()))
     }
 }
 
@@ -122,7 +130,8 @@ impl TrackReport {
             bitrate: measured.bitrate().map(|bits| bits as u64),
             keyframe_interval_s: interval.map(|i| round(i.seconds, 100.0)),
             keyframe_interval_frames: interval.map(|i| i.frames),
-            keyframe_interval_range_s: interval.map(|KeyframeInterval { range: (a, b), .. }| (round(a, 100.0), round(b, 100.0))),
+            keyframe_interval_range_s: interval
+                .map(|KeyframeInterval { range: (a, b), .. }| (round(a, 100.0), round(b, 100.0))),
             b_frames: video && measured.reordered > 0,
             longest_gap_ms: measured.longest_gap.as_millis() as u64,
             packets: stats.map(|s| s.packets),
@@ -139,13 +148,18 @@ impl TrackReport {
 
 impl ClockReport {
     fn new(measure: &Measure, seen: &Observation) -> Self {
-        let main = measure.iter().max_by_key(|(track, _)| track.codec.kind() == MediaKind::Video).map(|(_, m)| m);
+        let main = measure
+            .iter()
+            .max_by_key(|(track, _)| track.codec.kind() == MediaKind::Video)
+            .map(|(_, m)| m);
         let told = seen.tracks.iter().find_map(|track| track.clock);
         Self {
             sender_reports: seen.tracks.iter().map(|track| track.reports).sum(),
             offset_ms: told.map(|(_, micros)| round(micros as f64 / 1000.0, 10.0)),
             capture_told: main.map_or(0.0, |m| round(m.told as f64 / m.units.max(1) as f64, 100.0)),
-            rate_error_percent: main.and_then(TrackMeasure::clock_error).map(|e| round(e * 100.0, 100.0)),
+            rate_error_percent: main
+                .and_then(TrackMeasure::clock_error)
+                .map(|e| round(e * 100.0, 100.0)),
         }
     }
 }
@@ -165,7 +179,12 @@ fn round(value: f64, steps: f64) -> f64 {
 
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        writeln!(f, "{}{}", self.source, self.transport.map(|t| format!(" over {t}")).unwrap_or_default())?;
+        writeln!(
+            f,
+            "{}{}",
+            self.source,
+            self.transport.map(|t| format!(" over {t}")).unwrap_or_default()
+        )?;
         if let Some(ms) = self.first_picture_ms {
             writeln!(f, "  first picture after {ms} ms, watched for {} s", self.seconds)?;
         }
@@ -194,11 +213,20 @@ impl fmt::Display for TrackReport {
             write!(f, ", {rate} Hz, {channels} channel{}", if channels == 1 { "" } else { "s" })?;
         }
         if let Some(fps) = self.fps {
-            write!(f, ", {fps} fps{}", self.fps_nominal.map(|n| format!(" (says {n})")).unwrap_or_default())?;
+            write!(
+                f,
+                ", {fps} fps{}",
+                self.fps_nominal.map(|n| format!(" (says {n})")).unwrap_or_default()
+            )?;
         }
         writeln!(f, ", {} kbit/s", self.bitrate.unwrap_or(0) / 1000)?;
         if self.is_video() {
-            writeln!(f, "         {}, {}", self.keyframes(), if self.b_frames { "B-frames" } else { "no B-frames" })?;
+            writeln!(
+                f,
+                "         {}, {}",
+                self.keyframes(),
+                if self.b_frames { "B-frames" } else { "no B-frames" }
+            )?;
         }
         match (self.packets, self.packets_lost, self.jitter_ms) {
             (Some(packets), Some(lost), Some(jitter)) => {
@@ -212,7 +240,9 @@ impl fmt::Display for TrackReport {
 impl TrackReport {
     fn keyframes(&self) -> String {
         match (self.keyframe_interval_s, self.keyframe_interval_frames) {
-            (Some(seconds), Some(frames)) => format!("a keyframe every {seconds} s ({frames} frames)"),
+            (Some(seconds), Some(frames)) => {
+                format!("a keyframe every {seconds} s ({frames} frames)")
+            }
             _ => "no second keyframe seen".to_owned(),
         }
     }
@@ -221,7 +251,9 @@ impl TrackReport {
 impl fmt::Display for ClockReport {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self.offset_ms {
-            Some(offset) if offset < 0.0 => write!(f, "told by sender reports, {} ms ahead of ours", -offset),
+            Some(offset) if offset < 0.0 => {
+                write!(f, "told by sender reports, {} ms ahead of ours", -offset)
+            }
             Some(offset) => write!(f, "told by sender reports, {offset} ms behind ours"),
             None => f.write_str("not told"),
         }

@@ -36,8 +36,13 @@ impl fmt::Debug for Secret {
 }
 
 /// A URL without its credentials, and these.
-pub(super) fn address(text: &str, what: &str, example: &str) -> Result<(Url, Option<Credentials>), String> {
-    let mut url = Url::parse(text).map_err(|e| format!("this is not {what} ({e}); write {example}"))?;
+pub(super) fn address(
+    text: &str,
+    what: &str,
+    example: &str,
+) -> Result<(Url, Option<Credentials>), String> {
+    let mut url =
+        Url::parse(text).map_err(|e| format!("this is not {what} ({e}); write {example}"))?;
     if url.host_str().is_none_or(str::is_empty) {
         return Err(format!("this is not {what}, for it names no host; write {example}"));
     }
@@ -52,7 +57,9 @@ fn credentials(url: &Url) -> Result<Option<Credentials>, String> {
     if url.username().is_empty() && url.password().is_none() {
         return Ok(None);
     }
-    let decode = |part: &str| percent_decode(part).ok_or("user and password must be UTF-8 (percent-encoded where needed)");
+    let decode = |part: &str| {
+        percent_decode(part).ok_or("user and password must be UTF-8 (percent-encoded where needed)")
+    };
     let password = Secret(decode(url.password().unwrap_or_default())?.into());
     Ok(Some(Credentials { user: decode(url.username())?, password }))
 }
@@ -64,18 +71,23 @@ fn percent_decode(text: &str) -> Option<String> {
 }
 
 /// Words that introduce a secret in the path or query of a URL; vendors put credentials there too.
-const SECRET_KEYS: [&str; 7] = ["password=", "passwd=", "pass=", "pwd=", "token=", "secret=", "auth="];
+const SECRET_KEYS: [&str; 7] =
+    ["password=", "passwd=", "pass=", "pwd=", "token=", "secret=", "auth="];
 
 /// Hides what follows a secret's key, up to the next separator.
 pub(super) fn redact(url: &str) -> String {
     let lower = url.to_ascii_lowercase();
     let mut out = String::new();
     let mut at = 0;
-    while let Some((begin, key)) = SECRET_KEYS.iter().filter_map(|key| Some((lower[at..].find(key)? + at, key))).min() {
+    while let Some((begin, key)) =
+        SECRET_KEYS.iter().filter_map(|key| Some((lower[at..].find(key)? + at, key))).min()
+    {
         let value = begin + key.len();
         out.push_str(&url[at..value]);
         out.push_str("***");
-        at = lower[value..].find(['&', '_', '/', ';', '?', '#']).map_or(url.len(), |end| value + end);
+        at = lower[value..]
+            .find(['&', '_', '/', ';', '?', '#'])
+            .map_or(url.len(), |end| value + end);
     }
     out.push_str(&url[at..]);
     out

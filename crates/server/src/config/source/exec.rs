@@ -27,11 +27,14 @@ impl fmt::Display for ExecCommand {
     }
 }
 
-/// `scheme` is `exec`, or `exec+` and what the command writes. Words are parted as a shell does; nothing else of one is understood.
+/// `scheme` is `exec`, or `exec+` and what the command writes. Words are parted as a shell does;
+/// nothing else of one is understood.
 pub(super) fn parse(scheme: &str, command: &str) -> Result<ExecCommand, String> {
-    const EXAMPLE: &str = "write for example exec:ffmpeg -i /dev/video0 -c:v libx264 -tune zerolatency -f mpegts -";
+    const EXAMPLE: &str =
+        "write for example exec:ffmpeg -i /dev/video0 -c:v libx264 -tune zerolatency -f mpegts -";
     let format = scheme.strip_prefix("exec+").map(format).transpose()?;
-    let words = shlex::split(command).ok_or_else(|| format!("a quote in the command has no end; {EXAMPLE}"))?;
+    let words = shlex::split(command)
+        .ok_or_else(|| format!("a quote in the command has no end; {EXAMPLE}"))?;
     match words.is_empty() {
         true => Err(format!("a command is missing; {EXAMPLE}")),
         false => Ok(ExecCommand { words, format }),

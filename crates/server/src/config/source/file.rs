@@ -18,7 +18,8 @@ impl fmt::Display for FileSource {
     }
 }
 
-/// A path from the root, also as `file:///…`. Options stand behind the last `?` if they look like one, for names may hold any character.
+/// A path from the root, also as `file:///…`. Options stand behind the last `?` if they look like
+/// one, for names may hold any character.
 pub(super) fn parse(rest: &str) -> Result<FileSource, String> {
     const EXAMPLE: &str = "write for example file:/srv/clip.mp4";
     let (path, options) = match rest.rsplit_once('?') {
@@ -34,7 +35,9 @@ pub(super) fn parse(rest: &str) -> Result<FileSource, String> {
         match (&*key, &*value) {
             ("loop", "true") => source.repeat = true,
             ("loop", "false") => source.repeat = false,
-            ("loop", _) => return Err(format!("loop={value:?} is not possible; it may be true or false")),
+            ("loop", _) => {
+                return Err(format!("loop={value:?} is not possible; it may be true or false"));
+            }
             _ => return Err(format!("unknown option {key:?} of a file; known: loop")),
         }
     }

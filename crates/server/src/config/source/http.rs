@@ -40,13 +40,16 @@ impl std::str::FromStr for Certificate {
 
     /// A fingerprint as we tell it, or as `openssl x509 -fingerprint -sha256` does.
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            || "certificate is the fingerprint of the camera's certificate (SHA-256, 64 digits of 0-9a-f), or any".to_owned();
+        let wrong = || {
+            "certificate is the fingerprint of the camera's certificate (SHA-256, 64 digits of 0-9a-f), or any".to_owned()
+        };
         if text == "any" {
             return Ok(Self::Any);
         }
-        let digits: Option<Vec<u8>> = text.chars().filter(|c| *c != ':').map(|c| Some(c.to_digit(16)? as u8)).collect();
-        let digits: [u8; 64] = digits.and_then(|digits| digits.try_into().ok()).ok_or_else(wrong)?;
+        let digits: Option<Vec<u8>> =
+            text.chars().filter(|c| *c != ':').map(|c| Some(c.to_digit(16)? as u8)).collect();
+        let digits: [u8; 64] =
+            digits.and_then(|digits| digits.try_into().ok()).ok_or_else(wrong)?;
         Ok(Self::One(std::array::from_fn(|i| digits[2 * i] << 4 | digits[2 * i + 1])))
     }
 }
@@ -80,7 +83,12 @@ pub(super) fn parse(text: &str) -> Result<HttpSource, String> {
             (_, "https") => {
                 return Err("unknown option behind #; known: certificate, fps. Within a password write # as %23".to_owned());
             }
-            _ => return Err("unknown option behind #; known: fps. Within a password write # as %23".to_owned()),
+            _ => {
+                return Err(
+                    "unknown option behind #; known: fps. Within a password write # as %23"
+                        .to_owned(),
+                );
+            }
         }
     }
     url.set_fragment(None);
@@ -94,11 +102,18 @@ mod tests {
     #[test]
     fn a_fingerprint_may_be_pasted_as_programs_print_it() {
         let digits = "0123456789abcdef".repeat(4);
-        let pasted: Vec<_> = digits.as_bytes().chunks(2).map(|pair| String::from_utf8_lossy(pair).to_uppercase()).collect();
+        let pasted: Vec<_> = digits
+            .as_bytes()
+            .chunks(2)
+            .map(|pair| String::from_utf8_lossy(pair).to_uppercase())
+            .collect();
         for text in [digits.clone(), pasted.join(":")] {
             let source = parse(&format!("https://192.0.2.1/cam#certificate={text}&fps=2")).unwrap();
             let Certificate::One(fingerprint) = source.certificate else { panic!("{text}") };
-            assert_eq!((fingerprint[0], fingerprint[1], fingerprint[31], source.fps), (0x01, 0x23, 0xef, 2));
+            assert_eq!(
+                (fingerprint[0], fingerprint[1], fingerprint[31], source.fps),
+                (0x01, 0x23, 0xef, 2)
+            );
         }
         for text in ["", "ANY", &digits[1..], &format!("{digits}0"), &digits.replace('f', "g")] {
             assert!(parse(&format!("https://192.0.2.1/cam#certificate={text}")).is_err(), "{text}");

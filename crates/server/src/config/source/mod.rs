@@ -88,7 +88,8 @@ impl std::str::FromStr for Source {
             "v4l2" => v4l2::parse(rest).map(Self::V4l2),
             _ if scheme == "exec" || scheme.starts_with("exec+") => exec::parse(scheme, rest).map(Self::Exec),
             "test" => test::parse(rest).map(Self::Test),
-            // No crate for it is both finished and kept; a passphrase may stand behind it, so nothing of it is repeated.
+            // No crate for it is both finished and kept; a passphrase may stand behind it, so
+            // nothing of it is repeated.
             "srt" => Err("srt: sources are not supported by this version; let ffmpeg carry them: write exec:ffmpeg -i \"srt://…\" -c copy \
                           -f mpegts -, with ?mode=listener behind the address to wait for a caller"
                 .to_owned()),
@@ -97,7 +98,8 @@ impl std::str::FromStr for Source {
     }
 }
 
-/// What stands there may be a password in the wrong place, so only the word that was probably meant is shown.
+/// What stands there may be a password in the wrong place, so only the word that was probably meant
+/// is shown.
 fn no_source(text: &str) -> String {
     match crate::config::values::similar(text, ["publish"].into_iter()) {
         Some(meant) => format!("this is no source; did you mean {meant:?}?"),
@@ -105,12 +107,17 @@ fn no_source(text: &str) -> String {
     }
 }
 
-/// What stands before the colon is shown only if it looks like a scheme: it may as well be a user or a password.
+/// What stands before the colon is shown only if it looks like a scheme: it may as well be a user
+/// or a password.
 fn unknown(scheme: &str, rest: &str) -> String {
-    let known = ["rtsp", "rtsps", "http", "https", "udp", "exec", "file", "rpicam", "v4l2", "test", "srt"].into_iter();
+    let known =
+        ["rtsp", "rtsps", "http", "https", "udp", "exec", "file", "rpicam", "v4l2", "test", "srt"]
+            .into_iter();
     match crate::config::values::similar(scheme, known) {
         Some(meant) => format!("unknown kind of source {scheme:?}; did you mean {meant:?}?"),
-        None if rest.starts_with("//") => format!("unknown kind of source {scheme:?}; write {UNDERSTOOD}"),
+        None if rest.starts_with("//") => {
+            format!("unknown kind of source {scheme:?}; write {UNDERSTOOD}")
+        }
         None => no_source(scheme),
     }
 }

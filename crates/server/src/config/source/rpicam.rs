@@ -54,7 +54,8 @@ pub(crate) enum RpicamEncoder {
     Software,
 }
 
-const OPTIONS: [&str; 9] = ["width", "height", "fps", "gop", "bitrate", "hflip", "vflip", "driver", "encoder"];
+const OPTIONS: [&str; 9] =
+    ["width", "height", "fps", "gop", "bitrate", "hflip", "vflip", "driver", "encoder"];
 /// What can be set at the start, and later by the API.
 const CONTROLS: [&str; 19] = [
     "brightness",
@@ -99,7 +100,10 @@ impl Default for RpicamSource {
 impl fmt::Display for RpicamSource {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let Self { camera, width, height, fps, gop, bitrate, .. } = self;
-        write!(f, "rpicam:{camera}?width={width}&height={height}&fps={fps}&gop={gop}&bitrate={bitrate}")?;
+        write!(
+            f,
+            "rpicam:{camera}?width={width}&height={height}&fps={fps}&gop={gop}&bitrate={bitrate}"
+        )?;
         for (name, set) in [("hflip", self.hflip), ("vflip", self.vflip)] {
             if set {
                 write!(f, "&{name}=1")?;
@@ -122,9 +126,15 @@ impl fmt::Display for RpicamSource {
 /// Without `gop` there is a keyframe a second.
 pub(super) fn parse(rest: &str) -> Result<RpicamSource, String> {
     let (camera, query) = rest.split_once('?').unwrap_or((rest, ""));
-    let wrong = |_| format!("{camera:?} is no camera's number; write for example rpicam:0?width=1280&height=720&fps=30");
-    let mut pi =
-        RpicamSource { camera: if camera.is_empty() { 0 } else { camera.parse().map_err(wrong)? }, ..Default::default() };
+    let wrong = |_| {
+        format!(
+            "{camera:?} is no camera's number; write for example rpicam:0?width=1280&height=720&fps=30"
+        )
+    };
+    let mut pi = RpicamSource {
+        camera: if camera.is_empty() { 0 } else { camera.parse().map_err(wrong)? },
+        ..Default::default()
+    };
     let mut gop = None;
     for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
         match &*key {
@@ -137,7 +147,9 @@ pub(super) fn parse(rest: &str) -> Result<RpicamSource, String> {
             "vflip" => pi.vflip = flag(&key, &value)?,
             "driver" => pi.driver = driver(&value)?,
             "encoder" => pi.encoder = encoder(&value)?,
-            control if CONTROLS.contains(&control) => pi.controls.push((control.to_owned(), plain(&key, &value)?)),
+            control if CONTROLS.contains(&control) => {
+                pi.controls.push((control.to_owned(), plain(&key, &value)?))
+            }
             _ => return Err(unknown_option(&key)),
         }
     }
@@ -159,7 +171,9 @@ fn driver(value: &str) -> Result<RpicamDriver, String> {
         "auto" => Ok(RpicamDriver::Auto),
         "picamera2" => Ok(RpicamDriver::Picamera2),
         "rpicam-vid" => Ok(RpicamDriver::RpicamVid),
-        _ => Err(format!("driver={value:?} is not possible; it may be auto, picamera2, or rpicam-vid")),
+        _ => Err(format!(
+            "driver={value:?} is not possible; it may be auto, picamera2, or rpicam-vid"
+        )),
     }
 }
 
@@ -168,7 +182,9 @@ fn encoder(value: &str) -> Result<RpicamEncoder, String> {
         "auto" => Ok(RpicamEncoder::Auto),
         "hardware" => Ok(RpicamEncoder::Hardware),
         "software" => Ok(RpicamEncoder::Software),
-        _ => Err(format!("encoder={value:?} is not possible; it may be auto, hardware, or software")),
+        _ => {
+            Err(format!("encoder={value:?} is not possible; it may be auto, hardware, or software"))
+        }
     }
 }
 
@@ -177,15 +193,22 @@ fn plain(key: &str, value: &str) -> Result<String, String> {
     let good = |c: char| c.is_ascii_alphanumeric() || matches!(c, '.' | '-' | '_');
     match !value.is_empty() && value.len() <= 32 && value.chars().all(good) {
         true => Ok(value.to_owned()),
-        false => Err(format!("{key}={value:?} is not possible; write a number, true, false, or a word such as auto")),
+        false => Err(format!(
+            "{key}={value:?} is not possible; write a number, true, false, or a word such as auto"
+        )),
     }
 }
 
 fn unknown_option(key: &str) -> String {
     let known = || OPTIONS.into_iter().chain(CONTROLS);
     match similar(key, known()) {
-        Some(meant) => format!("unknown option {key:?} of a Raspberry Pi camera; did you mean {meant:?}?"),
-        None => format!("unknown option {key:?} of a Raspberry Pi camera; known: {}", known().collect::<Vec<_>>().join(", ")),
+        Some(meant) => {
+            format!("unknown option {key:?} of a Raspberry Pi camera; did you mean {meant:?}?")
+        }
+        None => format!(
+            "unknown option {key:?} of a Raspberry Pi camera; known: {}",
+            known().collect::<Vec<_>>().join(", ")
+        ),
     }
 }
 
@@ -197,7 +220,10 @@ mod tests {
     fn options_and_controls_are_read_and_shown() {
         let pi = parse("1?width=640&height=480&fps=25&vflip=1&brightness=0.1&awb_mode=indoor&driver=rpicam-vid&encoder=software")
             .unwrap();
-        assert_eq!((pi.camera, pi.width, pi.height, pi.fps, pi.gop, pi.hflip, pi.vflip), (1, 640, 480, 25, 25, false, true));
+        assert_eq!(
+            (pi.camera, pi.width, pi.height, pi.fps, pi.gop, pi.hflip, pi.vflip),
+            (1, 640, 480, 25, 25, false, true)
+        );
         let shown = pi.to_string();
         assert!(
             shown.ends_with("&bitrate=2500000&vflip=1&driver=rpicam-vid&encoder=software&brightness=0.1&awb_mode=indoor"),

@@ -54,7 +54,9 @@ pub(super) fn parse(rest: &str) -> Result<TestSource, String> {
 fn unknown_option(key: &str) -> String {
     let known = ["width", "height", "fps", "gop", "bitrate", "noise"];
     match crate::config::values::similar(key, known.into_iter()) {
-        Some(meant) => format!("unknown option {key:?} of the test picture; did you mean {meant:?}?"),
+        Some(meant) => {
+            format!("unknown option {key:?} of the test picture; did you mean {meant:?}?")
+        }
         None => format!("unknown option {key:?} of the test picture; known: {}", known.join(", ")),
     }
 }

@@ -42,8 +42,7 @@ impl fmt::Display for V4l2Source {
     }
 }
 
-const EXAMPLE: &str =
-    "write v4l2:/dev/video0?width=1280&height=720&fps=30; `neverblink devices` lists the cameras of this machine";
+const EXAMPLE: &str = "write v4l2:/dev/video0?width=1280&height=720&fps=30; `neverblink devices` lists the cameras of this machine";
 
 pub(super) fn parse(rest: &str) -> Result<V4l2Source, String> {
     let (device, query) = rest.split_once('?').unwrap_or((rest, ""));
@@ -58,7 +57,8 @@ pub(super) fn parse(rest: &str) -> Result<V4l2Source, String> {
     }
     let (width, height, fps) = (1280, 720, 30);
     let (format, encoder) = (PictureFormat::Any, EncoderChoice::Auto);
-    let mut source = V4l2Source { device, width, height, fps, format, gop: None, bitrate: None, encoder };
+    let mut source =
+        V4l2Source { device, width, height, fps, format, gop: None, bitrate: None, encoder };
     for (key, value) in url::form_urlencoded::parse(query.as_bytes()) {
         match &*key {
             "width" => source.width = number(&key, &value, 16, 8192)?,
@@ -76,7 +76,9 @@ pub(super) fn parse(rest: &str) -> Result<V4l2Source, String> {
 
 fn encoder_choice(value: &str) -> Result<EncoderChoice, String> {
     let found = EncoderChoice::ALL.into_iter().find(|e| e.as_str().eq_ignore_ascii_case(value));
-    found.ok_or_else(|| format!("encoder={value:?} is not possible; it may be auto, hardware, or software"))
+    found.ok_or_else(|| {
+        format!("encoder={value:?} is not possible; it may be auto, hardware, or software")
+    })
 }
 
 fn picture_format(value: &str) -> Result<PictureFormat, String> {
@@ -90,8 +92,13 @@ fn picture_format(value: &str) -> Result<PictureFormat, String> {
 fn unknown_option(key: &str) -> String {
     let known = ["width", "height", "fps", "format", "gop", "bitrate", "encoder"];
     match crate::config::values::similar(key, known.into_iter()) {
-        Some(meant) => format!("unknown option {key:?} of a camera of this machine; did you mean {meant:?}?"),
-        None => format!("unknown option {key:?} of a camera of this machine; known: {}", known.join(", ")),
+        Some(meant) => {
+            format!("unknown option {key:?} of a camera of this machine; did you mean {meant:?}?")
+        }
+        None => format!(
+            "unknown option {key:?} of a camera of this machine; known: {}",
+            known.join(", ")
+        ),
     }
 }
 
@@ -112,7 +119,10 @@ mod tests {
                 "/dev/video0?width=640&height=480&fps=25&format=MJPEG&gop=50&bitrate=900000",
                 "v4l2:/dev/video0?width=640&height=480&fps=25&format=mjpeg&gop=50&bitrate=900000",
             ),
-            ("0?encoder=Hardware", "v4l2:/dev/video0?width=1280&height=720&fps=30&encoder=hardware"),
+            (
+                "0?encoder=Hardware",
+                "v4l2:/dev/video0?width=1280&height=720&fps=30&encoder=hardware",
+            ),
             ("0?encoder=auto", "v4l2:/dev/video0?width=1280&height=720&fps=30"),
         ] {
             let source = parse(text).unwrap();

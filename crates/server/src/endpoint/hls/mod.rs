@@ -1,9 +1,10 @@
 //! HLS: `/live/CAMERA/index.m3u8` and what it leads to.
 //!
-//! One muxer for a camera, however many watch. It begins with the first request, from what the stream's ring still holds, so
-//! that there is something to play at once, and ends when nobody has asked for anything for a while. What it shows is an
-//! unchanging page, made anew with every part; requests that must wait for a part wait for the next page. A page's texts are
-//! written and compressed once, by whoever asks first, and shared by all.
+//! One muxer for a camera, however many watch. It begins with the first request, from what the
+//! stream's ring still holds, so that there is something to play at once, and ends when nobody has
+//! asked for anything for a while. What it shows is an unchanging page, made anew with every part;
+//! requests that must wait for a part wait for the next page. A page's texts are written and
+//! compressed once, by whoever asks first, and shared by all.
 
 mod page;
 mod routes;
@@ -50,7 +51,8 @@ impl Hls {
         routes::router(self.0.clone())
     }
 
-    /// Waits until there is a segment of a stream to play, or it is known that there will be none because of its codecs.
+    /// Waits until there is a segment of a stream to play, or it is known that there will be none
+    /// because of its codecs.
     ///
     /// # Errors
     /// If there is no such camera, or it stops.

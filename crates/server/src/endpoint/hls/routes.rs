@@ -48,7 +48,11 @@ async fn keep_no_errors(mut response: Response) -> Response {
     response
 }
 
-async fn index(State(service): Shared, Path(camera): Path<String>, headers: HeaderMap) -> Result<Response, ApiError> {
+async fn index(
+    State(service): Shared,
+    Path(camera): Path<String>,
+    headers: HeaderMap,
+) -> Result<Response, ApiError> {
     variants(&service, &camera, &headers).await
 }
 
@@ -60,7 +64,11 @@ async fn index_of_rendition(
     variants(&service, &format!("{camera}/{rendition}"), &headers).await
 }
 
-async fn variants(service: &Arc<Service>, name: &str, headers: &HeaderMap) -> Result<Response, ApiError> {
+async fn variants(
+    service: &Arc<Service>,
+    name: &str,
+    headers: &HeaderMap,
+) -> Result<Response, ApiError> {
     let page = service.fresh_page(name).await?;
     Ok(text(page.variants(), headers, A_MOMENT))
 }
@@ -82,7 +90,9 @@ async fn file_of_rendition(
     headers: HeaderMap,
     peer: Peer,
 ) -> Result<Response, ApiError> {
-    Asked { service, name: format!("{camera}/{rendition}"), query, headers, peer }.answer(&file).await
+    Asked { service, name: format!("{camera}/{rendition}"), query, headers, peer }
+        .answer(&file)
+        .await
 }
 
 /// A request for a file of a stream.
@@ -115,7 +125,10 @@ impl Asked {
             File::Segment(parts, pictures) => {
                 let length = parts.iter().map(Bytes::len).sum();
                 count(&seat, length, pictures);
-                media(length, Body::from_stream(stream::iter(parts.into_iter().map(Ok::<_, Infallible>))))
+                media(
+                    length,
+                    Body::from_stream(stream::iter(parts.into_iter().map(Ok::<_, Infallible>))),
+                )
             }
             File::Next | File::None => return Err(gone(file)),
         })
@@ -123,24 +136,34 @@ impl Asked {
 
     async fn media(&self, seat: &Seat) -> Result<Response, ApiError> {
         let directives = Directives::parse(self.query.0.as_deref().unwrap_or_default())?;
-        let ready = |page: &Page| Ok((page.playlist().answer(&directives)? == Answer::Now).then_some(()));
+        let ready =
+            |page: &Page| Ok((page.playlist().answer(&directives)? == Answer::Now).then_some(()));
         let page = match directives.sequence {
             None => self.service.first_page(&self.name).await?,
             Some(_) => self.service.page(&self.name, ready).await?.0,
         };
         let lasting = match directives.sequence {
             // Whoever asks the same a little later is well served with the same.
-            Some(_) => HeaderValue::try_from(format!("public, max-age={}", page.playlist().target())).unwrap_or(A_MOMENT),
+            Some(_) => {
+                HeaderValue::try_from(format!("public, max-age={}", page.playlist().target()))
+                    .unwrap_or(A_MOMENT)
+            }
             None => A_MOMENT,
         };
         let text = text(page.media(directives.skip), &self.headers, lasting);
-        seat.sent_bytes(text.headers().get(header::CONTENT_LENGTH).and_then(|l| l.to_str().ok()?.parse().ok()).unwrap_or(0));
+        seat.sent_bytes(
+            text.headers()
+                .get(header::CONTENT_LENGTH)
+                .and_then(|l| l.to_str().ok()?.parse().ok())
+                .unwrap_or(0),
+        );
         Ok(text)
     }
 
     fn visitor(&self) -> Visitor<'_> {
         let address = self.peer.as_ref().map(|Extension(info)| info.0);
-        let agent = self.headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
+        let agent =
+            self.headers.get(header::USER_AGENT).and_then(|v| v.to_str().ok()).unwrap_or_default();
         Visitor { address, agent: agent.get(..100).unwrap_or(agent) }
     }
 }
@@ -153,16 +176,29 @@ fn count(seat: &Seat, bytes: usize, pictures: u64) {
 fn gone(file: &str) -> ApiError {
     let file: String = file.chars().take(80).collect();
     let hint = "read the playlist again; files leave it after some seconds";
-    ApiError::new(StatusCode::NOT_FOUND, "file_not_found", format!("{file} is not there, or no longer"), hint)
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        "file_not_found",
+        format!("{file} is not there, or no longer"),
+        hint,
+    )
 }
 
 fn media(length: usize, body: Body) -> Response {
-    let headers = [(header::CONTENT_TYPE, MP4), (header::CACHE_CONTROL, FOR_EVER), (header::CONTENT_LENGTH, length.into())];
+    let headers = [
+        (header::CONTENT_TYPE, MP4),
+        (header::CACHE_CONTROL, FOR_EVER),
+        (header::CONTENT_LENGTH, length.into()),
+    ];
     (headers, body).into_response()
 }
 
 fn text(text: &Text, asked: &HeaderMap, lasting: HeaderValue) -> Response {
-    let accepts = asked.get_all(header::ACCEPT_ENCODING).iter().filter_map(|v| v.to_str().ok()).any(accepts_gzip);
+    let accepts = asked
+        .get_all(header::ACCEPT_ENCODING)
+        .iter()
+        .filter_map(|v| v.to_str().ok())
+        .any(accepts_gzip);
     let body = if accepts { &text.gzip } else { &text.plain };
     let headers = [
         (header::CONTENT_TYPE, PLAYLIST),
@@ -181,14 +217,20 @@ fn text(text: &Text, asked: &HeaderMap, lasting: HeaderValue) -> Response {
 fn accepts_gzip(list: &str) -> bool {
     list.split(',').any(|item| {
         let mut parts = item.split(';').map(str::trim);
-        let named = parts.next().is_some_and(|coding| coding.eq_ignore_ascii_case("gzip") || coding == "*");
+        let named =
+            parts.next().is_some_and(|coding| coding.eq_ignore_ascii_case("gzip") || coding == "*");
         named && !parts.any(|p| p.strip_prefix("q=").is_some_and(|q| q.parse() == Ok(0.0)))
     })
 }
 
 impl From<BadDirectives> for ApiError {
     fn from(error: BadDirectives) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, "bad_directives", error.to_string(), "load the playlist without directives first")
+        Self::new(
+            StatusCode::BAD_REQUEST,
+            "bad_directives",
+            error.to_string(),
+            "load the playlist without directives first",
+        )
     }
 }
 

@@ -29,7 +29,8 @@ const LOOK: Duration = Duration::from_secs(1);
 const FIRST_WITHIN: Duration = Duration::from_secs(12);
 /// No request waits longer: the HTTP port's own patience ends at 20 s.
 const MAX_WAIT: Duration = Duration::from_secs(15);
-/// The next part comes a tenth of a second after the last, unless the camera is slow or has stopped.
+/// The next part comes a tenth of a second after the last, unless the camera is slow or has
+/// stopped.
 const NEXT_WITHIN: Duration = Duration::from_millis(250);
 /// What a keyframe may be late by.
 const GRACE: Duration = Duration::from_millis(50);
@@ -51,7 +52,8 @@ impl Service {
         Arc::new(Self { access, shows: Mutex::default() })
     }
 
-    /// The newest page of a stream as soon as `wanted` finds in it what it looks for, and what it found.
+    /// The newest page of a stream as soon as `wanted` finds in it what it looks for, and what it
+    /// found.
     ///
     /// # Errors
     /// If there is no such camera, no picture of it, or not in time.
@@ -83,24 +85,26 @@ impl Service {
         }
     }
 
-    /// As [`Service::page`] for somebody who is new: a camera that has long stopped is told as such, where those who have
-    /// watched it may wait for it to come back.
+    /// As [`Service::page`] for somebody who is new: a camera that has long stopped is told as
+    /// such, where those who have watched it may wait for it to come back.
     ///
     /// # Errors
     /// As [`Service::page`].
     pub(super) async fn fresh_page(self: &Arc<Self>, name: &str) -> Result<Arc<Page>, ApiError> {
         let (page, ()) = self.page(name, |_| Ok(Some(()))).await?;
         let stream = self.access.cameras.play(name)?;
-        let age = stream.stats().newest_at.map_or(Duration::MAX, |at| self.access.clock.now().since(at));
+        let age =
+            stream.stats().newest_at.map_or(Duration::MAX, |at| self.access.clock.now().since(at));
         if age > Duration::from_secs(3 * page.playlist().target()) {
             return Err(CameraError::not_live(&stream).into());
         }
         Ok(page)
     }
 
-    /// The page to begin by: players begin by the edge of their first playlist, and many never catch up with what it was behind then
-    /// or what they lost at first. Thus one that is new, and has a keyframe at the right place if that is soon
-    /// ([`proto::hls::Playlist::better_in`]). Of a camera that has stopped, the last page.
+    /// The page to begin by: players begin by the edge of their first playlist, and many never
+    /// catch up with what it was behind then or what they lost at first. Thus one that is new, and
+    /// has a keyframe at the right place if that is soon ([`proto::hls::Playlist::better_in`]). Of
+    /// a camera that has stopped, the last page.
     ///
     /// # Errors
     /// As [`Service::page`].
@@ -108,7 +112,10 @@ impl Service {
         let seen = AtomicBool::new(false);
         let page = self.page_within(NEXT_WITHIN, name, |_| seen.swap(true, Relaxed)).await?;
         match page.playlist().better_in() {
-            Some(wait) => self.page_within(wait + GRACE, name, |page| page.playlist().better_in().is_none()).await,
+            Some(wait) => {
+                self.page_within(wait + GRACE, name, |page| page.playlist().better_in().is_none())
+                    .await
+            }
             None => Ok(page),
         }
     }
@@ -136,14 +143,16 @@ impl Service {
         if seen { Ok(()) } else { Err(CameraError::not_live(show.stream())) }
     }
 
-    /// The seat of whoever asks. HLS has no sessions; an address and a program are as near as one comes.
+    /// The seat of whoever asks. HLS has no sessions; an address and a program are as near as one
+    /// comes.
     ///
     /// # Errors
     /// If there are too many viewers, or this one was sent away.
     pub(super) fn seat(&self, name: &str, visitor: &Visitor<'_>) -> Result<Arc<Seat>, ApiError> {
         let address = visitor.address.map(|a| a.ip().to_string()).unwrap_or_default();
         let key = format!("{address} {}", visitor.agent);
-        let seat = self.access.audience.lease(Protocol::Hls, name, &key, self.access.clock.pair())?;
+        let seat =
+            self.access.audience.lease(Protocol::Hls, name, &key, self.access.clock.pair())?;
         if !seat.is_connected() {
             seat.set_connected(Transport::Tcp, visitor.address);
         }
@@ -158,7 +167,8 @@ impl Service {
         }
         let mut shows = self.lock();
         // A camera that was removed and added again has another stream.
-        let running = shows.get(name).filter(|show| !show.is_over() && Arc::ptr_eq(show.stream(), &stream));
+        let running =
+            shows.get(name).filter(|show| !show.is_over() && Arc::ptr_eq(show.stream(), &stream));
         let show = match running {
             Some(show) => show.clone(),
             None => self.start(stream, &mut shows),
@@ -167,7 +177,11 @@ impl Service {
         Ok(show)
     }
 
-    fn start(self: &Arc<Self>, stream: Arc<hub::Stream>, shows: &mut HashMap<Arc<str>, Arc<Show>>) -> Arc<Show> {
+    fn start(
+        self: &Arc<Self>,
+        stream: Arc<hub::Stream>,
+        shows: &mut HashMap<Arc<str>, Arc<Show>>,
+    ) -> Arc<Show> {
         let name = stream.name().clone();
         tracing::debug!(camera = %name, "HLS begins");
         let (show, player) = Show::new(stream, self.access.clock);

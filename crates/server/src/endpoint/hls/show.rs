@@ -17,7 +17,8 @@ use std::{
 };
 use tokio::sync::watch;
 
-/// Players stay two parts behind: in less than this there is no room for a hiccup, and every part is two more requests.
+/// Players stay two parts behind: in less than this there is no room for a hiccup, and every part
+/// is two more requests.
 const PART: Duration = Duration::from_millis(100);
 const SEGMENT: Duration = Duration::from_secs(1);
 const TARGET: Duration = Duration::from_secs(4);
@@ -75,9 +76,25 @@ impl Show {
         };
         // Before anything is read: what is of an earlier run is never taken for one of this.
         let holds = stream.holds();
-        let subscriber = stream.subscribe(ReaderOptions { start: Start::OldestKey, max_lag: NO_LAG });
-        let player = Player { subscriber, holds, catalog: None, muxer: Muxer::new(options), clock, stage: sender };
-        (Arc::new(Self { stream, stage, holds, touched: AtomicU64::new(clock.now().as_nanos()) }), player)
+        let subscriber =
+            stream.subscribe(ReaderOptions { start: Start::OldestKey, max_lag: NO_LAG });
+        let player = Player {
+            subscriber,
+            holds,
+            catalog: None,
+            muxer: Muxer::new(options),
+            clock,
+            stage: sender,
+        };
+        (
+            Arc::new(Self {
+                stream,
+                stage,
+                holds,
+                touched: AtomicU64::new(clock.now().as_nanos()),
+            }),
+            player,
+        )
     }
 
     pub(super) fn stream(&self) -> &Arc<Stream> {
@@ -134,7 +151,8 @@ impl Player {
         match event {
             Event::Catalog(catalog) => {
                 if Muxer::cannot_carry(&catalog) {
-                    let refused = CameraError::not_carried(self.subscriber.stream(), &catalog, "HLS");
+                    let refused =
+                        CameraError::not_carried(self.subscriber.stream(), &catalog, "HLS");
                     self.stage.send_replace(Stage::Refused(refused));
                 }
                 self.catalog = Some(catalog);
@@ -142,7 +160,10 @@ impl Player {
             }
             Event::Unit(unit, _) => {
                 let catalog = self.catalog.as_ref().filter(|c| !Muxer::cannot_carry(c));
-                Some(catalog.is_some_and(|catalog| self.muxer.push(&self.clock.pair(), catalog, &unit)))
+                Some(
+                    catalog
+                        .is_some_and(|catalog| self.muxer.push(&self.clock.pair(), catalog, &unit)),
+                )
             }
             // Frames that are missing are a gap like any other.
             Event::Skipped { .. } | Event::Status(_) => Some(false),
@@ -161,6 +182,8 @@ impl Player {
         let stats = self.subscriber.stream().stats();
         let fps = cameras.get(self.subscriber.stream().name()).ok()?.rates().fps;
         let known = stats.keyframes >= 2 && fps > 1.0;
-        known.then(|| Duration::from_secs_f64((stats.frames as f64 / stats.keyframes as f64 / fps).min(60.0)))
+        known.then(|| {
+            Duration::from_secs_f64((stats.frames as f64 / stats.keyframes as f64 / fps).min(60.0))
+        })
     }
 }

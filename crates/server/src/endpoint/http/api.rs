@@ -16,18 +16,26 @@ pub(super) async fn cameras(State(api): State<Api>) -> Json<Value> {
 }
 
 /// `GET /api/v1/cameras/NAME`.
-pub(super) async fn camera(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<CameraView>, ApiError> {
+pub(super) async fn camera(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<CameraView>, ApiError> {
     let camera = api.cameras.get(&name)?;
     Ok(Json(CameraView::new(&api.cameras, &camera, api.clock.now())))
 }
 
-/// `GET /api/v1/time`: the server's wall clock in microseconds since 1970, read as late as possible.
+/// `GET /api/v1/time`: the server's wall clock in microseconds since 1970, read as late as
+/// possible.
 pub(super) async fn time(State(api): State<Api>) -> Json<Value> {
     Json(json!({ "server_us": api.clock.pair().wall.as_micros() }))
 }
 
-/// `POST /api/v1/cameras/NAME/keyframe`: asks the encoder for a keyframe; `passed_on` is false if one was asked for just before.
-pub(super) async fn keyframe(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Value>, ApiError> {
+/// `POST /api/v1/cameras/NAME/keyframe`: asks the encoder for a keyframe; `passed_on` is false if
+/// one was asked for just before.
+pub(super) async fn keyframe(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<Value>, ApiError> {
     let passed_on = api.cameras.play(&name)?.request_keyframe(api.clock.now());
     Ok(Json(json!({ "passed_on": passed_on })))
 }
@@ -53,11 +61,18 @@ pub(super) async fn events(
     wanted: Result<Query<Wanted>, QueryRejection>,
 ) -> Result<Json<Value>, ApiError> {
     let Query(wanted) = wanted.map_err(|error| {
-        ApiError::new(StatusCode::BAD_REQUEST, "bad_query", error.body_text(), "known here: camera, after, limit")
+        ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "bad_query",
+            error.body_text(),
+            "known here: camera, after, limit",
+        )
     })?;
     let accepted = |event: &Event| {
         wanted.after.is_none_or(|after| event.id > after)
             && (wanted.camera.is_none() || event.camera.as_deref() == wanted.camera.as_deref())
     };
-    Ok(Json(json!({ "events": api.cameras.events().newest(wanted.limit.unwrap_or(EVENTS), accepted) })))
+    Ok(Json(
+        json!({ "events": api.cameras.events().newest(wanted.limit.unwrap_or(EVENTS), accepted) }),
+    ))
 }

@@ -36,13 +36,18 @@ impl Controls {
 }
 
 /// `GET`: all controls. A camera without any has an empty list.
-pub(super) async fn list(State(api): State<Api>, Path(name): Path<String>) -> Result<Json<Controls>, ApiError> {
+pub(super) async fn list(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<Json<Controls>, ApiError> {
     let camera = api.cameras.get(&name)?;
-    let none = |_| Controls { online: false, controls: Vec::new(), set: Wishes::new(), persistent: false };
+    let none =
+        |_| Controls { online: false, controls: Vec::new(), set: Wishes::new(), persistent: false };
     Ok(Json(Controls::of(&api, &camera).unwrap_or_else(none)))
 }
 
-/// `PATCH`: sets some, all or none of them. 202 if the camera is not there, and they are set when it is.
+/// `PATCH`: sets some, all or none of them. 202 if the camera is not there, and they are set when
+/// it is.
 pub(super) async fn set(
     State(api): State<Api>,
     Path(name): Path<String>,
@@ -57,14 +62,25 @@ pub(super) async fn set(
     let work = tokio::spawn(settle(api, camera, wishes));
     work.await.unwrap_or_else(|_| {
         let hint = "it is in the log; please report it";
-        Err(ApiError::new(StatusCode::INTERNAL_SERVER_ERROR, "internal_error", "setting controls has crashed", hint))
+        Err(ApiError::new(
+            StatusCode::INTERNAL_SERVER_ERROR,
+            "internal_error",
+            "setting controls has crashed",
+            hint,
+        ))
     })
 }
 
-async fn settle(api: Api, camera: Arc<Camera>, wishes: Wishes) -> Result<(StatusCode, Json<Controls>), ApiError> {
-    let named: Vec<_> = wishes.keys().map(|name| name.chars().take(64).collect::<String>()).collect();
+async fn settle(
+    api: Api,
+    camera: Arc<Camera>,
+    wishes: Wishes,
+) -> Result<(StatusCode, Json<Controls>), ApiError> {
+    let named: Vec<_> =
+        wishes.keys().map(|name| name.chars().take(64).collect::<String>()).collect();
     let done = camera.controls().set(wishes).await;
-    if done.is_ok() || matches!(done, Err(ControlError::Refused { .. } | ControlError::NoAnswer(_))) {
+    if done.is_ok() || matches!(done, Err(ControlError::Refused { .. } | ControlError::NoAnswer(_)))
+    {
         tracing::info!(camera = %camera.name(), controls = named.join(", "), ?done, "controls set");
         if let Err(error) = api.settings.save(camera.name(), camera.controls()).await {
             tracing::error!(camera = %camera.name(), %error, "what was set cannot be written to the state directory");

@@ -47,10 +47,10 @@ pub(super) async fn health(State(api): State<Api>) -> (StatusCode, Json<Health>)
     (code, Json(Health { status, config: api.config.borrow().clone(), cameras }))
 }
 
-/// A camera or a rendition that should deliver and does not: somebody counts on the rendition, and would not hear of it
-/// otherwise. One that waits for its first publisher has not been promised to anybody
-/// yet, one that is only just connecting gets the benefit of the doubt, and one that rests because nobody watches is fine:
-/// had its source failed, there would be a next try.
+/// A camera or a rendition that should deliver and does not: somebody counts on the rendition, and
+/// would not hear of it otherwise. One that waits for its first publisher has not been promised to
+/// anybody yet, one that is only just connecting gets the benefit of the doubt, and one that rests
+/// because nobody watches is fine: had its source failed, there would be a next try.
 fn degraded(camera: &Camera) -> bool {
     let (stream, origin) = (camera.stream(), camera.origin());
     let status = stream.status();

@@ -1,4 +1,5 @@
-//! `GET /api/v1/live`: the state of all cameras as it changes, and a clock to measure one's own against.
+//! `GET /api/v1/live`: the state of all cameras as it changes, and a clock to measure one's own
+//! against.
 
 use super::{Api, feed};
 use crate::{clock::Clock, error::ApiError};
@@ -29,7 +30,8 @@ pub(super) struct Live {
     feed: watch::Receiver<Utf8Bytes>,
     clock: Clock,
     stop: CancellationToken,
-    /// One for each client there may be: an upgraded connection no longer counts among the HTTP ones.
+    /// One for each client there may be: an upgraded connection no longer counts among the HTTP
+    /// ones.
     places: Arc<Semaphore>,
 }
 
@@ -39,7 +41,12 @@ const MAX_CLIENTS: usize = 512;
 impl Live {
     /// Starts the feed.
     pub(super) fn start(api: &Api) -> Self {
-        Self { feed: feed::start(api), clock: api.clock, stop: api.stop.clone(), places: Arc::new(Semaphore::new(MAX_CLIENTS)) }
+        Self {
+            feed: feed::start(api),
+            clock: api.clock,
+            stop: api.stop.clone(),
+            places: Arc::new(Semaphore::new(MAX_CLIENTS)),
+        }
     }
 }
 
@@ -47,19 +54,27 @@ impl Live {
 pub(super) async fn upgrade(State(live): State<Live>, upgrade: WebSocketUpgrade) -> Response {
     let Ok(place) = live.places.clone().try_acquire_owned() else {
         let hint = "close other pages, or poll GET /api/v1/cameras";
-        return ApiError::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_clients", "too many live clients at once", hint)
-            .into_response();
+        return ApiError::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too_many_clients",
+            "too many live clients at once",
+            hint,
+        )
+        .into_response();
     };
-    upgrade.max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE).max_write_buffer_size(MAX_UNSENT).on_upgrade(
-        |socket| async move {
+    upgrade
+        .max_message_size(MAX_MESSAGE)
+        .max_frame_size(MAX_MESSAGE)
+        .max_write_buffer_size(MAX_UNSENT)
+        .on_upgrade(|socket| async move {
             live.serve(socket).await.unwrap_or_default();
             drop(place);
-        },
-    )
+        })
 }
 
 impl Live {
-    /// Serves one client until it goes, breaks the rules or the server stops. `None` if it did not say goodbye.
+    /// Serves one client until it goes, breaks the rules or the server stops. `None` if it did not
+    /// say goodbye.
     async fn serve(mut self, mut socket: WebSocket) -> Option<()> {
         self.feed.mark_changed();
         loop {
@@ -86,7 +101,8 @@ impl Live {
 
     fn pong(&self, text: &str) -> Option<Message> {
         let Request::Ping { t0 } = serde_json::from_str(text).ok()?;
-        let pong = json!({ "type": "pong", "t0": t0, "server_us": self.clock.pair().wall.as_micros() });
+        let pong =
+            json!({ "type": "pong", "t0": t0, "server_us": self.clock.pair().wall.as_micros() });
         Some(Message::Text(pong.to_string().into()))
     }
 }

@@ -12,14 +12,15 @@ use tokio::{
     net::TcpStream,
 };
 
-/// Unsent bytes that the kernel may hold of live pictures: about what a gigabit takes in a tenth of a millisecond, and half
-/// of one frame of most cameras.
+/// Unsent bytes that the kernel may hold of live pictures: about what a gigabit takes in a tenth of
+/// a millisecond, and half of one frame of most cameras.
 const UNSENT: u32 = 16 << 10;
-/// Bytes under way to one viewer, and unsent ones. A link of 20 Mbit/s with a round trip of 100 ms can still be filled;
-/// the queue of a router on the way cannot.
+/// Bytes under way to one viewer, and unsent ones. A link of 20 Mbit/s with a round trip of 100 ms
+/// can still be filled; the queue of a router on the way cannot.
 const IN_FLIGHT: usize = 256 << 10;
 
-/// Passes everything on, and caps what the kernel queues once [`Connection::carry_live`] was called.
+/// Passes everything on, and caps what the kernel queues once [`Connection::carry_live`] was
+/// called.
 pub(super) struct LiveSocket {
     socket: TcpStream,
     connection: Connection,
@@ -43,18 +44,30 @@ impl LiveSocket {
 }
 
 impl AsyncRead for LiveSocket {
-    fn poll_read(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &mut ReadBuf<'_>) -> Poll<io::Result<()>> {
+    fn poll_read(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &mut ReadBuf<'_>,
+    ) -> Poll<io::Result<()>> {
         Pin::new(&mut self.socket).poll_read(cx, buf)
     }
 }
 
 impl AsyncWrite for LiveSocket {
-    fn poll_write(mut self: Pin<&mut Self>, cx: &mut Context<'_>, buf: &[u8]) -> Poll<io::Result<usize>> {
+    fn poll_write(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        buf: &[u8],
+    ) -> Poll<io::Result<usize>> {
         self.look();
         Pin::new(&mut self.socket).poll_write(cx, buf)
     }
 
-    fn poll_write_vectored(mut self: Pin<&mut Self>, cx: &mut Context<'_>, bufs: &[io::IoSlice<'_>]) -> Poll<io::Result<usize>> {
+    fn poll_write_vectored(
+        mut self: Pin<&mut Self>,
+        cx: &mut Context<'_>,
+        bufs: &[io::IoSlice<'_>],
+    ) -> Poll<io::Result<usize>> {
         self.look();
         Pin::new(&mut self.socket).poll_write_vectored(cx, bufs)
     }
@@ -87,7 +100,8 @@ mod tests {
         let connection = Connection::default();
         let mut socket = LiveSocket::new(listener.accept().await.unwrap().0, connection.clone());
         socket.write_all(b"a").await.unwrap();
-        let unsent = |socket: &LiveSocket| SockRef::from(&socket.socket).tcp_notsent_lowat().unwrap();
+        let unsent =
+            |socket: &LiveSocket| SockRef::from(&socket.socket).tcp_notsent_lowat().unwrap();
         assert_ne!(unsent(&socket), UNSENT);
         connection.carry_live();
         socket.write_all(b"b").await.unwrap();

@@ -17,7 +17,10 @@ pub(crate) use health::ConfigState;
 pub(crate) use run::FirstSegment;
 pub(crate) use server::Http;
 
-use crate::{audience::Audience, cameras::Cameras, clock::Clock, controls::Settings, error::ApiError, stops::Stops};
+use crate::{
+    audience::Audience, cameras::Cameras, clock::Clock, controls::Settings, error::ApiError,
+    stops::Stops,
+};
 use axum::{
     Router,
     extract::{DefaultBodyLimit, Request},
@@ -57,9 +60,12 @@ pub(crate) struct Api {
 }
 
 impl Api {
-    /// The routes of `/health`, `/ready` and `/api/v1`. Spawns the task that feeds the live WebSockets.
+    /// The routes of `/health`, `/ready` and `/api/v1`. Spawns the task that feeds the live
+    /// WebSockets.
     pub(crate) fn router(self) -> Router {
-        let live = Router::new().route("/api/v1/live", get(live::upgrade)).with_state(live::Live::start(&self));
+        let live = Router::new()
+            .route("/api/v1/live", get(live::upgrade))
+            .with_state(live::Live::start(&self));
         Router::new()
             .route("/health", get(health::health))
             .route("/ready", get(async || "ready\n"))
@@ -79,7 +85,8 @@ impl Api {
     }
 }
 
-/// Gives a router with all features merged its common manners: JSON errors, bounds on bodies and on time.
+/// Gives a router with all features merged its common manners: JSON errors, bounds on bodies and on
+/// time.
 pub(crate) fn finish(router: Router) -> Router {
     router
         .fallback(not_found)
@@ -91,20 +98,37 @@ pub(crate) fn finish(router: Router) -> Router {
 
 async fn not_found(uri: Uri) -> ApiError {
     let path: String = uri.path().chars().take(100).collect();
-    ApiError::new(StatusCode::NOT_FOUND, "not_found", format!("there is nothing at {path}"), "GET / shows all cameras")
+    ApiError::new(
+        StatusCode::NOT_FOUND,
+        "not_found",
+        format!("there is nothing at {path}"),
+        "GET / shows all cameras",
+    )
 }
 
 async fn method_not_allowed(method: Method) -> ApiError {
     let message = format!("{method} is not possible here");
-    ApiError::new(StatusCode::METHOD_NOT_ALLOWED, "method_not_allowed", message, "the Allow header lists what is")
+    ApiError::new(
+        StatusCode::METHOD_NOT_ALLOWED,
+        "method_not_allowed",
+        message,
+        "the Allow header lists what is",
+    )
 }
 
 async fn in_time(request: Request, next: Next) -> Response {
     // Some may say themselves how long they wait.
-    let within = if request.uri().path().ends_with("/start") { run::ANSWER_WITHIN } else { ANSWER_WITHIN };
+    let within =
+        if request.uri().path().ends_with("/start") { run::ANSWER_WITHIN } else { ANSWER_WITHIN };
     let answer = tokio::time::timeout(within, next.run(request)).await;
     answer.unwrap_or_else(|_| {
         let hint = "send the whole request at once";
-        ApiError::new(StatusCode::REQUEST_TIMEOUT, "request_timeout", "the request took too long", hint).into_response()
+        ApiError::new(
+            StatusCode::REQUEST_TIMEOUT,
+            "request_timeout",
+            "the request took too long",
+            hint,
+        )
+        .into_response()
     })
 }

@@ -16,8 +16,10 @@ use media::Mono;
 use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
 
-/// Waits until HLS has something to play of the stream of this name; at once where its codecs are not for HLS.
-pub(crate) type FirstSegment = Arc<dyn Fn(Arc<str>) -> BoxFuture<'static, Result<(), CameraError>> + Send + Sync>;
+/// Waits until HLS has something to play of the stream of this name; at once where its codecs are
+/// not for HLS.
+pub(crate) type FirstSegment =
+    Arc<dyn Fn(Arc<str>) -> BoxFuture<'static, Result<(), CameraError>> + Send + Sync>;
 
 /// More patience than any caller may ask for.
 pub(super) const ANSWER_WITHIN: Duration = Duration::from_secs(65);
@@ -29,7 +31,8 @@ const STOPPED_WITHIN: Duration = Duration::from_secs(3);
 
 const LOOK: &str = "GET /api/v1/cameras/NAME tells more; the server goes on trying, unless the camera runs on demand";
 const AGAIN: &str = "somebody stopped the camera meanwhile: start it again";
-const NO_PUBLISHER: &str = "publish to it first: rtsp://HOST:8554/NAME, or open /publish/NAME in a browser with a camera";
+const NO_PUBLISHER: &str =
+    "publish to it first: rtsp://HOST:8554/NAME, or open /publish/NAME in a browser with a camera";
 const NO_KEY: &str = "frames arrive, but not what HLS begins with: shorten the keyframe interval, or ask with ?hls=0";
 
 /// How long to wait, and for what.
@@ -45,7 +48,12 @@ pub(super) struct Asked {
 impl Asked {
     fn timeout(self) -> Result<Duration, ApiError> {
         let timeout = self.timeout.unwrap_or(TIMEOUT);
-        let bad = || refused(format!("timeout={timeout} is not possible"), format!("use seconds from 0 to {MAX_TIMEOUT}"));
+        let bad = || {
+            refused(
+                format!("timeout={timeout} is not possible"),
+                format!("use seconds from 0 to {MAX_TIMEOUT}"),
+            )
+        };
         let within = (0.0..=MAX_TIMEOUT).contains(&timeout);
         within.then(|| Duration::from_secs_f64(timeout)).ok_or_else(bad)
     }
@@ -55,14 +63,15 @@ fn refused(message: String, hint: String) -> ApiError {
     ApiError::new(StatusCode::BAD_REQUEST, "bad_query", message, hint)
 }
 
-/// `POST /api/v1/cameras/NAME/start?timeout=SECONDS&hls=0`: runs a source that was stopped, or tries at once instead of
-/// waiting, and answers when there is a picture for whoever comes.
+/// `POST /api/v1/cameras/NAME/start?timeout=SECONDS&hls=0`: runs a source that was stopped, or
+/// tries at once instead of waiting, and answers when there is a picture for whoever comes.
 pub(super) async fn start(
     State(api): State<Api>,
     Path(name): Path<String>,
     asked: Result<Query<Asked>, QueryRejection>,
 ) -> Result<Json<CameraView>, ApiError> {
-    let Query(asked) = asked.map_err(|e| refused(e.body_text(), "known here: timeout, hls".to_owned()))?;
+    let Query(asked) =
+        asked.map_err(|e| refused(e.body_text(), "known here: timeout, hls".to_owned()))?;
     let (within, camera) = (asked.timeout()?, api.cameras.get(&name)?);
     let start = Start::new(&api, &camera, within);
     order(&api, &api.cameras.renditions(&name), Order::Start).await;
@@ -70,9 +79,12 @@ pub(super) async fn start(
     Ok(Json(CameraView::new(&api.cameras, &camera, api.clock.now())))
 }
 
-/// `POST /api/v1/cameras/NAME/stop`: stops the source until it is started again, and lets go of all that is held of it. 202 if
-/// that takes unusually long.
-pub(super) async fn stop(State(api): State<Api>, Path(name): Path<String>) -> Result<(StatusCode, Json<CameraView>), ApiError> {
+/// `POST /api/v1/cameras/NAME/stop`: stops the source until it is started again, and lets go of all
+/// that is held of it. 202 if that takes unusually long.
+pub(super) async fn stop(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<(StatusCode, Json<CameraView>), ApiError> {
     let camera = api.cameras.get(&name)?;
     let all = api.cameras.renditions(&name);
     order(&api, &all, Order::Stop).await;
@@ -82,13 +94,18 @@ pub(super) async fn stop(State(api): State<Api>, Path(name): Path<String>) -> Re
     Ok((status, Json(CameraView::new(&api.cameras, &camera, api.clock.now()))))
 }
 
-/// `POST /api/v1/cameras/NAME/restart`: starts the source anew; viewers stay. The state of the camera tells what becomes of it.
-pub(super) async fn restart(State(api): State<Api>, Path(name): Path<String>) -> Result<StatusCode, ApiError> {
+/// `POST /api/v1/cameras/NAME/restart`: starts the source anew; viewers stay. The state of the
+/// camera tells what becomes of it.
+pub(super) async fn restart(
+    State(api): State<Api>,
+    Path(name): Path<String>,
+) -> Result<StatusCode, ApiError> {
     order(&api, &[api.cameras.get(&name)?], Order::Restart).await;
     Ok(StatusCode::ACCEPTED)
 }
 
-/// Gives an order to cameras and renditions, and returns when it would survive the end of the server.
+/// Gives an order to cameras and renditions, and returns when it would survive the end of the
+/// server.
 async fn order(api: &Api, streams: &[Arc<Camera>], order: Order) {
     let now = api.clock.pair();
     for camera in streams {
@@ -133,7 +150,8 @@ impl<'a> Start<'a> {
 
     /// Waits until there is something to be seen.
     async fn watchable(&self, hls: bool) -> Result<(), CameraError> {
-        // One more who watches, so that a source on demand runs, and goes on for a while after the answer.
+        // One more who watches, so that a source on demand runs, and goes on for a while after the
+        // answer.
         let _reader = self.stream.subscribe(ReaderOptions::default());
         let seen = tokio::time::timeout(self.deadline.since(self.begun), async {
             self.live().await?;
@@ -173,7 +191,11 @@ impl<'a> Start<'a> {
     }
 
     fn not_started(&self) -> CameraError {
-        let publishable = self.api.cameras.get(self.stream.name()).is_ok_and(|camera| camera.origin().publishable);
+        let publishable = self
+            .api
+            .cameras
+            .get(self.stream.name())
+            .is_ok_and(|camera| camera.origin().publishable);
         let hint = match self.stream.status().state {
             _ if self.stopped_again() => AGAIN,
             Doing::Offline if publishable => NO_PUBLISHER,

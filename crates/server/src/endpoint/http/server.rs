@@ -23,13 +23,15 @@ const MAX_CONNECTIONS: usize = 2048;
 const MAX_HEAD: usize = 16 * 1024;
 /// More than any browser or proxy sends.
 const MAX_HEADERS: usize = 100;
-/// A request's head must be complete this long after the connection came, or after the answer before it.
+/// A request's head must be complete this long after the connection came, or after the answer
+/// before it.
 const HEAD_WITHIN: Duration = Duration::from_secs(10);
 /// A client that has not read a byte of what is ready for it for this long is gone.
 const READ_WITHIN: Duration = Duration::from_secs(20);
 /// After a failed accept (no file descriptors left, say) trying at once would only spin.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Unsent bytes the kernel may hold for one connection: live pictures that wait there can no longer be skipped.
+/// Unsent bytes the kernel may hold for one connection: live pictures that wait there can no longer
+/// be skipped.
 const UNSENT: u32 = 128 << 10;
 /// What remains of a connection when the server stops.
 const STOP_WITHIN: Duration = Duration::from_millis(1500);
@@ -63,7 +65,13 @@ impl Http {
         while let Some(accepted) = stop.run_until_cancelled(self.listener.accept()).await {
             match accepted {
                 Ok((socket, peer)) => match places.clone().try_acquire_owned() {
-                    Ok(place) => drop(connections.spawn(serve(socket, peer, router.clone(), stop.clone(), place))),
+                    Ok(place) => drop(connections.spawn(serve(
+                        socket,
+                        peer,
+                        router.clone(),
+                        stop.clone(),
+                        place,
+                    ))),
                     Err(_) => turn_away(socket),
                 },
                 Err(error) => {
@@ -83,7 +91,13 @@ fn turn_away(socket: TcpStream) {
     let _ = socket.try_write(FULL);
 }
 
-async fn serve(socket: TcpStream, peer: SocketAddr, router: Router, stop: CancellationToken, _place: OwnedSemaphorePermit) {
+async fn serve(
+    socket: TcpStream,
+    peer: SocketAddr,
+    router: Router,
+    stop: CancellationToken,
+    _place: OwnedSemaphorePermit,
+) {
     let _ = socket.set_nodelay(true);
     let _ = SockRef::from(&socket).set_tcp_notsent_lowat(UNSENT);
     let connection = Connection::default();

@@ -74,7 +74,8 @@ impl CameraView {
     /// The camera as it is at `now`. Viewers of its renditions are viewers of the camera.
     pub(super) fn new(cameras: &Cameras, camera: &Camera, now: Mono) -> Self {
         let renditions = cameras.renditions(camera.name());
-        let renditions: Vec<_> = renditions.iter().skip(1).map(|rendition| StreamView::new(rendition, now)).collect();
+        let renditions: Vec<_> =
+            renditions.iter().skip(1).map(|rendition| StreamView::new(rendition, now)).collect();
         let mut own = StreamView::new(camera, now);
         own.viewers += renditions.iter().map(|rendition| rendition.viewers).sum::<usize>();
         Self { own, renditions }
@@ -94,12 +95,16 @@ impl StreamView {
             next_try_ms: status.next_try.map(|at| ms(at.since(now))),
             frozen: camera.stillness().frozen().map(|frozen| FrozenView::new(frozen, now)),
             publisher: stream.publisher(),
-            tracks: stream.catalog().map_or_else(Vec::new, |c| c.tracks.iter().map(TrackView::new).collect()),
+            tracks: stream
+                .catalog()
+                .map_or_else(Vec::new, |c| c.tracks.iter().map(TrackView::new).collect()),
             fps: (rates.fps * 10.0).round() / 10.0,
             bitrate: camera.bitrate(),
             viewers: stream.demand().borrow().readers,
             restarts: restarts.total(),
-            last_restart: restarts.last.map(|(at, cause)| RestartView { age_ms: ms(now.since(at)), cause }),
+            last_restart: restarts
+                .last
+                .map(|(at, cause)| RestartView { age_ms: ms(now.since(at)), cause }),
             last_frame_age_ms: stats.newest_at.map(|at| ms(now.since(at))),
             capture_clock: stats.newest_clock.map(CaptureClock::as_str),
         }

@@ -88,9 +88,17 @@ pub(super) struct Wanted {
 }
 
 /// `GET /api/v1/viewers?camera=NAME&protocol=NAME`: everybody who watches now, the oldest first.
-pub(super) async fn list(State(api): State<Api>, wanted: Result<Query<Wanted>, QueryRejection>) -> Result<Json<Value>, ApiError> {
+pub(super) async fn list(
+    State(api): State<Api>,
+    wanted: Result<Query<Wanted>, QueryRejection>,
+) -> Result<Json<Value>, ApiError> {
     let Query(Wanted { camera, protocol }) = wanted.map_err(|error| {
-        ApiError::new(StatusCode::BAD_REQUEST, "bad_query", error.body_text(), "known here: camera, protocol")
+        ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "bad_query",
+            error.body_text(),
+            "known here: camera, protocol",
+        )
     })?;
     let now = api.clock.now();
     let mut guests = api.audience.guests();
@@ -98,17 +106,25 @@ pub(super) async fn list(State(api): State<Api>, wanted: Result<Query<Wanted>, Q
         camera.as_deref().is_none_or(|camera| camera == &*guest.camera)
             && protocol.as_deref().is_none_or(|protocol| protocol == guest.protocol.as_str())
     });
-    Ok(Json(json!({ "viewers": guests.iter().map(|guest| ViewerView::new(guest, now)).collect::<Vec<_>>() })))
+    Ok(Json(
+        json!({ "viewers": guests.iter().map(|guest| ViewerView::new(guest, now)).collect::<Vec<_>>() }),
+    ))
 }
 
 /// `GET /api/v1/viewers/ID`: one of them.
-pub(super) async fn one(State(api): State<Api>, Path(id): Path<String>) -> Result<Json<ViewerView>, ApiError> {
+pub(super) async fn one(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<Json<ViewerView>, ApiError> {
     let guest = api.audience.guest(&id)?;
     Ok(Json(ViewerView::new(&guest, api.clock.now())))
 }
 
 /// `DELETE /api/v1/viewers/ID`: ends one, who is off the list a moment later.
-pub(super) async fn end(State(api): State<Api>, Path(id): Path<String>) -> Result<StatusCode, ApiError> {
+pub(super) async fn end(
+    State(api): State<Api>,
+    Path(id): Path<String>,
+) -> Result<StatusCode, ApiError> {
     api.audience.end(&id)?;
     tracing::info!(viewer = id, "viewer sent away by the API");
     Ok(StatusCode::ACCEPTED)

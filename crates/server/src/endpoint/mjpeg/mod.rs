@@ -1,7 +1,8 @@
-//! JPEG over HTTP: `/live/CAMERA/mjpeg`, an endless multipart answer, and `/live/CAMERA/snapshot.jpg`.
+//! JPEG over HTTP: `/live/CAMERA/mjpeg`, an endless multipart answer, and
+//! `/live/CAMERA/snapshot.jpg`.
 //!
-//! For whatever shows an image and nothing else: dashboards, tablets on the wall, OctoPrint, scripts. The pictures come from
-//! [`crate::pictures`], where all who want the same share them.
+//! For whatever shows an image and nothing else: dashboards, tablets on the wall, OctoPrint,
+//! scripts. The pictures come from [`crate::pictures`], where all who want the same share them.
 
 mod part;
 mod query;

@@ -1,7 +1,8 @@
 //! Pictures as parts of a multipart answer (RFC 2046 §5.1).
 //!
-//! Browsers show a part when the next one's headers are complete. So each picture brings the headers of the next; they
-//! can then tell nothing of it. With `headers=1` they come with their own picture and tell its length and its story.
+//! Browsers show a part when the next one's headers are complete. So each picture brings the
+//! headers of the next; they can then tell nothing of it. With `headers=1` they come with their own
+//! picture and tell its length and its story.
 
 use crate::pictures::Jpeg;
 use bytes::Bytes;
@@ -26,19 +27,26 @@ pub(super) fn telling(picture: &Jpeg, now: impl FnOnce() -> ClockPair) -> Bytes 
         for (name, value) in story(picture, now()) {
             part.extend_from_slice(format!("{name}: {value}\r\n").as_bytes());
         }
-        part.extend_from_slice(format!("Content-Length: {}\r\n\r\n", picture.file.len()).as_bytes());
+        part.extend_from_slice(
+            format!("Content-Length: {}\r\n\r\n", picture.file.len()).as_bytes(),
+        );
         part.extend_from_slice(&picture.file);
         part.extend_from_slice(b"\r\n");
         part.into()
     })
 }
 
-/// When the picture was captured (seconds since 1970), and how many milliseconds later it had passed each stage.
+/// When the picture was captured (seconds since 1970), and how many milliseconds later it had
+/// passed each stage.
 pub(super) fn story(picture: &Jpeg, now: ClockPair) -> [(&'static str, String); 4] {
     let captured = picture.captured_by_wall(&now).as_micros();
-    let after = |at: media::Mono| format!("{:.1}", at.since(picture.captured).as_secs_f64() * 1000.0);
+    let after =
+        |at: media::Mono| format!("{:.1}", at.since(picture.captured).as_secs_f64() * 1000.0);
     [
-        ("X-Timestamp", format!("{}.{:06}", captured.div_euclid(1_000_000), captured.rem_euclid(1_000_000))),
+        (
+            "X-Timestamp",
+            format!("{}.{:06}", captured.div_euclid(1_000_000), captured.rem_euclid(1_000_000)),
+        ),
         ("X-Latency-Received", after(picture.received)),
         ("X-Latency-Decoded", after(picture.decoded)),
         ("X-Latency-Encoded", after(picture.encoded)),

@@ -7,7 +7,8 @@ use url::form_urlencoded;
 
 /// Good to look at, at a third of the size of 95.
 const QUALITY: u8 = 80;
-/// A snapshot may be this old by default: less than people notice, and a crowd of askers shares one.
+/// A snapshot may be this old by default: less than people notice, and a crowd of askers shares
+/// one.
 const MAX_AGE: Duration = Duration::from_millis(250);
 
 /// The query, checked.
@@ -28,15 +29,26 @@ impl Query {
     /// # Errors
     /// 400, with the key, what is wrong and what would be right.
     pub(super) fn parse(text: &str) -> Result<Self, ApiError> {
-        let mut query = Self { width: 0, quality: QUALITY, interval: Duration::ZERO, headers: false, max_age: MAX_AGE };
+        let mut query = Self {
+            width: 0,
+            quality: QUALITY,
+            interval: Duration::ZERO,
+            headers: false,
+            max_age: MAX_AGE,
+        };
         for (key, value) in form_urlencoded::parse(text.as_bytes()) {
             let value = &*value;
             match &*key {
                 "width" => query.width = within(&key, value, 16..=8192)?,
                 "quality" => query.quality = within(&key, value, 1..=100)?,
-                "fps" => query.interval = Duration::from_secs_f64(1.0 / within(&key, value, 0.01..=240.0)?),
+                "fps" => {
+                    query.interval =
+                        Duration::from_secs_f64(1.0 / within(&key, value, 0.01..=240.0)?)
+                }
                 "headers" => query.headers = within(&key, value, 0..=1u8)? == 1,
-                "max_age" => query.max_age = Duration::from_secs_f64(within(&key, value, 0.0..=3600.0)?),
+                "max_age" => {
+                    query.max_age = Duration::from_secs_f64(within(&key, value, 0.0..=3600.0)?)
+                }
                 _ => {}
             }
         }
@@ -54,12 +66,21 @@ impl Query {
     }
 }
 
-fn within<T: FromStr + PartialOrd + std::fmt::Display>(key: &str, value: &str, range: RangeInclusive<T>) -> Result<T, ApiError> {
+fn within<T: FromStr + PartialOrd + std::fmt::Display>(
+    key: &str,
+    value: &str,
+    range: RangeInclusive<T>,
+) -> Result<T, ApiError> {
     let number = value.parse().ok().filter(|n| range.contains(n));
     number.ok_or_else(|| {
         let shown: String = value.chars().take(40).collect();
         let hint = format!("use a number from {} to {}", range.start(), range.end());
-        ApiError::new(StatusCode::BAD_REQUEST, "bad_query", format!("{key}={shown} is not possible"), hint)
+        ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "bad_query",
+            format!("{key}={shown} is not possible"),
+            hint,
+        )
     })
 }
 
@@ -77,14 +98,25 @@ mod tests {
         );
         let query = Query::parse("headers=1&max_age=2.5&fps=5").unwrap();
         assert!(query.headers);
-        assert_eq!((query.max_age, query.snapshot().interval), (Duration::from_millis(2500), Duration::ZERO));
+        assert_eq!(
+            (query.max_age, query.snapshot().interval),
+            (Duration::from_millis(2500), Duration::ZERO)
+        );
     }
 
     #[test]
     fn nonsense_is_refused() {
-        for text in
-            ["width=0", "width=-5", "width=99999", "quality=0", "quality=101", "fps=0", "fps=nan", "fps=inf", "max_age=-1"]
-        {
+        for text in [
+            "width=0",
+            "width=-5",
+            "width=99999",
+            "quality=0",
+            "quality=101",
+            "fps=0",
+            "fps=nan",
+            "fps=inf",
+            "max_age=-1",
+        ] {
             assert!(Query::parse(text).is_err(), "{text}");
         }
     }

@@ -45,11 +45,20 @@ struct Asked {
 impl Asked {
     fn new(RawQuery(query): RawQuery, (peer, connection): Came) -> Result<Self, ApiError> {
         let query = Query::parse(query.as_deref().unwrap_or_default())?;
-        Ok(Self { query, peer: peer.map(|Extension(info)| info.0), connection: connection.map(|Extension(c)| c) })
+        Ok(Self {
+            query,
+            peer: peer.map(|Extension(info)| info.0),
+            connection: connection.map(|Extension(c)| c),
+        })
     }
 }
 
-async fn mjpeg(State(access): State<Access>, Path(name): Path<String>, q: RawQuery, came: Came) -> Result<Response, ApiError> {
+async fn mjpeg(
+    State(access): State<Access>,
+    Path(name): Path<String>,
+    q: RawQuery,
+    came: Came,
+) -> Result<Response, ApiError> {
     endless(access, &name, Asked::new(q, came)?).await
 }
 
@@ -62,7 +71,12 @@ async fn mjpeg_of_rendition(
     endless(access, &format!("{camera}/{rendition}"), Asked::new(q, came)?).await
 }
 
-async fn snapshot(State(access): State<Access>, Path(name): Path<String>, q: RawQuery, came: Came) -> Result<Response, ApiError> {
+async fn snapshot(
+    State(access): State<Access>,
+    Path(name): Path<String>,
+    q: RawQuery,
+    came: Came,
+) -> Result<Response, ApiError> {
     single(&access, &name, &Asked::new(q, came)?).await
 }
 
@@ -96,7 +110,9 @@ async fn single(access: &Access, name: &str, asked: &Asked) -> Result<Response, 
         None => visitor.first(false).await?,
     };
     visitor.count(picture.file.len());
-    let mut response = ([(header::CONTENT_TYPE, JPEG), (header::CACHE_CONTROL, NEVER)], picture.file.clone()).into_response();
+    let mut response =
+        ([(header::CONTENT_TYPE, JPEG), (header::CACHE_CONTROL, NEVER)], picture.file.clone())
+            .into_response();
     for (name, value) in part::story(&picture, access.clock.pair()) {
         if let (Ok(name), Ok(value)) = (HeaderName::try_from(name), HeaderValue::try_from(value)) {
             response.headers_mut().insert(name, value);

@@ -1,4 +1,5 @@
-//! What one viewer is shown: the first picture, or why there is none, and then the newest one whenever it has room for it.
+//! What one viewer is shown: the first picture, or why there is none, and then the newest one
+//! whenever it has room for it.
 
 use super::{Access, part, query::Query};
 use crate::{
@@ -32,14 +33,20 @@ impl Visitor {
     ///
     /// # Errors
     /// If there is no such camera, nothing to hope for from it, or no place.
-    pub(super) fn enter(access: &Access, name: &str, wish: Wish, peer: Option<SocketAddr>) -> Result<Self, ApiError> {
+    pub(super) fn enter(
+        access: &Access,
+        name: &str,
+        wish: Wish,
+        peer: Option<SocketAddr>,
+    ) -> Result<Self, ApiError> {
         let stream = access.cameras.play(name)?;
         if access.cameras.is_idle(&stream) {
             return Err(CameraError::not_live(&stream).into());
         }
         let ended = access.stop.child_token();
         let end = ended.clone();
-        let visit = Visit { protocol: Protocol::Mjpeg, stream: name, end: Arc::new(move |_| end.cancel()) };
+        let visit =
+            Visit { protocol: Protocol::Mjpeg, stream: name, end: Arc::new(move |_| end.cancel()) };
         let seat = access.audience.join(visit, access.clock.pair())?;
         seat.set_connected(Transport::Tcp, peer);
         let since = access.clock.now();
@@ -48,7 +55,10 @@ impl Visitor {
 
     /// A picture that was there already and is young enough.
     pub(super) fn found(&self, now: Mono, max_age: Duration) -> Option<Arc<Jpeg>> {
-        self.view.found().filter(|picture| now.since(picture.captured) <= max_age && self.is_of_now(picture)).cloned()
+        self.view
+            .found()
+            .filter(|picture| now.since(picture.captured) <= max_age && self.is_of_now(picture))
+            .cloned()
     }
 
     /// Of the present run of a camera that is live, and not of one before that it has just ended.
@@ -57,8 +67,8 @@ impl Visitor {
         status.state == State::Live && picture.decoded >= status.since
     }
 
-    /// The first picture of a camera that is live, made since this viewer came unless an older one will do, or why there is
-    /// none.
+    /// The first picture of a camera that is live, made since this viewer came unless an older one
+    /// will do, or why there is none.
     pub(super) async fn first(&mut self, old_will_do: bool) -> Result<Arc<Jpeg>, ApiError> {
         let mut changes = self.stream.changes();
         let mut hopeless = self.hopeless();
@@ -124,8 +134,8 @@ impl Show {
         Self { visitor, access, query, thin, first: Some(first), last: None }
     }
 
-    /// The next part, or `None` at the end. It is asked for when the client has taken almost all before, so what comes is
-    /// always the newest.
+    /// The next part, or `None` at the end. It is asked for when the client has taken almost all
+    /// before, so what comes is always the newest.
     pub(super) async fn next(&mut self) -> Option<Bytes> {
         let picture = match self.first.take() {
             Some(picture) => picture,
@@ -142,7 +152,9 @@ impl Show {
         loop {
             let ended = self.visitor.ended.clone();
             match ended.run_until_cancelled(self.visitor.view.next()).await? {
-                News::Picture(picture) if self.thin.clone().take(picture.captured) => return Some(picture),
+                News::Picture(picture) if self.thin.clone().take(picture.captured) => {
+                    return Some(picture);
+                }
                 // Too early for this viewer, or of a codec that may change back.
                 News::Picture(_) | News::Trouble(Trouble::Codec(_)) => {}
                 News::Trouble(Trouble::Ended) => return None,
@@ -151,7 +163,11 @@ impl Show {
     }
 
     fn form(&self, picture: &Jpeg) -> Bytes {
-        if self.query.headers { part::telling(picture, || self.access.clock.pair()) } else { part::eager(picture) }
+        if self.query.headers {
+            part::telling(picture, || self.access.clock.pair())
+        } else {
+            part::eager(picture)
+        }
     }
 
     /// Counts what was made meanwhile and not sent; who asked for fewer lost nothing.
@@ -166,12 +182,15 @@ impl Show {
 
 fn not_decoded(stream: &Stream, catalog: &media::Catalog) -> ApiError {
     let codec = catalog.video().map_or("no picture", |track| track.codec.name());
-    let message = format!("camera {} sends {codec}, which this server does not decode", stream.name());
+    let message =
+        format!("camera {} sends {codec}, which this server does not decode", stream.name());
     let hint = match catalog.video().map(|track| &track.codec) {
         Some(Codec::H265(_)) => {
             "install ffmpeg where the server finds it (PATH), set the camera to H.264, or publish a rendition in H.264"
         }
-        _ => "set the camera to H.264, or publish a rendition in H.264 and ask for /live/CAMERA/RENDITION/…",
+        _ => {
+            "set the camera to H.264, or publish a rendition in H.264 and ask for /live/CAMERA/RENDITION/…"
+        }
     };
     ApiError::new(StatusCode::NOT_IMPLEMENTED, "codec_not_decoded", message, hint)
 }
@@ -184,6 +203,12 @@ impl From<TooMany> for ApiError {
         };
         let kinds: Vec<_> = error.kinds.iter().map(name).collect();
         let hint = format!("ask for one of them: {}", kinds.join(", "));
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, "too_many_kinds_of_pictures", error.to_string(), hint).retry_later()
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "too_many_kinds_of_pictures",
+            error.to_string(),
+            hint,
+        )
+        .retry_later()
     }
 }

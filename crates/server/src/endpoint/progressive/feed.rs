@@ -54,7 +54,8 @@ enum Mux {
 pub(super) enum End {
     /// The tracks cannot be carried by the container.
     NotCarried(Arc<Catalog>),
-    /// The stream or the server ends, the camera is stopped, the viewer was sent away, or the tracks have changed in a way that the file cannot tell.
+    /// The stream or the server ends, the camera is stopped, the viewer was sent away, or the
+    /// tracks have changed in a way that the file cannot tell.
     Over,
 }
 
@@ -69,9 +70,15 @@ impl Container {
 
 impl Feed {
     /// Begins at the newest keyframe. It ends with `ended`.
-    pub(super) fn new(stream: &Arc<Stream>, container: Container, seat: Seat, ended: CancellationToken) -> Self {
+    pub(super) fn new(
+        stream: &Arc<Stream>,
+        container: Container,
+        seat: Seat,
+        ended: CancellationToken,
+    ) -> Self {
         let holds = stream.holds();
-        let subscriber = stream.subscribe(ReaderOptions { start: Start::NewestKey, max_lag: MAX_LAG });
+        let subscriber =
+            stream.subscribe(ReaderOptions { start: Start::NewestKey, max_lag: MAX_LAG });
         Self { subscriber, holds, container, mux: Mux::None, seat, ended, out: Vec::new() }
     }
 
@@ -86,7 +93,8 @@ impl Feed {
             && let Some(event) = self.subscriber.try_next()
         {
             if self.handle(event).is_err() {
-                // What is there is sent first; the cause comes again with the next call, as the stream has ended.
+                // What is there is sent first; the cause comes again with the next call, as the
+                // stream has ended.
                 self.ended.cancel();
                 break;
             }

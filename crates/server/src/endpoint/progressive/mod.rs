@@ -1,7 +1,8 @@
-//! Progressive streams: `/live/CAMERA/stream.mp4` and `/live/CAMERA/stream.ts`, one endless answer for tools.
+//! Progressive streams: `/live/CAMERA/stream.mp4` and `/live/CAMERA/stream.ts`, one endless answer
+//! for tools.
 //!
-//! Each begins at the newest keyframe. A client that reads too slowly goes on at the newest keyframe again; nothing is
-//! queued for it beyond what the kernel holds.
+//! Each begins at the newest keyframe. A client that reads too slowly goes on at the newest
+//! keyframe again; nothing is queued for it beyond what the kernel holds.
 
 mod feed;
 mod routes;

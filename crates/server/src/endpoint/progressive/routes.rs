@@ -35,31 +35,53 @@ pub(super) fn router(access: Access) -> Router {
 type Rendition = Path<(String, String)>;
 type Peer = Option<Extension<ConnectInfo<SocketAddr>>>;
 
-async fn mp4(State(access): State<Access>, Path(camera): Path<String>, peer: Peer) -> Result<Response, ApiError> {
+async fn mp4(
+    State(access): State<Access>,
+    Path(camera): Path<String>,
+    peer: Peer,
+) -> Result<Response, ApiError> {
     answer(&access, &camera, Container::Mp4, peer).await
 }
 
-async fn ts(State(access): State<Access>, Path(camera): Path<String>, peer: Peer) -> Result<Response, ApiError> {
+async fn ts(
+    State(access): State<Access>,
+    Path(camera): Path<String>,
+    peer: Peer,
+) -> Result<Response, ApiError> {
     answer(&access, &camera, Container::Ts, peer).await
 }
 
-async fn mp4_of_rendition(State(access): State<Access>, Path(name): Rendition, peer: Peer) -> Result<Response, ApiError> {
+async fn mp4_of_rendition(
+    State(access): State<Access>,
+    Path(name): Rendition,
+    peer: Peer,
+) -> Result<Response, ApiError> {
     answer(&access, &format!("{}/{}", name.0, name.1), Container::Mp4, peer).await
 }
 
-async fn ts_of_rendition(State(access): State<Access>, Path(name): Rendition, peer: Peer) -> Result<Response, ApiError> {
+async fn ts_of_rendition(
+    State(access): State<Access>,
+    Path(name): Rendition,
+    peer: Peer,
+) -> Result<Response, ApiError> {
     answer(&access, &format!("{}/{}", name.0, name.1), Container::Ts, peer).await
 }
 
 /// Waits for the first frame, so that whoever asks in vain is told why, then answers for ever.
-async fn answer(access: &Access, name: &str, container: Container, peer: Peer) -> Result<Response, ApiError> {
+async fn answer(
+    access: &Access,
+    name: &str,
+    container: Container,
+    peer: Peer,
+) -> Result<Response, ApiError> {
     let stream = access.cameras.play(name)?;
     if access.cameras.is_idle(&stream) {
         return Err(CameraError::not_live(&stream).into());
     }
     let ended = access.stop.child_token();
     let end = ended.clone();
-    let visit = Visit { protocol: Protocol::Http, stream: name, end: Arc::new(move |_| end.cancel()) };
+    let visit =
+        Visit { protocol: Protocol::Http, stream: name, end: Arc::new(move |_| end.cancel()) };
     let seat = access.audience.join(visit, access.clock.pair())?;
     seat.set_connected(Transport::Tcp, peer.map(|Extension(info)| info.0));
     let mut feed = Feed::new(&stream, container, seat, ended);
@@ -74,6 +96,9 @@ async fn answer(access: &Access, name: &str, container: Container, peer: Peer) -
         Container::Mp4 => HeaderValue::from_static("video/mp4"),
         Container::Ts => HeaderValue::from_static("video/mp2t"),
     };
-    let headers = [(header::CONTENT_TYPE, content), (header::CACHE_CONTROL, HeaderValue::from_static("no-store"))];
+    let headers = [
+        (header::CONTENT_TYPE, content),
+        (header::CACHE_CONTROL, HeaderValue::from_static("no-store")),
+    ];
     Ok((headers, Body::from_stream(pieces)).into_response())
 }

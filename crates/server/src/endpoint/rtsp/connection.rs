@@ -77,7 +77,19 @@ impl Connection {
         let server = Server::new(access.clock.now(), Options::new(id));
         let (outbox, role) = (Outbox::default(), Role::Idle);
         let (stop, dismissed) = (CancellationToken::new(), CancellationToken::new());
-        Self { access, stream, peer, local, server, outbox, udp: None, role, described: None, stop, dismissed }
+        Self {
+            access,
+            stream,
+            peer,
+            local,
+            server,
+            outbox,
+            udp: None,
+            role,
+            described: None,
+            stop,
+            dismissed,
+        }
     }
 
     /// Serves the client until it goes or `stop`.
@@ -172,8 +184,9 @@ impl Connection {
         match self.stream.try_read(&mut buffer) {
             Ok(0) => Err(End("the client hung up".into())),
             Ok(n) => {
-                // A publisher whose system gathers small writes (Nagle) holds the end of a frame back until the beginning is
-                // acknowledged, for which Linux would take up to 40 ms. The option wears off, so it is set anew each time.
+                // A publisher whose system gathers small writes (Nagle) holds the end of a frame
+                // back until the beginning is acknowledged, for which Linux would take up to 40 ms.
+                // The option wears off, so it is set anew each time.
                 if matches!(self.role, Role::Record(_)) {
                     let _ = SockRef::from(&self.stream).set_tcp_quickack(true);
                 }
@@ -212,7 +225,9 @@ impl Connection {
             match event {
                 None => return Ok(()),
                 Some(Event::Question(question)) => self.decide(question).await,
-                Some(Event::Data { track, rtcp, payload }) => self.handle_packet(track, rtcp, payload).await?,
+                Some(Event::Data { track, rtcp, payload }) => {
+                    self.handle_packet(track, rtcp, payload).await?
+                }
                 Some(Event::Paused) => {
                     if let Role::Play(player) = &mut self.role {
                         player.pause();
@@ -282,7 +297,10 @@ impl Connection {
                 let (channel, _) = self.server.channels(track).unwrap_or_default();
                 for (header, fragment) in packets {
                     let length = (header.len() + fragment.len()).try_into().unwrap_or(u16::MAX);
-                    self.outbox.push(&[&interleaved_header(channel, length), &header, &fragment.head], fragment.body.clone());
+                    self.outbox.push(
+                        &[&interleaved_header(channel, length), &header, &fragment.head],
+                        fragment.body.clone(),
+                    );
                 }
             }
         }
@@ -316,7 +334,8 @@ impl Connection {
             Role::Idle => {}
             Role::Play(player) => {
                 let stats = player.stats();
-                let (camera, units, bytes, skipped) = (player.name(), stats.units, stats.bytes, stats.skipped);
+                let (camera, units, bytes, skipped) =
+                    (player.name(), stats.units, stats.bytes, stats.skipped);
                 tracing::info!(%camera, %peer, reason, units, bytes, skipped, "RTSP player gone");
             }
             Role::Record(recorder) => {
@@ -345,10 +364,13 @@ impl Connection {
     }
 }
 
-/// A peer that closes with answers still unread resets the connection; that is no other thing than hanging up.
+/// A peer that closes with answers still unread resets the connection; that is no other thing than
+/// hanging up.
 fn lost(error: &io::Error) -> End {
     match error.kind() {
-        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => End("the client hung up".into()),
+        io::ErrorKind::ConnectionReset | io::ErrorKind::BrokenPipe => {
+            End("the client hung up".into())
+        }
         io::ErrorKind::TimedOut => End("the client no longer answers".into()),
         _ => End(format!("the connection broke: {error}")),
     }

@@ -1,7 +1,8 @@
 //! The RTSP port: publishers (ANNOUNCE, RECORD) and players (DESCRIBE, PLAY), over TCP and UDP.
 //!
-//! The conversation is [`proto::rtsp::Server`]'s; here are the sockets, and the way from and to the cameras' streams. Each
-//! connection is one task. Credentials, when they come, are checked where a question is answered: `requests`.
+//! The conversation is [`proto::rtsp::Server`]'s; here are the sockets, and the way from and to the
+//! cameras' streams. Each connection is one task. Credentials, when they come, are checked where a
+//! question is answered: `requests`.
 
 mod connection;
 mod outbox;
@@ -27,9 +28,11 @@ use tokio_util::sync::CancellationToken;
 const MAX_CONNECTIONS: usize = 1024;
 /// Unsent bytes the kernel may hold for one connection: what waits there can no longer be skipped.
 const UNSENT: u32 = 128 << 10;
-/// A peer that acknowledges nothing for this long is gone. Longer than a session lives without a sign of life.
+/// A peer that acknowledges nothing for this long is gone. Longer than a session lives without a
+/// sign of life.
 const DEAD_AFTER: Duration = Duration::from_secs(75);
-/// Pause after a failed accept: most often file descriptors have run out, and trying again at once would only burn a core.
+/// Pause after a failed accept: most often file descriptors have run out, and trying again at once
+/// would only burn a core.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
 /// What every connection needs of the house.
@@ -114,7 +117,8 @@ fn tune(stream: &TcpStream) -> io::Result<()> {
 /// Says why and hangs up, without reading anything.
 fn turn_away(stream: &TcpStream, peer: SocketAddr) {
     tracing::warn!(%peer, limit = MAX_CONNECTIONS, "too many RTSP connections, one was turned away");
-    let refusal = Refusal::new(StatusCode::ServiceUnavailable, "too many connections, try again later");
+    let refusal =
+        Refusal::new(StatusCode::ServiceUnavailable, "too many connections, try again later");
     let _ = stream.try_write(&refusal.to_bytes());
 }
 

@@ -11,10 +11,12 @@ use tokio::net::TcpStream;
 /// Slices given to one system call; two a packet, so 64 packets or about 75 kB.
 const SLICES: usize = 128;
 
-/// Bytes to write, in order. A frame is added only when nothing is left, so that it never holds more than one.
+/// Bytes to write, in order. A frame is added only when nothing is left, so that it never holds
+/// more than one.
 #[derive(Default)]
 pub(super) struct Outbox {
-    /// Headers of all packets, one behind the other, so that a frame costs one allocation, and usually none.
+    /// Headers of all packets, one behind the other, so that a frame costs one allocation, and
+    /// usually none.
     heads: Vec<u8>,
     parts: VecDeque<Part>,
 }

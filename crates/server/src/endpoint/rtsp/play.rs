@@ -1,7 +1,8 @@
 //! A player: one reader of a stream, and the numbers of its RTP tracks.
 //!
-//! It outlives publishers: sequence numbers and timestamps run on, since the hub re-bases the stream's times. When a new
-//! publisher's tracks differ, the tracks whose codec is still there go on and the others fall silent.
+//! It outlives publishers: sequence numbers and timestamps run on, since the hub re-bases the
+//! stream's times. When a new publisher's tracks differ, the tracks whose codec is still there go
+//! on and the others fall silent.
 
 mod pace;
 mod track;
@@ -22,7 +23,8 @@ use proto::{
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 use track::PlayTrack;
 
-/// A player that cannot take the stream as fast as it comes goes on at the newest keyframe when it is this far behind.
+/// A player that cannot take the stream as fast as it comes goes on at the newest keyframe when it
+/// is this far behind.
 const MAX_LAG: Duration = Duration::from_secs(3);
 /// How many events are looked at for the first frame when playing begins: catalogue, then frame.
 const PEEK: usize = 4;
@@ -39,7 +41,8 @@ pub(super) struct Player {
     /// Found when PLAY was answered, to be sent behind the answer.
     held: VecDeque<Event>,
     pace: Option<Pace>,
-    /// By the newest unit of the leading track, and what all tracks report by until that one's next report.
+    /// By the newest unit of the leading track, and what all tracks report by until that one's next
+    /// report.
     newest: Option<Anchor>,
     anchor: Option<Anchor>,
     /// While it plays.
@@ -47,7 +50,8 @@ pub(super) struct Player {
 }
 
 impl Player {
-    /// A player of `stream`, described to the client by `catalog`; `paced` if the way to it drops what comes too fast.
+    /// A player of `stream`, described to the client by `catalog`; `paced` if the way to it drops
+    /// what comes too fast.
     pub(super) fn new(stream: Arc<Stream>, catalog: Arc<Catalog>, paced: bool) -> Self {
         let pace = paced.then(Pace::default);
         Self {
@@ -73,10 +77,16 @@ impl Player {
         }
         let index = index.unwrap_or(0);
         let Some(track) = self.catalog.tracks.get(index) else {
-            return Err(Refusal::new(StatusCode::NotFound, format!("the stream has {count} tracks, counted from 0")));
+            return Err(Refusal::new(
+                StatusCode::NotFound,
+                format!("the stream has {count} tracks, counted from 0"),
+            ));
         };
         if self.tracks.iter().any(|t| t.index == index) {
-            return Err(Refusal::new(StatusCode::MethodNotValidInThisState, "this track is set up already"));
+            return Err(Refusal::new(
+                StatusCode::MethodNotValidInThisState,
+                "this track is set up already",
+            ));
         }
         let track = PlayTrack::new(index, track);
         let ssrc = track.ssrc();
@@ -97,7 +107,8 @@ impl Player {
         let info = |track: &PlayTrack| StreamInfo {
             track: track.index,
             sequence: track.next_sequence(),
-            timestamp: first.map(|(pts, timescale)| track.timestamp(rescale(pts, timescale, track.timescale))),
+            timestamp: first
+                .map(|(pts, timescale)| track.timestamp(rescale(pts, timescale, track.timescale))),
         };
         self.tracks.iter().map(info).collect()
     }
@@ -125,7 +136,8 @@ impl Player {
         self.seat.iter().for_each(|seat| seat.skipped(units));
     }
 
-    /// Takes note of what the client says of its link. Tracks share it, so the first one speaks for all.
+    /// Takes note of what the client says of its link. Tracks share it, so the first one speaks for
+    /// all.
     pub(super) fn handle_report(&self, now: &ClockPair, compound: &[u8]) {
         let (Some(seat), Some(track)) = (&self.seat, self.tracks.first()) else { return };
         for said in feedback::read(compound) {
@@ -154,7 +166,8 @@ impl Player {
         self.pace.as_ref()?.resume_at()
     }
 
-    /// Follows a change of tracks: each goes on with the first one that it can carry and no other one does.
+    /// Follows a change of tracks: each goes on with the first one that it can carry and no other
+    /// one does.
     pub(super) fn follow(&mut self, catalog: &Catalog) {
         let mut taken = Vec::new();
         for track in &mut self.tracks {
@@ -163,12 +176,14 @@ impl Player {
         }
     }
 
-    /// The packets of a unit and the number of its track; `None` if the client has not set that track up.
+    /// The packets of a unit and the number of its track; `None` if the client has not set that
+    /// track up.
     pub(super) fn packets<'u>(
         &mut self,
         now: Mono,
         unit: &'u AccessUnit,
-    ) -> Option<(usize, impl ExactSizeIterator<Item = ([u8; HEADER_LEN], &'u RtpFragment)> + use<'u>)> {
+    ) -> Option<(usize, impl ExactSizeIterator<Item = ([u8; HEADER_LEN], &'u RtpFragment)> + use<'u>)>
+    {
         let behind = self.subscriber.as_ref().is_some_and(|s| !s.lag().is_zero());
         if let Some(pace) = &mut self.pace {
             pace.sent(now, unit.size(), unit.timing.published, behind);
@@ -178,7 +193,11 @@ impl Player {
         if leads {
             self.newest = Some(Anchor::of(unit, track.timescale));
         }
-        let video = self.catalog.tracks.get(track.index).is_some_and(|t| t.codec.kind() == MediaKind::Video);
+        let video = self
+            .catalog
+            .tracks
+            .get(track.index)
+            .is_some_and(|t| t.codec.kind() == MediaKind::Video);
         if let Some(seat) = &self.seat {
             seat.sent_frames(video.into());
             seat.sent_bytes(unit.size());
@@ -188,7 +207,9 @@ impl Player {
 
     /// The track by which all report: the first picture among those that flow, or the first sound.
     fn leading(&self) -> Option<&PlayTrack> {
-        let is_video = |t: &&PlayTrack| self.catalog.tracks.get(t.index).is_some_and(|t| t.codec.kind() == MediaKind::Video);
+        let is_video = |t: &&PlayTrack| {
+            self.catalog.tracks.get(t.index).is_some_and(|t| t.codec.kind() == MediaKind::Video)
+        };
         let mut flowing = self.tracks.iter().filter(|t| t.source().is_some());
         flowing.clone().find(is_video).or_else(|| flowing.next())
     }
@@ -196,7 +217,8 @@ impl Player {
     /// A sender report of a track, if one is due and there is something to report by.
     pub(super) fn report(&mut self, index: usize, clocks: &ClockPair) -> Option<Bytes> {
         let leads = self.leading().is_some_and(|t| t.index == index);
-        let track = self.tracks.iter_mut().find(|t| t.index == index).filter(|t| t.is_due(clocks.mono))?;
+        let track =
+            self.tracks.iter_mut().find(|t| t.index == index).filter(|t| t.is_due(clocks.mono))?;
         if leads || self.anchor.is_none() {
             self.anchor = self.newest;
         }
@@ -217,7 +239,11 @@ impl Player {
     pub(super) fn stats(&self) -> ReaderStats {
         let now = self.subscriber.as_ref().map(Subscriber::stats).unwrap_or_default();
         let ReaderStats { units, bytes, skipped } = self.earlier;
-        ReaderStats { units: units + now.units, bytes: bytes + now.bytes, skipped: skipped + now.skipped }
+        ReaderStats {
+            units: units + now.units,
+            bytes: bytes + now.bytes,
+            skipped: skipped + now.skipped,
+        }
     }
 }
 

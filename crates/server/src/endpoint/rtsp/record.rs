@@ -50,11 +50,15 @@ impl Announcement {
     pub(super) fn parse(description: &[u8]) -> Result<Self, Refusal> {
         let media = sdp::parse_announce(description).map_err(|e| refusal::description(&e))?;
         if media.len() > MAX_TRACKS {
-            return Err(Refusal::new(StatusCode::BadRequest, format!("more than {MAX_TRACKS} tracks")));
+            return Err(Refusal::new(
+                StatusCode::BadRequest,
+                format!("more than {MAX_TRACKS} tracks"),
+            ));
         }
         let (mut controls, mut formats) = (Vec::new(), Vec::new());
         for medium in media {
-            // Also of media that are neither pictures nor sound: their sender would go on to set them up.
+            // Also of media that are neither pictures nor sound: their sender would go on to set
+            // them up.
             formats.push(medium.format.map_err(|e| refusal::description(&e.into()))?);
             controls.push(medium.control.unwrap_or_default());
         }
@@ -62,17 +66,24 @@ impl Announcement {
     }
 }
 
-/// Whether ffmpeg (or another user of libavformat) publishes. It reports that the first frame was taken when it opened its
-/// muxer, which is its start-up time, easily half a second, beside the truth: arrival is nearer.
+/// Whether ffmpeg (or another user of libavformat) publishes. It reports that the first frame was
+/// taken when it opened its muxer, which is its start-up time, easily half a second, beside the
+/// truth: arrival is nearer.
 fn by_libavformat(description: &[u8]) -> bool {
     description.split(|&byte| byte == b'\n').any(|line| line.starts_with(b"a=tool:libavformat"))
 }
 
 impl Recorder {
     /// Begins publishing on behalf of `by`.
-    pub(super) fn begin(now: Mono, stream: &Arc<Stream>, by: &str, announced: Announcement) -> Result<Self, Refusal> {
+    pub(super) fn begin(
+        now: Mono,
+        stream: &Arc<Stream>,
+        by: &str,
+        announced: Announcement,
+    ) -> Result<Self, Refusal> {
         let formats = announced.formats;
-        let publication = Publication::begin(now, stream, by, &formats).map_err(|e| refusal::publish(&e))?;
+        let publication =
+            Publication::begin(now, stream, by, &formats).map_err(|e| refusal::publish(&e))?;
         let clock_is_wrong = announced.clock_is_wrong;
         Ok(Self {
             publication,
@@ -100,7 +111,13 @@ impl Recorder {
     ///
     /// # Errors
     /// When it is no longer this publisher's turn.
-    pub(super) fn handle(&mut self, clocks: &ClockPair, index: usize, rtcp: bool, packet: Bytes) -> Result<(), PublishError> {
+    pub(super) fn handle(
+        &mut self,
+        clocks: &ClockPair,
+        index: usize,
+        rtcp: bool,
+        packet: Bytes,
+    ) -> Result<(), PublishError> {
         let Some(track) = self.tracks.iter_mut().find(|t| t.index == index) else { return Ok(()) };
         if rtcp {
             track.receiver.handle_rtcp(clocks.mono, clocks, &packet);
@@ -110,7 +127,8 @@ impl Recorder {
         self.publish(clocks.mono)
     }
 
-    /// When [`Recorder::handle_timeout`] is due: a gap in the packets has been waited for long enough.
+    /// When [`Recorder::handle_timeout`] is due: a gap in the packets has been waited for long
+    /// enough.
     pub(super) fn poll_timeout(&self) -> Option<Mono> {
         self.tracks.iter().filter_map(|t| t.receiver.poll_timeout()).min()
     }
@@ -166,7 +184,9 @@ mod tests {
 
     #[test]
     fn ffmpeg_is_known_by_its_tool_line() {
-        assert!(by_libavformat(b"v=0\r\nt=0 0\r\na=tool:libavformat 59.27.100\r\nm=video 0 RTP/AVP 96\r\n"));
+        assert!(by_libavformat(
+            b"v=0\r\nt=0 0\r\na=tool:libavformat 59.27.100\r\nm=video 0 RTP/AVP 96\r\n"
+        ));
         assert!(!by_libavformat(b"v=0\r\na=tool:GStreamer\r\ns=a=tool:libavformat\r\n"));
     }
 }

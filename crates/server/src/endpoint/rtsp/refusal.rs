@@ -9,7 +9,9 @@ pub(super) fn camera(error: &CameraError) -> Refusal {
     let status = match error {
         CameraError::NotFound { .. } | CameraError::NoRendition { .. } => StatusCode::NotFound,
         CameraError::NotPublishable { .. } => StatusCode::MethodNotAllowed,
-        CameraError::NotLive { .. } | CameraError::NotStarted { .. } => StatusCode::ServiceUnavailable,
+        CameraError::NotLive { .. } | CameraError::NotStarted { .. } => {
+            StatusCode::ServiceUnavailable
+        }
         CameraError::NotCarried { .. } => StatusCode::UnsupportedMediaType,
     };
     Refusal::new(status, error.to_string())
@@ -23,11 +25,14 @@ pub(super) fn viewer(refused: &Refused) -> Refusal {
 /// A stream that cannot be published.
 pub(super) fn publish(error: &PublishError) -> Refusal {
     match error {
-        PublishError::Busy { .. } => {
-            Refusal::new(StatusCode::Forbidden, format!("{error}; end that publisher first, or publish under another name"))
-        }
+        PublishError::Busy { .. } => Refusal::new(
+            StatusCode::Forbidden,
+            format!("{error}; end that publisher first, or publish under another name"),
+        ),
         PublishError::Held(_) => Refusal::new(StatusCode::ServiceUnavailable, error.to_string()),
-        PublishError::Replaced | PublishError::Ended(_) => Refusal::new(StatusCode::NotFound, error.to_string()),
+        PublishError::Replaced | PublishError::Ended(_) => {
+            Refusal::new(StatusCode::NotFound, error.to_string())
+        }
     }
 }
 

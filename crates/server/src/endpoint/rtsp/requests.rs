@@ -48,7 +48,9 @@ impl Connection {
         let catalog = match (&self.role, usable(&stream)) {
             (_, Some(catalog)) => catalog,
             // A session is running on this connection: it must not stand still meanwhile.
-            (Role::Play(_) | Role::Record(_), None) => return Err(refusal::offline(name, &stream.status())),
+            (Role::Play(_) | Role::Record(_), None) => {
+                return Err(refusal::offline(name, &stream.status()));
+            }
             (Role::Idle, None) => self.await_catalog(&stream).await?,
         };
         if !catalog.tracks.iter().any(|track| proto::rtp::send::carries(&track.codec)) {
@@ -58,9 +60,11 @@ impl Connection {
         Ok(Answer::Description(sdp::describe(name, self.access.clock.now().as_nanos(), &catalog)))
     }
 
-    /// Waits as a reader, so that a source that runs on demand starts; gives up when the client does.
+    /// Waits as a reader, so that a source that runs on demand starts; gives up when the client
+    /// does.
     async fn await_catalog(&self, stream: &Arc<Stream>) -> Result<Arc<Catalog>, Refusal> {
-        let _demand = stream.subscribe(ReaderOptions { start: Start::NextKey, ..ReaderOptions::default() });
+        let _demand =
+            stream.subscribe(ReaderOptions { start: Start::NextKey, ..ReaderOptions::default() });
         let mut changes = stream.changes();
         let appears = async {
             loop {
@@ -76,7 +80,9 @@ impl Connection {
             () = self.stop.cancelled() => None,
         };
         // Parameter sets may still be missing; then the client has to find them in band.
-        found.or_else(|| stream.catalog()).ok_or_else(|| refusal::offline(stream.name(), &stream.status()))
+        found
+            .or_else(|| stream.catalog())
+            .ok_or_else(|| refusal::offline(stream.name(), &stream.status()))
     }
 
     /// Ends when the client has closed the connection and nothing it sent remains to be read.
@@ -100,15 +106,25 @@ impl Connection {
 
     fn set_up(&mut self, name: &str, usage: Usage, track: Option<usize>, lower: Lower) -> Decision {
         let (track, ssrc) = match usage {
-            Usage::Play => self.set_up_play(name, track, lower).map(|(track, ssrc)| (track, Some(ssrc)))?,
+            Usage::Play => {
+                self.set_up_play(name, track, lower).map(|(track, ssrc)| (track, Some(ssrc)))?
+            }
             Usage::Record => (self.set_up_record(track, lower)?, None),
         };
-        let ports = self.open_ports(track, lower).map_err(|e| refusal::internal("cannot open a pair of UDP ports", &e))?;
+        let ports = self
+            .open_ports(track, lower)
+            .map_err(|e| refusal::internal("cannot open a pair of UDP ports", &e))?;
         Ok(Answer::Setup { track, ssrc, ports })
     }
 
-    fn set_up_play(&mut self, name: &str, track: Option<usize>, lower: Lower) -> Result<(usize, u32), Refusal> {
-        // After a first SETUP that was refused there is a player without a session, perhaps of another camera.
+    fn set_up_play(
+        &mut self,
+        name: &str,
+        track: Option<usize>,
+        lower: Lower,
+    ) -> Result<(usize, u32), Refusal> {
+        // After a first SETUP that was refused there is a player without a session, perhaps of
+        // another camera.
         match &mut self.role {
             Role::Play(player) if **player.name() == *name => return player.set_up(track),
             _ => {}
@@ -124,7 +140,9 @@ impl Connection {
 
     fn set_up_record(&mut self, track: Option<usize>, lower: Lower) -> Result<usize, Refusal> {
         let wrong = || Refusal::new(StatusCode::MethodNotValidInThisState, "ANNOUNCE comes first");
-        let (Role::Record(recorder), Some(track)) = (&mut self.role, track) else { return Err(wrong()) };
+        let (Role::Record(recorder), Some(track)) = (&mut self.role, track) else {
+            return Err(wrong());
+        };
         let transport = match lower {
             Lower::Interleaved(_) => receive::Transport::Ordered,
             Lower::Udp { .. } => receive::Transport::Unordered,
@@ -144,9 +162,20 @@ impl Connection {
         let Role::Play(player) = &mut self.role else { return Err(no_session()) };
         if !player.is_seated() {
             let dismissed = self.dismissed.clone();
-            let visit = Visit { protocol: Protocol::Rtsp, stream: player.name(), end: Arc::new(move |_| dismissed.cancel()) };
-            let seat = self.access.audience.join(visit, self.access.clock.pair()).map_err(|r| refusal::viewer(&r))?;
-            seat.set_connected(if self.udp.is_some() { Transport::Udp } else { Transport::Tcp }, Some(self.peer));
+            let visit = Visit {
+                protocol: Protocol::Rtsp,
+                stream: player.name(),
+                end: Arc::new(move |_| dismissed.cancel()),
+            };
+            let seat = self
+                .access
+                .audience
+                .join(visit, self.access.clock.pair())
+                .map_err(|r| refusal::viewer(&r))?;
+            seat.set_connected(
+                if self.udp.is_some() { Transport::Udp } else { Transport::Tcp },
+                Some(self.peer),
+            );
             player.take_seat(seat);
         }
         let infos = player.play();

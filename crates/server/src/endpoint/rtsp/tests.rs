@@ -23,11 +23,14 @@ struct House {
 
 /// A server with one camera, `cam`, that anybody may publish.
 async fn house() -> House {
-    let access = Access { cameras: Cameras::new(), clock: Clock::new(), audience: Audience::default() };
+    let access =
+        Access { cameras: Cameras::new(), clock: Clock::new(), audience: Audience::default() };
     let origin = Origin { text: "publish".into(), publishable: true, on_demand: false };
-    let camera = access.cameras.add(&"cam".into(), origin, StreamOptions::default(), access.clock.now());
+    let camera =
+        access.cameras.add(&"cam".into(), origin, StreamOptions::default(), access.clock.now());
     let rtsp = Rtsp::bind("127.0.0.1:0".parse().unwrap()).await.unwrap();
-    let (addr, stop, stream) = (rtsp.local_addr(), CancellationToken::new(), camera.stream().clone());
+    let (addr, stop, stream) =
+        (rtsp.local_addr(), CancellationToken::new(), camera.stream().clone());
     tokio::spawn(rtsp.run(access.clone(), stop.clone()));
     House { access, addr, stream, stop }
 }
@@ -36,13 +39,17 @@ impl House {
     /// Sound only: every unit is an entry point and nothing has to be decoded.
     fn publish(&self) -> Publisher {
         let codec = Codec::G711 { law: G711Law::Mu, rate: 8000, channels: 1 };
-        self.stream.publish(self.access.clock.now(), "the test", Catalog::new([(codec, 8000)])).unwrap()
+        self.stream
+            .publish(self.access.clock.now(), "the test", Catalog::new([(codec, 8000)]))
+            .unwrap()
     }
 
     fn push(&self, publisher: &Publisher, pts: i64, bytes: usize) {
         let now = self.access.clock.now();
         let payload = [Bytes::from(vec![7; bytes])].into_iter().collect();
-        publisher.push(now, AccessUnit::new(TrackId(0), pts, true, Timing::arrived(now), payload)).unwrap();
+        publisher
+            .push(now, AccessUnit::new(TrackId(0), pts, true, Timing::arrived(now), payload))
+            .unwrap();
     }
 
     async fn client(&self) -> Client {
@@ -51,9 +58,16 @@ impl House {
 
     async fn player(&self) -> Client {
         let mut client = self.client().await;
-        client.ask("SETUP", "/cam/trackID=0", "Transport: RTP/AVP/TCP;unicast;interleaved=0-1").await;
+        client
+            .ask("SETUP", "/cam/trackID=0", "Transport: RTP/AVP/TCP;unicast;interleaved=0-1")
+            .await;
         let session = client.last_header("Session: ").split(';').next().unwrap().to_owned();
-        assert!(client.ask("PLAY", "/cam/", &format!("Session: {session}")).await.starts_with("RTSP/1.0 200"));
+        assert!(
+            client
+                .ask("PLAY", "/cam/", &format!("Session: {session}"))
+                .await
+                .starts_with("RTSP/1.0 200")
+        );
         client
     }
 }
@@ -231,7 +245,8 @@ async fn too_many_connections_are_turned_away_with_a_word() {
         let mut client = house.client().await;
         client.send("OPTIONS", "/", "").await;
         let mut answer = vec![0; 12];
-        served = soon(client.stream.read_exact(&mut answer)).await.is_ok() && answer == b"RTSP/1.0 200";
+        served =
+            soon(client.stream.read_exact(&mut answer)).await.is_ok() && answer == b"RTSP/1.0 200";
     }
 }
 

@@ -18,7 +18,8 @@ const TRIES: usize = 32;
 const RECEIVE_BUFFER: usize = 4 << 20;
 /// Wished for; a keyframe leaves as one burst.
 const SEND_BUFFER: usize = 1 << 20;
-/// Longest datagram taken; packets from real senders are below 1500 bytes, on loopback ffmpeg goes up to 1472.
+/// Longest datagram taken; packets from real senders are below 1500 bytes, on loopback ffmpeg goes
+/// up to 1472.
 const MAX_DATAGRAM: usize = 9216;
 
 /// A packet from the peer.
@@ -57,7 +58,12 @@ impl UdpTracks {
     ///
     /// # Errors
     /// If no pair of neighbouring ports is free.
-    pub(super) fn open(&mut self, local: IpAddr, track: usize, ports: (u16, u16)) -> io::Result<(u16, u16)> {
+    pub(super) fn open(
+        &mut self,
+        local: IpAddr,
+        track: usize,
+        ports: (u16, u16),
+    ) -> io::Result<(u16, u16)> {
         let (rtp, rtcp) = bind_pair(local)?;
         let given = (rtp.local_addr()?.port(), rtcp.local_addr()?.port());
         let sockets = [UdpSocket::from_std(rtp)?, UdpSocket::from_std(rtcp)?];
@@ -89,7 +95,8 @@ impl UdpTracks {
     fn poll_socket(&mut self, cx: &mut Context<'_>, slot: usize, kind: usize) -> Poll<Bytes> {
         loop {
             let mut buffer = ReadBuf::new(&mut self.buffer);
-            let from = std::task::ready!(self.tracks[slot].sockets[kind].poll_recv_from(cx, &mut buffer));
+            let from =
+                std::task::ready!(self.tracks[slot].sockets[kind].poll_recv_from(cx, &mut buffer));
             if from.is_ok_and(|from| from.ip() == self.peer) {
                 return Poll::Ready(Bytes::copy_from_slice(buffer.filled()));
             }
@@ -108,7 +115,8 @@ impl UdpTracks {
             self.packet.extend_from_slice(&header);
             self.packet.extend_from_slice(&fragment.head);
             self.packet.extend_from_slice(&fragment.body);
-            // What cannot be sent is lost like a packet on its way. A peer that is gone ends the session by its silence.
+            // What cannot be sent is lost like a packet on its way. A peer that is gone ends the
+            // session by its silence.
             let _ = to.sockets[0].send_to(&self.packet, to.targets[0]).await;
         }
     }
@@ -172,7 +180,8 @@ mod tests {
         let got = udp.receive().await;
         assert_eq!((got.track, got.rtcp, &got.payload[..]), (2, true, &b"hello"[..]));
 
-        let fragment = RtpFragment { head: [b't'].into_iter().collect(), body: Bytes::from_static(b"here") };
+        let fragment =
+            RtpFragment { head: [b't'].into_iter().collect(), body: Bytes::from_static(b"here") };
         udp.send_all(3, [([0x80; HEADER_LEN], &fragment)].into_iter()).await;
         let mut buffer = [0; 32];
         let (n, from) = client.recv_from(&mut buffer).await.unwrap();

@@ -5,12 +5,22 @@ use std::net::{IpAddr, SocketAddr};
 /// More than this many only make browsers slower.
 const MAX: usize = 16;
 
-/// The addresses to offer for a socket bound to `local`: that one alone, or, if it is bound to all, every address of this
-/// machine and then `extra` ones (of a NAT, of a VPN). Loopback comes last: only a browser on this machine can use it.
-pub(super) fn to_offer(local: SocketAddr, interfaces: &[IpAddr], extra: &[IpAddr]) -> Vec<SocketAddr> {
+/// The addresses to offer for a socket bound to `local`: that one alone, or, if it is bound to all,
+/// every address of this machine and then `extra` ones (of a NAT, of a VPN). Loopback comes last:
+/// only a browser on this machine can use it.
+pub(super) fn to_offer(
+    local: SocketAddr,
+    interfaces: &[IpAddr],
+    extra: &[IpAddr],
+) -> Vec<SocketAddr> {
     let mut ips: Vec<IpAddr> = Vec::new();
     if local.ip().is_unspecified() {
-        ips.extend(interfaces.iter().copied().filter(|ip| is_useful(*ip) && (ip.is_ipv4() || local.is_ipv6())));
+        ips.extend(
+            interfaces
+                .iter()
+                .copied()
+                .filter(|ip| is_useful(*ip) && (ip.is_ipv4() || local.is_ipv6())),
+        );
     } else {
         ips.push(local.ip().to_canonical());
     }
@@ -28,7 +38,9 @@ pub(super) fn to_offer(local: SocketAddr, interfaces: &[IpAddr], extra: &[IpAddr
 
 /// Addresses of this machine's interfaces; none if the system does not tell.
 pub(super) fn of_interfaces() -> Vec<IpAddr> {
-    if_addrs::get_if_addrs().map(|all| all.iter().map(if_addrs::Interface::ip).collect()).unwrap_or_default()
+    if_addrs::get_if_addrs()
+        .map(|all| all.iter().map(if_addrs::Interface::ip).collect())
+        .unwrap_or_default()
 }
 
 /// Link-local ones need to know the interface, which candidates cannot say.
@@ -48,8 +60,12 @@ mod tests {
     }
 
     fn offered(local: &str, extra: &[&str]) -> Vec<String> {
-        let interfaces = ips(&["127.0.0.1", "::1", "192.0.2.7", "169.254.1.1", "fe80::1", "2001:db8::7"]);
-        to_offer(local.parse().unwrap(), &interfaces, &ips(extra)).iter().map(ToString::to_string).collect()
+        let interfaces =
+            ips(&["127.0.0.1", "::1", "192.0.2.7", "169.254.1.1", "fe80::1", "2001:db8::7"]);
+        to_offer(local.parse().unwrap(), &interfaces, &ips(extra))
+            .iter()
+            .map(ToString::to_string)
+            .collect()
     }
 
     #[test]
@@ -59,7 +75,13 @@ mod tests {
 
     #[test]
     fn all_addresses_of_the_sockets_family_and_loopback_last() {
-        assert_eq!(offered("0.0.0.0:1", &["198.51.100.1", "192.0.2.7"]), ["192.0.2.7:1", "198.51.100.1:1", "127.0.0.1:1"]);
-        assert_eq!(offered("[::]:1", &[]), ["192.0.2.7:1", "[2001:db8::7]:1", "127.0.0.1:1", "[::1]:1"]);
+        assert_eq!(
+            offered("0.0.0.0:1", &["198.51.100.1", "192.0.2.7"]),
+            ["192.0.2.7:1", "198.51.100.1:1", "127.0.0.1:1"]
+        );
+        assert_eq!(
+            offered("[::]:1", &[]),
+            ["192.0.2.7:1", "[2001:db8::7]:1", "127.0.0.1:1", "[::1]:1"]
+        );
     }
 }

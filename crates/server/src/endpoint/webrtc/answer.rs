@@ -37,8 +37,8 @@ impl Sources {
     }
 }
 
-/// Writes the answer: of picture and sound that are sent from `sources`, or, without such, received. Sections other than the chosen
-/// ones are refused.
+/// Writes the answer: of picture and sound that are sent from `sources`, or, without such,
+/// received. Sections other than the chosen ones are refused.
 pub(super) fn write(
     offer: &Offer,
     choice: &Choice,
@@ -50,11 +50,22 @@ pub(super) fn write(
         MediaKind::Video => (choice.video.as_ref(), sources.map(|s| s.0)),
         MediaKind::Audio => (choice.audio.as_ref(), sources.map(|s| s.1)),
     };
-    let is_first = |s: &Section| s.kind.is_some_and(|k| offer.section(k).is_some_and(|first| std::ptr::eq(first, s)));
+    let is_first = |s: &Section| {
+        s.kind.is_some_and(|k| offer.section(k).is_some_and(|first| std::ptr::eq(first, s)))
+    };
     let format = |s: &Section| s.kind.filter(|_| is_first(s)).and_then(|k| chosen(k).0);
     let mut out = String::with_capacity(2048);
-    let _ = write!(out, "v=0\r\no=- {} 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n", u64::from(fastrand::u32(1..)));
-    let bundled: Vec<&str> = offer.sections.iter().filter(|s| format(s).is_some()).filter_map(|s| s.mid.as_deref()).collect();
+    let _ = write!(
+        out,
+        "v=0\r\no=- {} 1 IN IP4 0.0.0.0\r\ns=-\r\nt=0 0\r\n",
+        u64::from(fastrand::u32(1..))
+    );
+    let bundled: Vec<&str> = offer
+        .sections
+        .iter()
+        .filter(|s| format(s).is_some())
+        .filter_map(|s| s.mid.as_deref())
+        .collect();
     let _ = write!(out, "a=group:BUNDLE {}\r\na=msid-semantic: WMS {CNAME}\r\n", bundled.join(" "));
     for section in &offer.sections {
         match (format(section), section.kind) {
@@ -70,7 +81,8 @@ pub(super) fn write(
 
 fn refuse(out: &mut String, section: &Section) {
     let format = section.formats.first().map_or(0, |f| f.payload_type);
-    let _ = write!(out, "m={} 0 {} {format}\r\nc=IN IP4 0.0.0.0\r\n", section.media, section.protocol);
+    let _ =
+        write!(out, "m={} 0 {} {format}\r\nc=IN IP4 0.0.0.0\r\n", section.media, section.protocol);
     mid(out, section);
     out.push_str("a=inactive\r\n");
 }
@@ -82,8 +94,15 @@ fn mid(out: &mut String, section: &Section) {
 }
 
 fn accept(out: &mut String, section: &Section, format: &Format, sources: Option<Sources>) {
-    let types = format.rtx.map_or_else(|| format.payload_type.to_string(), |rtx| format!("{} {rtx}", format.payload_type));
-    let _ = write!(out, "m={} 9 {} {types}\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\n", section.media, section.protocol);
+    let types = format.rtx.map_or_else(
+        || format.payload_type.to_string(),
+        |rtx| format!("{} {rtx}", format.payload_type),
+    );
+    let _ = write!(
+        out,
+        "m={} 9 {} {types}\r\nc=IN IP4 0.0.0.0\r\na=rtcp:9 IN IP4 0.0.0.0\r\n",
+        section.media, section.protocol
+    );
     mid(out, section);
     let (direction, extensions, feedback) = match sources {
         Some(_) => ("sendonly", &EXTENSIONS[..], &FEEDBACK[..]),
@@ -97,7 +116,8 @@ fn accept(out: &mut String, section: &Section, format: &Format, sources: Option<
     let Some(Sources { media, repair }) = sources else { return };
     let _ = write!(out, "a=msid:{CNAME} {}\r\n", section.media);
     // The first source is the one that is shown.
-    let group = format.rtx.map(|_| format!("a=ssrc-group:FID {media} {repair}\r\n")).unwrap_or_default();
+    let group =
+        format.rtx.map(|_| format!("a=ssrc-group:FID {media} {repair}\r\n")).unwrap_or_default();
     let _ = write!(out, "{group}a=ssrc:{media} cname:{CNAME}\r\n");
     if format.rtx.is_some() {
         let _ = write!(out, "a=ssrc:{repair} cname:{CNAME}\r\n");
@@ -121,7 +141,11 @@ fn describe(out: &mut String, format: &Format, known: &[&str]) {
 
 fn transport(out: &mut String, session: &Session, certificate: &Certificate) {
     let credentials = session.credentials();
-    let _ = write!(out, "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\na=ice-options:trickle\r\n", credentials.ufrag, credentials.password);
+    let _ = write!(
+        out,
+        "a=ice-ufrag:{}\r\na=ice-pwd:{}\r\na=ice-options:trickle\r\n",
+        credentials.ufrag, credentials.password
+    );
     let _ = write!(out, "a=fingerprint:{}\r\na=setup:passive\r\n", certificate.fingerprint());
     session.candidates().iter().for_each(|line| {
         let _ = write!(out, "a={line}\r\n");
@@ -139,7 +163,10 @@ mod tests {
         let offer = Offer::parse(offer).unwrap();
         let choice = Choice::new(&offer, None).unwrap();
         let certificate = Certificate::generate().unwrap();
-        let locals = [(Transport::Udp, ([192, 0, 2, 1], 8189).into()), (Transport::Tcp, ([192, 0, 2, 1], 8189).into())];
+        let locals = [
+            (Transport::Udp, ([192, 0, 2, 1], 8189).into()),
+            (Transport::Tcp, ([192, 0, 2, 1], 8189).into()),
+        ];
         let session = Session::accept(Instant::now(), &certificate, &offer.remote, &locals);
         let sources = (Sources { media: 1, repair: 2 }, Sources { media: 3, repair: 4 });
         write(&offer, &choice, Some(sources), &session, &certificate)
@@ -164,14 +191,19 @@ mod tests {
         ] {
             assert!(answer.lines().any(|l| l == line), "{line} is missing in\n{answer}");
         }
-        assert!(answer.contains("tcp") && answer.contains(" 192.0.2.1 8189 typ host tcptype passive\r\n"), "{answer}");
+        assert!(
+            answer.contains("tcp")
+                && answer.contains(" 192.0.2.1 8189 typ host tcptype passive\r\n"),
+            "{answer}"
+        );
         assert!(!answer.contains("toffset"), "{answer}");
         assert!(str0m::change::SdpAnswer::from_sdp_string(&answer).is_ok());
     }
 
     #[test]
     fn refuses_what_is_not_chosen_in_its_place() {
-        let two = CHROMIUM.replace("m=audio", "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:x\r\nm=audio");
+        let two =
+            CHROMIUM.replace("m=audio", "m=video 9 UDP/TLS/RTP/SAVPF 96\r\na=mid:x\r\nm=audio");
         let answer = answer(&two);
         let media: Vec<_> = answer.lines().filter(|l| l.starts_with("m=")).collect();
         assert_eq!(media[1], "m=video 0 UDP/TLS/RTP/SAVPF 96");

@@ -1,5 +1,5 @@
-//! Gathers the packets of one viewer into runs that the kernel can cut apart again (UDP GSO): equally long ones to one
-//! destination, of which the last may be shorter.
+//! Gathers the packets of one viewer into runs that the kernel can cut apart again (UDP GSO):
+//! equally long ones to one destination, of which the last may be shorter.
 
 use proto::webrtc::{Path, Transport};
 use std::net::{IpAddr, SocketAddr};
@@ -40,7 +40,8 @@ impl<'a> Run<'a> {
     }
 }
 
-/// One run in the making; its buffer is used again and again, and packets are written right into it.
+/// One run in the making; its buffer is used again and again, and packets are written right into
+/// it.
 #[derive(Default)]
 pub(super) struct Batch {
     /// The run, and behind it a packet that belongs to the next one.
@@ -57,8 +58,8 @@ pub(super) struct Batch {
 }
 
 impl Batch {
-    /// Lets `write` append one packet (or nothing); false if it does not belong to the run, which must then be taken: it waits behind
-    /// it, and [`Batch::clear`] begins the next run with it.
+    /// Lets `write` append one packet (or nothing); false if it does not belong to the run, which
+    /// must then be taken: it waits behind it, and [`Batch::clear`] begins the next run with it.
     pub(super) fn write(&mut self, route: Route, write: impl FnOnce(&mut Vec<u8>)) -> bool {
         write(&mut self.bytes);
         let len = self.bytes.len() - self.end;
@@ -117,7 +118,11 @@ mod tests {
     use proptest::prelude::*;
 
     fn route(port: u16) -> Route {
-        Route { transport: Transport::Udp, destination: ([127, 0, 0, 1], port).into(), source: [127, 0, 0, 1].into() }
+        Route {
+            transport: Transport::Udp,
+            destination: ([127, 0, 0, 1], port).into(),
+            source: [127, 0, 0, 1].into(),
+        }
     }
 
     /// Lengths of the packets of each run.
@@ -146,7 +151,10 @@ mod tests {
 
     #[test]
     fn a_run_ends_at_a_short_packet_a_longer_one_and_another_route() {
-        assert_eq!(runs(&[(1, 40), (1, 1200), (1, 1200), (1, 5), (1, 5)]), [vec![40], vec![1200, 1200, 5], vec![5]]);
+        assert_eq!(
+            runs(&[(1, 40), (1, 1200), (1, 1200), (1, 5), (1, 5)]),
+            [vec![40], vec![1200, 1200, 5], vec![5]]
+        );
         assert_eq!(runs(&[(1, 10), (2, 10)]), [vec![10], vec![10]]);
     }
 

@@ -19,12 +19,15 @@ pub(super) struct NoCommonCodec {
 }
 
 impl Choice {
-    /// Chooses for what the camera has; for H.264 and Opus, provisionally, while it is not known what that is.
+    /// Chooses for what the camera has; for H.264 and Opus, provisionally, while it is not known
+    /// what that is.
     ///
     /// # Errors
-    /// If nothing fits. A picture that cannot be shown is not made up for by sound that can be heard.
+    /// If nothing fits. A picture that cannot be shown is not made up for by sound that can be
+    /// heard.
     pub(super) fn new(offer: &Offer, catalog: Option<&Catalog>) -> Result<Self, NoCommonCodec> {
-        let provisional = Catalog::new([(Codec::H264(None), 90_000), (Codec::Opus { channels: 2 }, 48_000)]);
+        let provisional =
+            Catalog::new([(Codec::H264(None), 90_000), (Codec::Opus { channels: 2 }, 48_000)]);
         let catalog = catalog.unwrap_or(&provisional);
         let pick = |codec: &Codec| best(offer.formats(codec.kind()), codec).cloned();
         let video = catalog.video().map(|t| pick(&t.codec));
@@ -60,10 +63,13 @@ fn best<'a>(formats: &'a [Format], codec: &Codec) -> Option<&'a Format> {
 
 /// How well a codec fits a format; `None` if not at all.
 fn score(format: &Format, codec: &Codec) -> Option<u32> {
-    let is = |name: &str, clock| format.encoding.eq_ignore_ascii_case(name) && format.clock == clock;
+    let is =
+        |name: &str, clock| format.encoding.eq_ignore_ascii_case(name) && format.clock == clock;
     let fits = |ok: bool| ok.then_some(1);
     match codec {
-        Codec::H264(sets) if is("H264", 90_000) => score_h264(format, sets.as_ref().map(|s| s.profile_level_id()[0])),
+        Codec::H264(sets) if is("H264", 90_000) => {
+            score_h264(format, sets.as_ref().map(|s| s.profile_level_id()[0]))
+        }
         Codec::H265(_) => fits(is("H265", 90_000)),
         Codec::Opus { .. } => fits(is("opus", 48_000)),
         Codec::G711 { law: G711Law::Mu, rate: 8000, channels: 1 } => fits(is("PCMU", 8000)),
@@ -72,7 +78,8 @@ fn score(format: &Format, codec: &Codec) -> Option<u32> {
     }
 }
 
-/// Decoders of browsers take every 4:2:0 profile under any payload type, so the profile is a preference, not a condition.
+/// Decoders of browsers take every 4:2:0 profile under any payload type, so the profile is a
+/// preference, not a condition.
 fn score_h264(format: &Format, profile: Option<u8>) -> Option<u32> {
     if format.parameter("packetization-mode") != Some("1") {
         return None;
@@ -106,7 +113,11 @@ mod tests {
     }
 
     fn video_type(codec: Codec) -> u8 {
-        Choice::new(&offer(), Some(&Catalog::new([(codec, 90_000)]))).unwrap().video.unwrap().payload_type
+        Choice::new(&offer(), Some(&Catalog::new([(codec, 90_000)])))
+            .unwrap()
+            .video
+            .unwrap()
+            .payload_type
     }
 
     #[test]
@@ -128,8 +139,12 @@ mod tests {
 
     #[test]
     fn a_codec_that_the_browser_lacks_is_named() {
-        let error = Choice::new(&offer(), Some(&Catalog::new([(Codec::H265(None), 90_000)]))).unwrap_err();
-        assert_eq!(error.to_string(), "this camera sends H265, and the browser takes only VP8, H264");
+        let error =
+            Choice::new(&offer(), Some(&Catalog::new([(Codec::H265(None), 90_000)]))).unwrap_err();
+        assert_eq!(
+            error.to_string(),
+            "this camera sends H265, and the browser takes only VP8, H264"
+        );
     }
 
     #[test]
@@ -138,7 +153,9 @@ mod tests {
         let choice = Choice::new(&offer(), Some(&Catalog::new([(mu, 8000)]))).unwrap();
         assert_eq!((choice.video, choice.audio.unwrap().payload_type), (None, 0));
         let aac = Codec::Aac(media::Aac { config: Bytes::new(), rate: 48_000, channels: 2 });
-        let choice = Choice::new(&offer(), Some(&Catalog::new([(h264(0x42), 90_000), (aac, 48_000)]))).unwrap();
+        let choice =
+            Choice::new(&offer(), Some(&Catalog::new([(h264(0x42), 90_000), (aac, 48_000)])))
+                .unwrap();
         assert!(choice.video.is_some() && choice.audio.is_none());
     }
 

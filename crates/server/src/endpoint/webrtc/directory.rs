@@ -1,4 +1,5 @@
-//! Whose packets are whose: one port is read for all media threads, and each viewer and each publisher belongs to one of them.
+//! Whose packets are whose: one port is read for all media threads, and each viewer and each
+//! publisher belongs to one of them.
 
 use super::shard::ViewerId;
 use proto::stun;
@@ -8,7 +9,8 @@ use std::{
     sync::{PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard},
 };
 
-/// The names and addresses of all viewers. Read for every datagram, written when somebody comes, moves or goes.
+/// The names and addresses of all viewers. Read for every datagram, written when somebody comes,
+/// moves or goes.
 pub(super) struct Directory {
     shards: usize,
     entries: RwLock<Entries>,
@@ -36,7 +38,8 @@ impl Directory {
         usize::try_from(id % self.shards as u64).unwrap_or_default()
     }
 
-    /// Who is meant by a connectivity check, or else has authentically written from that address before.
+    /// Who is meant by a connectivity check, or else has authentically written from that address
+    /// before.
     pub(super) fn find(&self, datagram: &[u8], remote: &SocketAddr) -> Option<ViewerId> {
         let entries = self.read();
         let named = stun::local_ufrag(datagram).and_then(|ufrag| entries.by_ufrag.get(ufrag));

@@ -1,5 +1,5 @@
-//! From fragments to encrypted packets of one viewer: the part of the way that every viewer's every packet takes. It writes
-//! into the buffer that is sent and allocates nothing.
+//! From fragments to encrypted packets of one viewer: the part of the way that every viewer's every
+//! packet takes. It writes into the buffer that is sent and allocates nothing.
 
 use super::{
     answer::{CNAME, Sources},
@@ -18,7 +18,8 @@ use proto::{
 };
 use std::time::Duration;
 
-/// How often the time line is told (RFC 3550 §6.2); often enough that a player that has just begun can align its tracks.
+/// How often the time line is told (RFC 3550 §6.2); often enough that a player that has just begun
+/// can align its tracks.
 const REPORT_INTERVAL: Duration = Duration::from_secs(1);
 /// Reports remembered, to recognise them in the answers.
 const REPORTS: usize = 4;
@@ -71,13 +72,23 @@ impl Plan {
             let section = offer.section(kind)?;
             format.as_ref().map(|format| Lane::new(section, format, sources))
         };
-        Self { video: lane(&choice.video, MediaKind::Video, sources.0), audio: lane(&choice.audio, MediaKind::Audio, sources.1) }
+        Self {
+            video: lane(&choice.video, MediaKind::Video, sources.0),
+            audio: lane(&choice.audio, MediaKind::Audio, sources.1),
+        }
     }
 
     pub(super) fn egress(self, srtp: Sender) -> Egress {
         let Self { video, audio } = self;
         let transport_sequence = fastrand::u16(..);
-        Egress { srtp, video, audio, transport_sequence, reported: None, reports: [(0, Mono::default()); REPORTS] }
+        Egress {
+            srtp,
+            video,
+            audio,
+            transport_sequence,
+            reported: None,
+            reports: [(0, Mono::default()); REPORTS],
+        }
     }
 }
 
@@ -86,10 +97,13 @@ impl Lane {
         let mut ids = ExtensionIds::default();
         // Without feedback the numbers of packets are of no use.
         let tells = format.feedback.iter().any(|f| f == "transport-cc");
-        for (id, name) in section.extensions.iter().filter(|(_, name)| tells || name != TRANSPORT_SEQUENCE) {
+        for (id, name) in
+            section.extensions.iter().filter(|(_, name)| tells || name != TRANSPORT_SEQUENCE)
+        {
             ids.learn(*id, name);
         }
-        // Below 2^15, so that no roll-over is near before the browser has counted its first packet (RFC 3711 §3.3.1).
+        // Below 2^15, so that no roll-over is near before the browser has counted its first packet
+        // (RFC 3711 §3.3.1).
         let sequence = || u64::from(fastrand::u16(..) >> 1);
         Self {
             payload_type: format.payload_type,
@@ -108,7 +122,13 @@ impl Lane {
     /// The next packet's header.
     fn header(&self, stamp: &Stamp, marker: bool) -> Header {
         let (payload_type, ssrc) = (self.payload_type, self.sources.media);
-        Header { payload_type, marker, sequence: self.sequence as u16, timestamp: stamp.timestamp, ssrc }
+        Header {
+            payload_type,
+            marker,
+            sequence: self.sequence as u16,
+            timestamp: stamp.timestamp,
+            ssrc,
+        }
     }
 }
 
@@ -145,8 +165,8 @@ impl Egress {
         self.video.as_ref().is_some_and(|lane| lane.sources.media == ssrc)
     }
 
-    /// Appends a packet to `out`; nothing if this browser does not take the track. Returns the packet's number among all of the
-    /// transport, if the browser will tell whether it arrived.
+    /// Appends a packet to `out`; nothing if this browser does not take the track. Returns the
+    /// packet's number among all of the transport, if the browser will tell whether it arrived.
     pub(super) fn write(
         &mut self,
         out: &mut Vec<u8>,
@@ -162,7 +182,13 @@ impl Egress {
         }?;
         let start = out.len();
         let payload = [&fragment.head[..], &fragment.body];
-        let header = write_packet(out, lane.header(stamp, marker), &lane.ids, &stamp.extensions(transport), &payload);
+        let header = write_packet(
+            out,
+            lane.header(stamp, marker),
+            &lane.ids,
+            &stamp.extensions(transport),
+            &payload,
+        );
         // Fails only after 2^48 packets.
         let _ = self.srtp.protect_rtp(out, start, header, lane.sequence);
         lane.sequence += 1;
@@ -173,8 +199,9 @@ impl Egress {
         self.count(told)
     }
 
-    /// Appends the repair of a lost video packet (RFC 4588 §4). Each has a number of its own: two different packets never share
-    /// one, which would give the encryption away. Returns as [`Egress::write`] does.
+    /// Appends the repair of a lost video packet (RFC 4588 §4). Each has a number of its own: two
+    /// different packets never share one, which would give the encryption away. Returns as
+    /// [`Egress::write`] does.
     pub(super) fn write_repair(
         &mut self,
         out: &mut Vec<u8>,
@@ -187,9 +214,17 @@ impl Egress {
         let (lane, rtx) = self.video.as_mut().and_then(|lane| lane.rtx.map(|rtx| (lane, rtx)))?;
         let start = out.len();
         let (own, ssrc) = (lane.repair_sequence as u16, lane.sources.repair);
-        let header = Header { payload_type: rtx, marker, sequence: own, timestamp: stamp.timestamp, ssrc };
+        let header =
+            Header { payload_type: rtx, marker, sequence: own, timestamp: stamp.timestamp, ssrc };
         let payload = [&fragment.head[..], &fragment.body];
-        let header = write_repair(out, header, sequence as u16, &lane.ids, &stamp.extensions(transport), &payload);
+        let header = write_repair(
+            out,
+            header,
+            sequence as u16,
+            &lane.ids,
+            &stamp.extensions(transport),
+            &payload,
+        );
         let _ = self.srtp.protect_rtp(out, start, header, lane.repair_sequence);
         lane.repair_sequence += 1;
         let told = lane.ids.transport_sequence.map(|_| transport);
@@ -204,7 +239,10 @@ impl Egress {
 
     /// True if the browser tells which packets arrive.
     pub(super) fn is_told_of_arrivals(&self) -> bool {
-        [&self.video, &self.audio].into_iter().flatten().any(|lane| lane.ids.transport_sequence.is_some())
+        [&self.video, &self.audio]
+            .into_iter()
+            .flatten()
+            .any(|lane| lane.ids.transport_sequence.is_some())
     }
 
     /// True if sender reports are due.
@@ -212,7 +250,8 @@ impl Egress {
         self.reported.is_none_or(|at| now.since(at) >= REPORT_INTERVAL)
     }
 
-    /// Appends sender reports of all tracks in one packet: which wall time, as of the frames' capture, which timestamp means.
+    /// Appends sender reports of all tracks in one packet: which wall time, as of the frames'
+    /// capture, which timestamp means.
     pub(super) fn write_reports(&mut self, out: &mut Vec<u8>, now: Mono, clocks: ClockPair) {
         let start = out.len();
         self.reported = Some(now);
@@ -240,7 +279,11 @@ impl Egress {
     /// Appends the answer to a receiver that sent its clock (RFC 3611 §4.5).
     pub(super) fn write_clock(&mut self, out: &mut Vec<u8>, answer: &Dlrr) {
         let start = out.len();
-        let Some(ssrc) = [&self.video, &self.audio].into_iter().flatten().next().map(|lane| lane.sources.media) else { return };
+        let Some(ssrc) =
+            [&self.video, &self.audio].into_iter().flatten().next().map(|lane| lane.sources.media)
+        else {
+            return;
+        };
         put_dlrr(out, ssrc, answer);
         self.protect_control(out, start);
     }
@@ -252,7 +295,8 @@ impl Egress {
 
     /// The round trip, from what a receiver says of our last report (RFC 3550 §6.4.1).
     pub(super) fn round_trip(&self, now: Mono, last_report: u32, since: u32) -> Option<Duration> {
-        let (_, sent) = self.reports.iter().find(|(ntp, _)| *ntp == last_report && last_report != 0)?;
+        let (_, sent) =
+            self.reports.iter().find(|(ntp, _)| *ntp == last_report && last_report != 0)?;
         let held = Duration::from_secs_f64(f64::from(since) / 65_536.0);
         Some(now.since(*sent).saturating_sub(held))
     }

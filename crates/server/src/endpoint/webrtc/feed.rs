@@ -53,7 +53,8 @@ impl Feed {
         let rate = &mut self.rate;
         let (at, before) = *rate.from.get_or_insert((now, bytes));
         if now.since(at) >= RATE_SPAN {
-            rate.bytes_per_second = bytes.saturating_sub(before) as f64 / now.since(at).as_secs_f64();
+            rate.bytes_per_second =
+                bytes.saturating_sub(before) as f64 / now.since(at).as_secs_f64();
             rate.from = Some((now, bytes));
         }
         rate.bytes_per_second

@@ -1,4 +1,5 @@
-//! What browsers send after the offer: candidates, and new ICE credentials (RFC 8840, RFC 9725 §4.3).
+//! What browsers send after the offer: candidates, and new ICE credentials (RFC 8840, RFC 9725
+//! §4.3).
 
 use super::text::attribute;
 use proto::webrtc::Credentials;
@@ -20,16 +21,22 @@ impl Fragment {
     pub(super) fn parse(text: &str) -> Self {
         let first = |name| text.lines().find_map(|l| attribute(l, name));
         let credentials = first("ice-ufrag").zip(first("ice-pwd"));
-        let candidates =
-            text.lines().filter(|l| attribute(l, "candidate").is_some()).filter_map(|l| l.trim_end().strip_prefix("a="));
+        let candidates = text
+            .lines()
+            .filter(|l| attribute(l, "candidate").is_some())
+            .filter_map(|l| l.trim_end().strip_prefix("a="));
         Self {
-            credentials: credentials.map(|(ufrag, password)| Credentials { ufrag: ufrag.into(), password: password.into() }),
+            credentials: credentials.map(|(ufrag, password)| Credentials {
+                ufrag: ufrag.into(),
+                password: password.into(),
+            }),
             candidates: candidates.take(MAX_CANDIDATES).map(str::to_owned).collect(),
         }
     }
 }
 
-/// What the answer to an ICE restart says, as a fragment. `section` is the beginning of the media section that carries the transport.
+/// What the answer to an ICE restart says, as a fragment. `section` is the beginning of the media
+/// section that carries the transport.
 pub(super) fn write(section: &str, credentials: &Credentials, candidates: &[String]) -> String {
     let Credentials { ufrag, password } = credentials;
     let mut out = format!("a=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\n{section}");
@@ -61,9 +68,14 @@ mod tests {
 
     #[test]
     fn the_answer_to_a_restart() {
-        let section = first_section("v=0\r\nm=video 9 X 96\r\na=mid:7\r\na=ice-ufrag:u\r\nm=audio 9 X 0\r\na=mid:8\r\n");
+        let section = first_section(
+            "v=0\r\nm=video 9 X 96\r\na=mid:7\r\na=ice-ufrag:u\r\nm=audio 9 X 0\r\na=mid:8\r\n",
+        );
         let local = Credentials { ufrag: "u".into(), password: "p".into() };
         let f = write(&section, &local, &["candidate:1 a".into()]);
-        assert_eq!(f, "a=ice-ufrag:u\r\na=ice-pwd:p\r\nm=video 9 X 96\r\na=mid:7\r\na=candidate:1 a\r\na=end-of-candidates\r\n");
+        assert_eq!(
+            f,
+            "a=ice-ufrag:u\r\na=ice-pwd:p\r\nm=video 9 X 96\r\na=mid:7\r\na=candidate:1 a\r\na=end-of-candidates\r\n"
+        );
     }
 }

@@ -1,10 +1,11 @@
-//! What was sent lately: enough to find a packet again that a browser asks for, in a few bytes a frame. The packet itself is
-//! made anew from the frame in the ring, which all viewers share.
+//! What was sent lately: enough to find a packet again that a browser asks for, in a few bytes a
+//! frame. The packet itself is made anew from the frame in the ring, which all viewers share.
 
 use media::Mono;
 use std::{collections::VecDeque, time::Duration};
 
-/// A packet older than this is not sent again: its frame has been given up, or a keyframe been asked for.
+/// A packet older than this is not sent again: its frame has been given up, or a keyframe been
+/// asked for.
 const MAX_AGE: Duration = Duration::from_millis(1000);
 /// Records kept, whatever their age; a second of a fast camera has fewer.
 const MAX_RECORDS: usize = 512;
@@ -47,7 +48,11 @@ pub(super) struct History {
 impl History {
     /// Adds what was just sent; sequence numbers only rise.
     pub(super) fn record(&mut self, sent: Sent) {
-        while self.sent.front().is_some_and(|s| self.sent.len() >= MAX_RECORDS || sent.at.since(s.at) > MAX_AGE) {
+        while self
+            .sent
+            .front()
+            .is_some_and(|s| self.sent.len() >= MAX_RECORDS || sent.at.since(s.at) > MAX_AGE)
+        {
             self.sent.pop_front();
         }
         self.sent.push_back(sent);
@@ -55,7 +60,8 @@ impl History {
 
     /// The packet whose number ends in these 16 bits, if it is not too old.
     pub(super) fn find(&self, now: Mono, low: u16) -> Option<Lost> {
-        let newest = self.sent.back().map(|s| s.sequence + u64::from(s.packets).saturating_sub(1))?;
+        let newest =
+            self.sent.back().map(|s| s.sequence + u64::from(s.packets).saturating_sub(1))?;
         let back = (newest as u16).wrapping_sub(low);
         self.get(now, newest.checked_sub(u64::from(back))?)
     }
@@ -74,7 +80,8 @@ impl History {
         })
     }
 
-    /// True if a packet may be repaired now: it was not within `pause`, in which the last repair is still on its way.
+    /// True if a packet may be repaired now: it was not within `pause`, in which the last repair is
+    /// still on its way.
     pub(super) fn may_repair(&mut self, now: Mono, sequence: u64, pause: Duration) -> bool {
         if self.repairs.iter().rev().any(|(s, at)| *s == sequence && now.since(*at) < pause) {
             return false;
@@ -117,7 +124,13 @@ mod tests {
     #[test]
     fn a_packet_is_found_by_its_low_bits() {
         let lost = history().find(at(3300), (65_000u64 + 987) as u16).unwrap();
-        let expected = Lost { sequence: 65_987, timestamp: 98 * 3000, marker: false, position: 98, fragment: 7 };
+        let expected = Lost {
+            sequence: 65_987,
+            timestamp: 98 * 3000,
+            marker: false,
+            position: 98,
+            fragment: 7,
+        };
         assert_eq!(lost, expected);
         assert!(history().find(at(3300), (65_000u64 + 989) as u16).unwrap().marker);
         assert!(!history().find(at(3300), (65_000u64 + 984) as u16).unwrap().marker);

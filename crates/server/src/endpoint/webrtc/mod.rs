@@ -1,15 +1,20 @@
-//! WebRTC: browsers watch cameras with the least delay the network allows (WHEP), and are cameras themselves (WHIP).
+//! WebRTC: browsers watch cameras with the least delay the network allows (WHEP), and are cameras
+//! themselves (WHIP).
 //!
-//! HTTP ([`routes`], [`service`]) answers offers; media threads ([`shard`]), one for each processor, share one UDP port (and, for
-//! networks that block UDP, a [`tcp`] port of the same number). Each has [`viewer`]s of its own, wakes
-//! once for each published frame and sends each viewer its packets in as few calls as the kernel allows ([`batch`],
-//! [`socket`]). What comes in is read by the first one for all; whose it is tells the [`directory`]. A viewer reads the hub by a
-//! cursor of its own, so a slow one loses only its own frames. Policies are small and pure: [`pacing`] (how fast), [`playout`] (how long browsers hold back), [`resend`] (how much is repaired). A frame passes
-//! no state machine on its way: [`egress`] writes its packets, encrypted, right into the buffer that is sent, and [`history`]
-//! remembers enough to make a lost one anew from the ring. ICE and DTLS are [`proto::webrtc`].
+//! HTTP ([`routes`], [`service`]) answers offers; media threads ([`shard`]), one for each
+//! processor, share one UDP port (and, for networks that block UDP, a [`tcp`] port of the same
+//! number). Each has [`viewer`]s of its own, wakes once for each published frame and sends each
+//! viewer its packets in as few calls as the kernel allows ([`batch`], [`socket`]). What comes in
+//! is read by the first one for all; whose it is tells the [`directory`]. A viewer reads the hub by
+//! a cursor of its own, so a slow one loses only its own frames. Policies are small and pure:
+//! [`pacing`] (how fast), [`playout`] (how long browsers hold back), [`resend`] (how much is
+//! repaired). A frame passes no state machine on its way: [`egress`] writes its packets, encrypted,
+//! right into the buffer that is sent, and [`history`] remembers enough to make a lost one anew
+//! from the ring. ICE and DTLS are [`proto::webrtc`].
 //!
-//! A [`publisher`] is the same the other way round: [`taking`] says what it may send, [`proto::rtp::ingest`] makes frames of its packets
-//! and tells it what is missing, and [`crate::publication`] gives them to the hub.
+//! A [`publisher`] is the same the other way round: [`taking`] says what it may send,
+//! [`proto::rtp::ingest`] makes frames of its packets and tells it what is missing, and
+//! [`crate::publication`] gives them to the hub.
 
 mod addresses;
 mod answer;
@@ -57,9 +62,11 @@ use tokio_util::sync::CancellationToken;
 
 /// Commands that may wait for a media thread; one that is this far behind is not helped by more.
 const COMMANDS: usize = 256;
-/// What may wait to be handed from the first media thread to another: some frames' worth of reports from a thousand viewers.
+/// What may wait to be handed from the first media thread to another: some frames' worth of reports
+/// from a thousand viewers.
 const MAIL: usize = 1024;
-/// Media threads at most. Each sends hundreds of viewers their frames; beyond this the network is in the way.
+/// Media threads at most. Each sends hundreds of viewers their frames; beyond this the network is
+/// in the way.
 const MAX_SHARDS: usize = 8;
 
 /// Port numbers tried until one is free for both UDP and TCP.
@@ -87,7 +94,8 @@ pub(crate) struct Webrtc {
 }
 
 impl Webrtc {
-    /// Binds the UDP port, and the TCP port of the same number if wanted. Port 0 takes any that is free.
+    /// Binds the UDP port, and the TCP port of the same number if wanted. Port 0 takes any that is
+    /// free.
     ///
     /// # Errors
     /// If the port is taken or not allowed, or the machine has no random numbers for a certificate.
@@ -103,7 +111,8 @@ impl Webrtc {
         let shards = std::thread::available_parallelism().map_or(1, usize::from).min(MAX_SHARDS);
         let directory = Arc::new(Directory::new(shards));
         let (senders, commands) = (0..shards).map(|_| mpsc::channel(COMMANDS)).unzip();
-        let service = Arc::new(Service::new(clock, local, options, audience, (directory.clone(), senders))?);
+        let service =
+            Arc::new(Service::new(clock, local, options, audience, (directory.clone(), senders))?);
         Ok(Self { clock, cameras, local, sockets, service, directory, commands })
     }
 
@@ -130,14 +139,23 @@ impl Webrtc {
             Err(e) => return tracing::error!(error = %e, "the WebRTC socket cannot be used"),
         };
         let (gone, mut left) = mpsc::unbounded_channel();
-        let (mailboxes, mail): (Vec<_>, Vec<_>) = (0..directory.shards()).map(|_| mpsc::channel(MAIL)).unzip();
+        let (mailboxes, mail): (Vec<_>, Vec<_>) =
+            (0..directory.shards()).map(|_| mpsc::channel(MAIL)).unzip();
         let shared = Shared { directory, mailboxes, stats: service.stats.clone(), gone };
         let mut listener = sockets.tcp;
         for (index, (commands, mail)) in commands.into_iter().zip(mail).enumerate() {
-            let media = Media { clock, index, port: port.clone(), listener: listener.take(), shared: shared.clone() };
+            let media = Media {
+                clock,
+                index,
+                port: port.clone(),
+                listener: listener.take(),
+                shared: shared.clone(),
+            };
             let stop = stop.clone();
             let work = move || media.run(commands, mail, stop);
-            if let Err(e) = std::thread::Builder::new().name(format!("webrtc-media-{index}")).spawn(work) {
+            if let Err(e) =
+                std::thread::Builder::new().name(format!("webrtc-media-{index}")).spawn(work)
+            {
                 tracing::error!(error = %e, "a WebRTC media thread cannot be started");
             }
         }
@@ -161,14 +179,21 @@ struct Media {
 
 impl Media {
     /// Runs a shard on a runtime of its own, so that no other work delays a frame.
-    fn run(self, commands: mpsc::Receiver<Command>, mail: mpsc::Receiver<Mail>, stop: CancellationToken) {
+    fn run(
+        self,
+        commands: mpsc::Receiver<Command>,
+        mail: mpsc::Receiver<Mail>,
+        stop: CancellationToken,
+    ) {
         let Self { clock, index, port, listener, shared } = self;
         let run = || -> io::Result<()> {
             let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
             runtime.block_on(async {
                 let receiver = (index == 0).then(|| Receiver::new(port.clone())).transpose()?;
                 let out = Outlet::new(clock, Sender::new(port), Tcp::new(clock, listener)?);
-                Shard::new(clock, index, shared, out).run(Inlets { receiver, mail, commands }, stop).await;
+                Shard::new(clock, index, shared, out)
+                    .run(Inlets { receiver, mail, commands }, stop)
+                    .await;
                 Ok(())
             })
         };
@@ -195,7 +220,10 @@ impl Sockets {
                 Err(e) if e.kind() == io::ErrorKind::AddrInUse && tries > 1 => tries -= 1,
                 Err(e) => {
                     let hint = "for browsers whose network blocks UDP; choose another port, or set webrtc.tcp to false";
-                    return Err(io::Error::new(e.kind(), format!("TCP port {}, {hint}: {e}", local.port())));
+                    return Err(io::Error::new(
+                        e.kind(),
+                        format!("TCP port {}, {hint}: {e}", local.port()),
+                    ));
                 }
             }
         }

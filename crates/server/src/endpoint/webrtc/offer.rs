@@ -1,4 +1,5 @@
-//! What a browser offers (RFC 8866, RFC 8829), as far as whoever sends one camera, or receives one, must know it.
+//! What a browser offers (RFC 8866, RFC 8829), as far as whoever sends one camera, or receives one,
+//! must know it.
 
 use super::text::attribute;
 use media::MediaKind;
@@ -8,7 +9,8 @@ use proto::webrtc::{Credentials, Fingerprint, Remote};
 const MAX_SECTIONS: usize = 16;
 /// Payload types beyond this many in a section are ignored; the field has seven bits.
 const MAX_FORMATS: usize = 128;
-/// Header extensions beyond this many in a section are ignored; the short form has fourteen numbers.
+/// Header extensions beyond this many in a section are ignored; the short form has fourteen
+/// numbers.
 const MAX_EXTENSIONS: usize = 64;
 /// Kinds of feedback beyond this many of a format are ignored; browsers offer six.
 const MAX_FEEDBACK: usize = 16;
@@ -81,7 +83,9 @@ impl Offer {
         let mut sections: Vec<Section> = Vec::new();
         for line in sdp.lines() {
             match line.strip_prefix("m=") {
-                Some(media) if sections.len() < MAX_SECTIONS => sections.push(Section::parse(media)),
+                Some(media) if sections.len() < MAX_SECTIONS => {
+                    sections.push(Section::parse(media))
+                }
                 Some(_) => break,
                 None => sections.last_mut().into_iter().for_each(|section| section.read(line)),
             }
@@ -113,10 +117,15 @@ impl Offer {
 }
 
 fn remote(sdp: &str) -> Result<Remote, OfferError> {
-    let value = |name| sdp.lines().find_map(|l| attribute(l, name)).ok_or(OfferError::Missing(name));
-    let credentials = Credentials { ufrag: value("ice-ufrag")?.to_owned(), password: value("ice-pwd")?.to_owned() };
+    let value =
+        |name| sdp.lines().find_map(|l| attribute(l, name)).ok_or(OfferError::Missing(name));
+    let credentials = Credentials {
+        ufrag: value("ice-ufrag")?.to_owned(),
+        password: value("ice-pwd")?.to_owned(),
+    };
     value("fingerprint")?;
-    let fingerprint = sdp.lines().filter_map(|l| attribute(l, "fingerprint")).find_map(Fingerprint::parse);
+    let fingerprint =
+        sdp.lines().filter_map(|l| attribute(l, "fingerprint")).find_map(Fingerprint::parse);
     Ok(Remote { credentials, fingerprint: fingerprint.ok_or(OfferError::Fingerprint)? })
 }
 
@@ -143,7 +152,8 @@ impl Section {
         }
     }
 
-    /// The number of a header extension, if the browser offers it with one of the short form (RFC 8285 §4.2).
+    /// The number of a header extension, if the browser offers it with one of the short form (RFC
+    /// 8285 §4.2).
     pub(super) fn extension(&self, name: &str) -> Option<u8> {
         self.extensions.iter().find(|(_, n)| n == name).map(|(id, _)| *id)
     }
@@ -151,7 +161,8 @@ impl Section {
     fn read_extension(&mut self, value: &str) {
         let Some((id, name)) = value.split_once(' ') else { return };
         // The number may carry a direction: `3/sendonly`.
-        let id = id.split('/').next().and_then(|id| id.parse().ok()).filter(|id| (1..=14).contains(id));
+        let id =
+            id.split('/').next().and_then(|id| id.parse().ok()).filter(|id| (1..=14).contains(id));
         if let Some(id) = id.filter(|_| self.extensions.len() < MAX_EXTENSIONS) {
             self.extensions.push((id, name.split(' ').next().unwrap_or_default().into()));
         }
@@ -160,9 +171,11 @@ impl Section {
     fn read(&mut self, line: &str) {
         if let Some((format, map)) = attribute(line, "rtpmap").and_then(|v| self.format(v)) {
             format.read_map(map);
-        } else if let Some((format, params)) = attribute(line, "fmtp").and_then(|v| self.format(v)) {
+        } else if let Some((format, params)) = attribute(line, "fmtp").and_then(|v| self.format(v))
+        {
             format.fmtp = params.into();
-        } else if let Some((format, kind)) = attribute(line, "rtcp-fb").and_then(|v| self.format(v)) {
+        } else if let Some((format, kind)) = attribute(line, "rtcp-fb").and_then(|v| self.format(v))
+        {
             if format.feedback.len() < MAX_FEEDBACK {
                 format.feedback.push(kind.into());
             }
@@ -185,10 +198,12 @@ impl Section {
 
     /// Moves retransmission formats into the ones they repair.
     fn link_rtx(&mut self) {
-        let repairs: Vec<(u8, u8)> = self.formats.iter().filter_map(|f| Some((f.repaired()?, f.payload_type))).collect();
+        let repairs: Vec<(u8, u8)> =
+            self.formats.iter().filter_map(|f| Some((f.repaired()?, f.payload_type))).collect();
         self.formats.retain(|f| f.repaired().is_none());
         for format in &mut self.formats {
-            format.rtx = repairs.iter().find(|(of, _)| *of == format.payload_type).map(|(_, rtx)| *rtx);
+            format.rtx =
+                repairs.iter().find(|(of, _)| *of == format.payload_type).map(|(_, rtx)| *rtx);
         }
     }
 }
@@ -227,7 +242,8 @@ pub(super) mod tests {
     use super::*;
     use proptest::prelude::*;
 
-    /// The shape of what Chromium 156 sends for one video and one audio transceiver that only receive.
+    /// The shape of what Chromium 156 sends for one video and one audio transceiver that only
+    /// receive.
     pub(in super::super) const CHROMIUM: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n\
 a=msid-semantic: WMS\r\nm=video 9 UDP/TLS/RTP/SAVPF 96 97 103 104 107 108 109 114 115 116 39 40\r\nc=IN IP4 0.0.0.0\r\n\
 a=rtcp:9 IN IP4 0.0.0.0\r\na=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\na=ice-options:trickle\r\n\
@@ -260,7 +276,10 @@ a=rtpmap:0 PCMU/8000\r\na=rtpmap:8 PCMA/8000\r\n";
         assert_eq!(offer.formats(MediaKind::Video)[1].feedback, ["nack", "nack pli"]);
         let video = offer.section(MediaKind::Video).unwrap();
         assert_eq!((video.mid.as_deref(), &*video.protocol), (Some("0"), "UDP/TLS/RTP/SAVPF"));
-        assert_eq!(video.extension("http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"), Some(5));
+        assert_eq!(
+            video.extension("http://www.webrtc.org/experiments/rtp-hdrext/playout-delay"),
+            Some(5)
+        );
         assert_eq!(offer.remote.credentials.ufrag, "abcd");
     }
 

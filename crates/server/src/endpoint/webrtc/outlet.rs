@@ -1,4 +1,5 @@
-//! The way out of a shard: packets into runs, runs into the socket or a connection, results into counters.
+//! The way out of a shard: packets into runs, runs into the socket or a connection, results into
+//! counters.
 
 use super::{
     batch::{Batch, Route},
@@ -40,7 +41,12 @@ impl Outlet {
     }
 
     /// Lets `write` append one packet (or nothing) right where it is sent from.
-    pub(super) fn write(&mut self, route: Route, account: Account<'_>, write: impl FnOnce(&mut Vec<u8>)) {
+    pub(super) fn write(
+        &mut self,
+        route: Route,
+        account: Account<'_>,
+        write: impl FnOnce(&mut Vec<u8>),
+    ) {
         if !self.batch.write(route, write) {
             self.send(account);
         }
@@ -53,14 +59,15 @@ impl Outlet {
         }
     }
 
-    /// When the first call into the kernel since the last time was made. Not when it came back: whoever waited for the packet on this
-    /// machine may be given the processor first, which made 2 ms of 0.05.
+    /// When the first call into the kernel since the last time was made. Not when it came back:
+    /// whoever waited for the packet on this machine may be given the processor first, which made 2
+    /// ms of 0.05.
     pub(super) fn take_begun(&mut self) -> Option<Mono> {
         self.begun.take()
     }
 
-    /// Bytes that may be sent along `route` at once. A connection over TCP that does not get rid of what it has takes none: the rest
-    /// had better wait in the stream, where it can be passed over.
+    /// Bytes that may be sent along `route` at once. A connection over TCP that does not get rid of
+    /// what it has takes none: the rest had better wait in the stream, where it can be passed over.
     pub(super) fn room(&mut self, route: Route, account: Account<'_>) -> usize {
         if route.transport == Transport::Udp {
             return usize::MAX;
@@ -82,7 +89,9 @@ impl Outlet {
                 camera.sends.fetch_add(calls.into(), Relaxed);
                 viewer.into_iter().for_each(|viewer| viewer.sent_bytes(run.bytes.len()));
             }
-            Sent::Full { packets } => drop(camera.packets_dropped.fetch_add(packets as u64, Relaxed)),
+            Sent::Full { packets } => {
+                drop(camera.packets_dropped.fetch_add(packets as u64, Relaxed))
+            }
             Sent::Refused => {}
         }
         self.batch.clear();

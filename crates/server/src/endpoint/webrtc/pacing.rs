@@ -1,4 +1,5 @@
-//! How fast a viewer is sent to: a bucket that lets a whole frame through at once and spreads a backlog.
+//! How fast a viewer is sent to: a bucket that lets a whole frame through at once and spreads a
+//! backlog.
 
 use media::Mono;
 use std::time::Duration;
@@ -9,14 +10,16 @@ const BURST: f64 = 96.0 * 1024.0;
 const SLOWEST: f64 = 0.5e6;
 /// Where it begins, and what it never exceeds, in bytes a second: 100 Mbit/s.
 const FASTEST: f64 = 12.5e6;
-/// However many packets are lost, this many times what the stream needs is sent: repairs take half of it on top, every packet some, and
-/// what had to wait is to be caught up with. A link that carries less is known by its limit, not by its losses.
+/// However many packets are lost, this many times what the stream needs is sent: repairs take half
+/// of it on top, every packet some, and what had to wait is to be caught up with. A link that
+/// carries less is known by its limit, not by its losses.
 const LEAST_PACE: f64 = 3.0;
 /// How long after a loss the pace begins to rise again.
 const CALM: Duration = Duration::from_secs(1);
 /// Losses within this time of each other count once: they were in flight together.
 const ROUND: Duration = Duration::from_millis(100);
-/// Bytes that may go out at once on a link that is known to carry little: some routers hold no more than a few packets.
+/// Bytes that may go out at once on a link that is known to carry little: some routers hold no more
+/// than a few packets.
 const LIMITED_BURST: f64 = 3000.0;
 /// Or what it carries in this time.
 const LIMITED_SPAN: Duration = Duration::from_millis(5);
@@ -25,7 +28,8 @@ const SLOWEST_LIMIT: f64 = 8e3;
 /// A pause shorter than this is not worth a wake-up.
 const LEAST: Duration = Duration::from_millis(1);
 
-/// A token bucket whose rate halves when the link loses packets and doubles every second without loss.
+/// A token bucket whose rate halves when the link loses packets and doubles every second without
+/// loss.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Pacer {
     /// Bytes a second.
@@ -33,7 +37,8 @@ pub(super) struct Pacer {
     tokens: f64,
     at: Mono,
     lost_at: Option<Mono>,
-    /// What the stream itself needs, in bytes a second; the pace stays above it, or the viewer would fall behind for good.
+    /// What the stream itself needs, in bytes a second; the pace stays above it, or the viewer
+    /// would fall behind for good.
     need: f64,
     /// What the link is known to carry, in bytes a second.
     limit: Option<f64>,
@@ -51,7 +56,8 @@ impl Pacer {
         if self.lost_at.is_some_and(|at| now.since(at) >= CALM) {
             self.rate *= passed.min(1.0).exp2();
         }
-        self.rate = self.rate.clamp(SLOWEST.max(self.need * LEAST_PACE), FASTEST.max(self.need * 4.0));
+        self.rate =
+            self.rate.clamp(SLOWEST.max(self.need * LEAST_PACE), FASTEST.max(self.need * 4.0));
         let burst = match self.limit {
             Some(limit) => LIMITED_BURST.max(limit * LIMITED_SPAN.as_secs_f64()),
             None => BURST.max(self.rate * LEAST.as_secs_f64()),
@@ -61,7 +67,8 @@ impl Pacer {
         self.tokens.max(0.0) as usize
     }
 
-    /// Counts bytes sent. More than the budget may be sent when a packet does not fit; the debt is paid later.
+    /// Counts bytes sent. More than the budget may be sent when a packet does not fit; the debt is
+    /// paid later.
     pub(super) fn sent(&mut self, bytes: usize) {
         self.tokens -= bytes as f64;
     }

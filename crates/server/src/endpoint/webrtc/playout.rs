@@ -1,4 +1,5 @@
-//! How long browsers shall hold pictures back: not at all on a clean link, long enough for a repair on a lossy one.
+//! How long browsers shall hold pictures back: not at all on a clean link, long enough for a repair
+//! on a lossy one.
 
 use media::Mono;
 use std::time::Duration;
@@ -17,7 +18,8 @@ const LONGEST: Duration = Duration::from_millis(500);
 /// The policy behind the `playout-delay` header extension.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Playout {
-    /// The shortest round trip seen lately: what a queue adds to it is no reason to hold pictures back even longer.
+    /// The shortest round trip seen lately: what a queue adds to it is no reason to hold pictures
+    /// back even longer.
     rtt: Duration,
     /// The shortest one of the present span, and when that began.
     shortest: Option<(Mono, Duration)>,
@@ -52,7 +54,11 @@ impl Playout {
         if self.repaired_at.is_some_and(|at| now.since(at) >= FORGET) {
             self.forget();
         }
-        if self.repaired_at.is_none() { (Duration::ZERO, Duration::ZERO) } else { (self.delay, self.delay + ROOM) }
+        if self.repaired_at.is_none() {
+            (Duration::ZERO, Duration::ZERO)
+        } else {
+            (self.delay, self.delay + ROOM)
+        }
     }
 }
 

@@ -22,7 +22,8 @@ use tokio::sync::watch;
 
 /// A publisher whose offer was answered must be connected within this time.
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
-/// Who publishes sends all the time; who is silent for this long is gone. Others may publish before that: as soon as the stream is stalled.
+/// Who publishes sends all the time; who is silent for this long is gone. Others may publish before
+/// that: as soon as the stream is stalled.
 const SILENT: Duration = Duration::from_secs(10);
 /// Its own candidates are tried only if its packets have not found us by then.
 const TRY_CANDIDATES_AFTER: Duration = Duration::from_millis(300);
@@ -131,7 +132,12 @@ impl Publisher {
     }
 
     /// Takes a datagram, which is decrypted in place; false if it is not of this publisher.
-    pub(super) fn handle_datagram(&mut self, cx: &mut Context<'_>, path: Path, data: &mut [u8]) -> bool {
+    pub(super) fn handle_datagram(
+        &mut self,
+        cx: &mut Context<'_>,
+        path: Path,
+        data: &mut [u8],
+    ) -> bool {
         match self.session.handle_datagram(cx.instant(), path, data) {
             Ok(Handled::Foreign) => return false,
             Ok(Handled::Taken) => {}

@@ -1,14 +1,17 @@
-//! What is sent again, how often and how much: enough for any loss that can be repaired, but no storm on a link that is
-//! simply too thin.
+//! What is sent again, how often and how much: enough for any loss that can be repaired, but no
+//! storm on a link that is simply too thin.
 
 use media::Mono;
 use std::{collections::VecDeque, time::Duration};
 
-/// Bytes of repairs that may go out at once: a lost second of a thin stream, or half a keyframe of a fat one.
+/// Bytes of repairs that may go out at once: a lost second of a thin stream, or half a keyframe of
+/// a fat one.
 const BURST: f64 = 128.0 * 1024.0;
-/// What echoes leave of them: a lost keyframe, repeated thrice, must not take what the next one is repaired with.
+/// What echoes leave of them: a lost keyframe, repeated thrice, must not take what the next one is
+/// repaired with.
 const LEFT_BY_ECHOES: f64 = BURST / 2.0;
-/// Repairs may take this much on top of what the stream itself sends; at 30 % loss pictures are beyond repair.
+/// Repairs may take this much on top of what the stream itself sends; at 30 % loss pictures are
+/// beyond repair.
 const SHARE: f64 = 0.5;
 /// And this much, in bytes a second, however thin the stream.
 const FLOOR: f64 = 32.0 * 1024.0;
@@ -56,9 +59,11 @@ impl ResendBudget {
     }
 }
 
-/// A browser that only receives does not know the round trip and asks again only after 100 ms, so a repair that is lost
-/// freezes the picture: it is sent again unasked, twice, or three times on a bad link. Browsers drop what they have already.
-const ECHO_AFTER: [Duration; 3] = [Duration::from_millis(8), Duration::from_millis(24), Duration::from_millis(48)];
+/// A browser that only receives does not know the round trip and asks again only after 100 ms, so a
+/// repair that is lost freezes the picture: it is sent again unasked, twice, or three times on a
+/// bad link. Browsers drop what they have already.
+const ECHO_AFTER: [Duration; 3] =
+    [Duration::from_millis(8), Duration::from_millis(24), Duration::from_millis(48)];
 /// Above this share of loss all are needed.
 const BAD: f32 = 0.05;
 /// Waiting echoes; more come only from a storm.
@@ -121,7 +126,8 @@ mod tests {
         Mono::from_nanos(ms * 1_000_000)
     }
 
-    /// Share of resends refused when a stream of 300 packets a second loses `loss` of everything, in 20 seconds.
+    /// Share of resends refused when a stream of 300 packets a second loses `loss` of everything,
+    /// in 20 seconds.
     fn refused(seed: u64, loss: f64) -> f64 {
         let mut rng = fastrand::Rng::with_seed(seed);
         let mut budget = ResendBudget::new(at(0));

@@ -1,5 +1,5 @@
-//! WHEP over HTTP: `POST /live/CAMERA/whep` and the session it makes (draft-ietf-wish-whep, RFC 9725 for the shared parts); and
-//! [`whip`].
+//! WHEP over HTTP: `POST /live/CAMERA/whep` and the session it makes (draft-ietf-wish-whep, RFC
+//! 9725 for the shared parts); and [`whip`].
 
 mod whip;
 
@@ -64,12 +64,18 @@ async fn offer_rendition(
     join(&api, &format!("{camera}/{rendition}"), &headers, &body).await
 }
 
-async fn join(api: &Api, camera: &str, headers: &HeaderMap, body: &[u8]) -> Result<Response, ApiError> {
+async fn join(
+    api: &Api,
+    camera: &str,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response, ApiError> {
     let stream = api.cameras.play(camera)?;
     let offer = text(headers, SDP, body)?;
     // Who asks for a rendition gets that one; who asks for the camera gets what the link carries.
     let renditions = (!camera.contains('/')).then(|| api.cameras.clone());
-    let Joined { answer, secret, viewer, etag } = api.service.join(stream, renditions, offer, host(headers)).await?;
+    let Joined { answer, secret, viewer, etag } =
+        api.service.join(stream, renditions, offer, host(headers)).await?;
     // One level for all: the secret alone finds the session.
     let base = camera.split('/').next().unwrap_or(camera);
     let location = format!("/live/{base}/whep/{secret}");
@@ -94,19 +100,27 @@ async fn patch(
     Ok(match api.service.patch(&session, etag, text).await? {
         Patched::Candidates => StatusCode::NO_CONTENT.into_response(),
         Patched::Restarted { fragment, etag } => {
-            ([(header::CONTENT_TYPE, FRAGMENT.to_owned()), (header::ETAG, quoted(etag))], fragment).into_response()
+            ([(header::CONTENT_TYPE, FRAGMENT.to_owned()), (header::ETAG, quoted(etag))], fragment)
+                .into_response()
         }
     })
 }
 
-async fn leave(State(api): State<Api>, Path((_, session)): Path<(String, String)>) -> Result<StatusCode, ApiError> {
+async fn leave(
+    State(api): State<Api>,
+    Path((_, session)): Path<(String, String)>,
+) -> Result<StatusCode, ApiError> {
     api.service.leave(&session).await?;
     Ok(StatusCode::OK)
 }
 
-/// What may be sent here (RFC 9725 §4.2). Preflights of browsers are answered for all routes together.
+/// What may be sent here (RFC 9725 §4.2). Preflights of browsers are answered for all routes
+/// together.
 async fn options() -> Response {
-    let headers = [(HeaderName::from_static("accept-post"), SDP), (HeaderName::from_static("accept-patch"), FRAGMENT)];
+    let headers = [
+        (HeaderName::from_static("accept-post"), SDP),
+        (HeaderName::from_static("accept-patch"), FRAGMENT),
+    ];
     (StatusCode::NO_CONTENT, headers).into_response()
 }
 
@@ -114,16 +128,35 @@ async fn options() -> Response {
 fn text<'a>(headers: &HeaderMap, wanted: &str, body: &'a [u8]) -> Result<&'a str, ApiError> {
     let given = headers.get(header::CONTENT_TYPE).and_then(|v| v.to_str().ok()).unwrap_or_default();
     if !given.split(';').next().is_some_and(|t| t.trim().eq_ignore_ascii_case(wanted)) {
-        let message = format!("the body must be {wanted}, not {:?}", given.chars().take(80).collect::<String>());
+        let message = format!(
+            "the body must be {wanted}, not {:?}",
+            given.chars().take(80).collect::<String>()
+        );
         let status = StatusCode::UNSUPPORTED_MEDIA_TYPE;
-        return Err(ApiError::new(status, "wrong_content_type", message, format!("send the header Content-Type: {wanted}")));
+        return Err(ApiError::new(
+            status,
+            "wrong_content_type",
+            message,
+            format!("send the header Content-Type: {wanted}"),
+        ));
     }
     if body.len() > MAX_OFFER {
         let message = format!("the body is longer than {MAX_OFFER} bytes");
-        return Err(ApiError::new(StatusCode::PAYLOAD_TOO_LARGE, "body_too_large", message, "send the offer of one player only"));
+        return Err(ApiError::new(
+            StatusCode::PAYLOAD_TOO_LARGE,
+            "body_too_large",
+            message,
+            "send the offer of one player only",
+        ));
     }
-    let bad =
-        |_| ApiError::new(StatusCode::BAD_REQUEST, "bad_offer", "the body is not text", "send the SDP as the browser made it");
+    let bad = |_| {
+        ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "bad_offer",
+            "the body is not text",
+            "send the SDP as the browser made it",
+        )
+    };
     std::str::from_utf8(body).map_err(bad)
 }
 
@@ -131,7 +164,12 @@ fn text<'a>(headers: &HeaderMap, wanted: &str, body: &'a [u8]) -> Result<&'a str
 fn if_match(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
     let Some(value) = headers.get(header::IF_MATCH) else {
         let hint = "send If-Match with the ETag of the answer to POST, or * for an ICE restart";
-        return Err(ApiError::new(StatusCode::PRECONDITION_REQUIRED, "if_match_missing", "the header If-Match is missing", hint));
+        return Err(ApiError::new(
+            StatusCode::PRECONDITION_REQUIRED,
+            "if_match_missing",
+            "the header If-Match is missing",
+            hint,
+        ));
     };
     let value = value.to_str().unwrap_or_default().trim();
     if value == "*" {
@@ -141,7 +179,8 @@ fn if_match(headers: &HeaderMap) -> Result<Option<u64>, ApiError> {
     Ok(Some(tag))
 }
 
-/// The address by which the browser reached us, which the machine itself may not know: of a NAT, of a container's host.
+/// The address by which the browser reached us, which the machine itself may not know: of a NAT, of
+/// a container's host.
 fn host(headers: &HeaderMap) -> Option<IpAddr> {
     let host = headers.get(header::HOST)?.to_str().ok()?;
     let name = match host.strip_prefix('[') {
@@ -159,29 +198,50 @@ impl From<Refusal> for ApiError {
     fn from(refusal: Refusal) -> Self {
         let (status, code, hint) = match &refusal {
             Refusal::Refused(refused) => return refused.clone().into(),
-            Refusal::Offer(_) => (StatusCode::BAD_REQUEST, "bad_offer", "send the SDP of createOffer() as the browser made it"),
+            Refusal::Offer(_) => (
+                StatusCode::BAD_REQUEST,
+                "bad_offer",
+                "send the SDP of createOffer() as the browser made it",
+            ),
             Refusal::Codec(_) => {
                 let hint = "set the camera to H.264, or use another browser; HLS or MJPEG may show it as well";
                 (StatusCode::NOT_ACCEPTABLE, "codec_not_supported", hint)
             }
-            Refusal::Untaken(Untaken::Nothing) => {
-                (StatusCode::BAD_REQUEST, "bad_offer", "send an offer with a=sendonly; to watch, POST to /live/CAMERA/whep")
+            Refusal::Untaken(Untaken::Nothing) => (
+                StatusCode::BAD_REQUEST,
+                "bad_offer",
+                "send an offer with a=sendonly; to watch, POST to /live/CAMERA/whep",
+            ),
+            Refusal::Untaken(Untaken::Picture(_)) => {
+                (StatusCode::NOT_ACCEPTABLE, "codec_not_supported", USE_H264)
             }
-            Refusal::Untaken(Untaken::Picture(_)) => (StatusCode::NOT_ACCEPTABLE, "codec_not_supported", USE_H264),
-            Refusal::Untaken(Untaken::Sound(_)) => {
-                (StatusCode::NOT_ACCEPTABLE, "codec_not_supported", "publish the sound as Opus, which every browser can")
-            }
+            Refusal::Untaken(Untaken::Sound(_)) => (
+                StatusCode::NOT_ACCEPTABLE,
+                "codec_not_supported",
+                "publish the sound as Opus, which every browser can",
+            ),
             Refusal::Busy { refused: PublishError::Busy { .. }, .. } => {
                 let hint = "end that one first; a publisher that has vanished is replaced after a few seconds";
-                return Self::new(StatusCode::CONFLICT, "camera_busy", refusal.to_string(), hint).retry_later();
+                return Self::new(StatusCode::CONFLICT, "camera_busy", refusal.to_string(), hint)
+                    .retry_later();
             }
-            Refusal::Busy { refused: PublishError::Held(_), .. } => {
-                (StatusCode::SERVICE_UNAVAILABLE, "camera_stopped", "POST /api/v1/cameras/NAME/start lets it run again")
+            Refusal::Busy { refused: PublishError::Held(_), .. } => (
+                StatusCode::SERVICE_UNAVAILABLE,
+                "camera_stopped",
+                "POST /api/v1/cameras/NAME/start lets it run again",
+            ),
+            Refusal::Busy { .. } => {
+                (StatusCode::NOT_FOUND, "camera_not_found", "GET /api/v1/cameras lists all")
             }
-            Refusal::Busy { .. } => (StatusCode::NOT_FOUND, "camera_not_found", "GET /api/v1/cameras lists all"),
             Refusal::NoSession => (StatusCode::NOT_FOUND, "session_not_found", "POST a new offer"),
-            Refusal::Stale => (StatusCode::PRECONDITION_FAILED, "session_changed", "POST a new offer, or send If-Match: *"),
-            Refusal::Stopping => (StatusCode::SERVICE_UNAVAILABLE, "stopping", "try again in a few seconds"),
+            Refusal::Stale => (
+                StatusCode::PRECONDITION_FAILED,
+                "session_changed",
+                "POST a new offer, or send If-Match: *",
+            ),
+            Refusal::Stopping => {
+                (StatusCode::SERVICE_UNAVAILABLE, "stopping", "try again in a few seconds")
+            }
         };
         Self::new(status, code, refusal.to_string(), hint)
     }

@@ -95,7 +95,8 @@ pub(super) struct Service {
 #[derive(Default)]
 struct Sessions {
     open: HashMap<Secret, Session>,
-    /// The newest ones that ended by themselves: players that close their connection often delete the session as well.
+    /// The newest ones that ended by themselves: players that close their connection often delete
+    /// the session as well.
     ended: VecDeque<Secret>,
 }
 
@@ -119,8 +120,20 @@ impl Service {
     ) -> io::Result<Self> {
         let certificate = Certificate::generate().map_err(io::Error::other)?;
         let (directory, shards) = threads;
-        let (sessions, publishers, stats) = (Mutex::default(), AtomicU64::new(FIRST_PUBLISHER), Arc::default());
-        Ok(Self { clock, certificate, local, options, audience, directory, shards, sessions, publishers, stats })
+        let (sessions, publishers, stats) =
+            (Mutex::default(), AtomicU64::new(FIRST_PUBLISHER), Arc::default());
+        Ok(Self {
+            clock,
+            certificate,
+            local,
+            options,
+            audience,
+            directory,
+            shards,
+            sessions,
+            publishers,
+            stats,
+        })
     }
 
     /// Answers an offer. `host` is the address by which the browser reached us, if it used one.
@@ -131,18 +144,24 @@ impl Service {
         offer: &str,
         host: Option<IpAddr>,
     ) -> Result<Joined, Refusal> {
-        let visit = Visit { protocol: Protocol::WebRtc, stream: stream.name(), end: ender(Arc::downgrade(self)) };
+        let visit = Visit {
+            protocol: Protocol::WebRtc,
+            stream: stream.name(),
+            end: ender(Arc::downgrade(self)),
+        };
         let seat = self.audience.join(visit, self.clock.pair())?;
         let candidates = Fragment::parse(offer).candidates;
         let offer = Offer::parse(offer)?;
         let choice = Choice::new(&offer, stream.catalog().as_deref())?;
         let now = self.clock.instant(self.clock.now());
-        let session = webrtc::Session::accept(now, &self.certificate, &offer.remote, &self.addresses(host));
+        let session =
+            webrtc::Session::accept(now, &self.certificate, &offer.remote, &self.addresses(host));
         let sources = (Sources::random(), Sources::random());
         let answer = answer::write(&offer, &choice, Some(sources), &session, &self.certificate);
         let plan = Plan::new(&offer, &choice, sources);
         let (id, viewer) = (seat.number(), seat.id());
-        let arrival = Box::new(Arrival { session, plan, choice, stream, seat, cameras, candidates });
+        let arrival =
+            Box::new(Arrival { session, plan, choice, stream, seat, cameras, candidates });
         let secret = self.open(id, offer.remote.credentials.ufrag, &answer)?;
         self.begin(id, |done| Command::Join { id, arrival, done }).await?;
         Ok(Joined { answer, secret, viewer, etag: FIRST_ETAG })
@@ -152,12 +171,18 @@ impl Service {
     fn open(&self, id: ViewerId, remote: String, answer: &str) -> Result<Secret, Refusal> {
         let secret = secret().map_err(|_| Refusal::Stopping)?;
         let section = fragment::first_section(answer);
-        self.sessions().open.insert(secret.clone(), Session { id, remote, section, etag: FIRST_ETAG });
+        self.sessions()
+            .open
+            .insert(secret.clone(), Session { id, remote, section, etag: FIRST_ETAG });
         Ok(secret)
     }
 
     /// Hands a new session to its media thread, and waits until the browser's packets find it.
-    async fn begin(&self, id: ViewerId, command: impl FnOnce(oneshot::Sender<()>) -> Command) -> Result<(), Refusal> {
+    async fn begin(
+        &self,
+        id: ViewerId,
+        command: impl FnOnce(oneshot::Sender<()>) -> Command,
+    ) -> Result<(), Refusal> {
         let (done, begun) = oneshot::channel();
         let sent = self.tell(id, command(done)).await;
         if sent.is_err() || begun.await.is_err() {
@@ -168,7 +193,12 @@ impl Service {
     }
 
     /// Takes candidates or new credentials. `etag` is `None` where the browser sent `*`.
-    pub(super) async fn patch(&self, secret: &str, etag: Option<u64>, text: &str) -> Result<Patched, Refusal> {
+    pub(super) async fn patch(
+        &self,
+        secret: &str,
+        etag: Option<u64>,
+        text: &str,
+    ) -> Result<Patched, Refusal> {
         let Fragment { credentials, candidates } = Fragment::parse(text);
         let (id, remote, section) = {
             let sessions = self.sessions();
@@ -185,10 +215,17 @@ impl Service {
         let (local, local_candidates) = self.restart(id, &remote).await?;
         self.tell(id, Command::Candidates { id, candidates }).await?;
         let etag = self.sessions().restarted(secret, remote.ufrag).ok_or(Refusal::NoSession)?;
-        Ok(Patched::Restarted { fragment: fragment::write(&section, &local, &local_candidates), etag })
+        Ok(Patched::Restarted {
+            fragment: fragment::write(&section, &local, &local_candidates),
+            etag,
+        })
     }
 
-    async fn restart(&self, id: ViewerId, remote: &Credentials) -> Result<(Credentials, Vec<String>), Refusal> {
+    async fn restart(
+        &self,
+        id: ViewerId,
+        remote: &Credentials,
+    ) -> Result<(Credentials, Vec<String>), Refusal> {
         let (done, answer) = oneshot::channel();
         self.tell(id, Command::Restart { id, remote: remote.clone(), done }).await?;
         answer.await.map_err(|_| Refusal::NoSession)
@@ -221,11 +258,19 @@ impl Service {
     }
 
     fn addresses(&self, host: Option<IpAddr>) -> Vec<(Transport, SocketAddr)> {
-        let extra: Vec<IpAddr> =
-            self.options.hosts.iter().copied().chain(host.filter(|_| self.local.ip().is_unspecified())).collect();
+        let extra: Vec<IpAddr> = self
+            .options
+            .hosts
+            .iter()
+            .copied()
+            .chain(host.filter(|_| self.local.ip().is_unspecified()))
+            .collect();
         let offered = addresses::to_offer(self.local, &addresses::of_interfaces(), &extra);
-        let transports = [Transport::Udp].into_iter().chain(self.options.tcp.then_some(Transport::Tcp));
-        transports.flat_map(|transport| offered.iter().map(move |address| (transport, *address))).collect()
+        let transports =
+            [Transport::Udp].into_iter().chain(self.options.tcp.then_some(Transport::Tcp));
+        transports
+            .flat_map(|transport| offered.iter().map(move |address| (transport, *address)))
+            .collect()
     }
 
     fn sessions(&self) -> MutexGuard<'_, Sessions> {

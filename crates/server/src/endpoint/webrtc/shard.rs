@@ -1,8 +1,9 @@
-//! A media thread: all viewers and publishers that were given to it, a way out through the UDP port, and the TCP connections of its viewers who
-//! cannot use that. The first thread takes in what comes for all ([`mail`]).
+//! A media thread: all viewers and publishers that were given to it, a way out through the UDP
+//! port, and the TCP connections of its viewers who cannot use that. The first thread takes in what
+//! comes for all ([`mail`]).
 //!
-//! It wakes once for a new frame of a camera and walks that camera's viewers; once for what has come in; and once for
-//! timers, which wait for each other. Nothing here waits for a viewer.
+//! It wakes once for a new frame of a camera and walks that camera's viewers; once for what has
+//! come in; and once for timers, which wait for each other. Nothing here waits for a viewer.
 
 mod mail;
 mod publishers;
@@ -58,8 +59,8 @@ pub(super) enum Command {
 /// Completes when a camera has something new.
 type Wait = LocalBoxFuture<'static, (FeedKey, watch::Receiver<u64>)>;
 
-/// A camera's name, and which of its turns in this shard it is: one that lost its last viewer may get a first again
-/// while a wait of its last turn is still pending.
+/// A camera's name, and which of its turns in this shard it is: one that lost its last viewer may
+/// get a first again while a wait of its last turn is still pending.
 #[derive(Clone, PartialEq, Eq, Debug)]
 struct FeedKey {
     camera: Arc<str>,
@@ -142,7 +143,8 @@ impl Shard {
         let mut waits: FuturesUnordered<Wait> = FuturesUnordered::new();
         let mut streams: FuturesUnordered<tcp::Wait> = FuturesUnordered::new();
         let mut wishes: FuturesUnordered<publishers::Wish> = FuturesUnordered::new();
-        let (mut inbox, mut letters) = (receiver.as_ref().map(|_| Inbox::new()), Vec::with_capacity(LETTERS));
+        let (mut inbox, mut letters) =
+            (receiver.as_ref().map(|_| Inbox::new()), Vec::with_capacity(LETTERS));
         loop {
             waits.extend(self.new_waits.drain(..));
             streams.extend(self.out.tcp.new_waits());
@@ -175,7 +177,9 @@ impl Shard {
 
     /// A frame, or a new state, of one camera.
     fn handle_change(&mut self, key: FeedKey, changes: watch::Receiver<u64>) {
-        let Some(watched) = self.feeds.get(&key.camera).filter(|w| w.turn == key.turn) else { return };
+        let Some(watched) = self.feeds.get(&key.camera).filter(|w| w.turn == key.turn) else {
+            return;
+        };
         let mut ids = std::mem::take(&mut self.ids);
         ids.clone_from(&watched.viewers);
         self.new_waits.push(wait(key, changes));
@@ -194,7 +198,8 @@ impl Shard {
             }
             for (remote, local, data) in inbox.datagrams() {
                 let Some(id) = self.shared.directory.find(data, &remote) else { continue };
-                let path = Path { transport: Transport::Udp, local: receiver.destination(local), remote };
+                let path =
+                    Path { transport: Transport::Udp, local: receiver.destination(local), remote };
                 match self.is_mine(id) {
                     true => self.handle_datagram(id, path, data),
                     false => self.forward(id, path, data),
@@ -265,7 +270,9 @@ impl Shard {
                 self.with_viewer(id, |viewer, _| viewer.handle_candidates(candidates));
             }
             Command::Restart { id, remote, done } => {
-                if let Some(answer) = self.restart(id, &remote).or_else(|| self.restart_publisher(id, &remote)) {
+                if let Some(answer) =
+                    self.restart(id, &remote).or_else(|| self.restart_publisher(id, &remote))
+                {
                     let _ = done.send(answer);
                 }
             }
@@ -294,7 +301,8 @@ impl Shard {
             let key = FeedKey { camera: name.clone(), turn: self.turns };
             self.new_waits.push(wait(key, stream.changes()));
             let feed = Feed::new(stream.clone(), self.shared.stats.camera(name));
-            self.feeds.insert(name.clone(), Watched { feed, turn: self.turns, viewers: Vec::new() });
+            self.feeds
+                .insert(name.clone(), Watched { feed, turn: self.turns, viewers: Vec::new() });
         }
         if let Some(watched) = self.feeds.get_mut(name)
             && !watched.viewers.contains(&id)
@@ -326,7 +334,11 @@ impl Shard {
     }
 
     /// `None` if the viewer is no more.
-    fn restart(&mut self, id: ViewerId, remote: &Credentials) -> Option<(Credentials, Vec<String>)> {
+    fn restart(
+        &mut self,
+        id: ViewerId,
+        remote: &Credentials,
+    ) -> Option<(Credentials, Vec<String>)> {
         let entry = self.viewers.get_mut(&id)?;
         let answer = entry.viewer.restart_ice(remote);
         self.shared.directory.forget(&entry.ufrag);
@@ -341,7 +353,13 @@ impl Shard {
         let Some(entry) = self.viewers.get_mut(&id) else { return };
         let Some(watched) = self.feeds.get_mut(&entry.camera) else { return };
         let now = self.clock.now();
-        let mut cx = Context { clock: self.clock, now, pair: self.clock.pair(), out: &mut self.out, feed: &mut watched.feed };
+        let mut cx = Context {
+            clock: self.clock,
+            now,
+            pair: self.clock.pair(),
+            out: &mut self.out,
+            feed: &mut watched.feed,
+        };
         // A panic in the engine is this viewer's end and nobody else's.
         if catch_unwind(AssertUnwindSafe(|| act(&mut entry.viewer, &mut cx))).is_err() {
             return self.remove(id, End::Panicked);

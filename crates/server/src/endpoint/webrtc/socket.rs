@@ -1,5 +1,5 @@
-//! The UDP port: batched receive (`recvmmsg`, GRO) for all media threads, one send a run (GSO) by each, plain sends where a route
-//! refuses that.
+//! The UDP port: batched receive (`recvmmsg`, GRO) for all media threads, one send a run (GSO) by
+//! each, plain sends where a route refuses that.
 
 use super::batch::{Route, Run};
 use nix::{libc, sys::socket::setsockopt, sys::socket::sockopt};
@@ -61,11 +61,18 @@ pub(super) struct Inbox {
 
 impl Inbox {
     pub(super) fn new() -> Self {
-        Self { buffer: vec![0; RECEIVE * RECEIVE_BYTES], meta: [RecvMeta::default(); RECEIVE], count: 0 }
+        Self {
+            buffer: vec![0; RECEIVE * RECEIVE_BYTES],
+            meta: [RecvMeta::default(); RECEIVE],
+            count: 0,
+        }
     }
 
-    /// The datagrams of the last call: who sent each, to which of our addresses (`None` if the kernel does not say), and what.
-    pub(super) fn datagrams(&mut self) -> impl Iterator<Item = (SocketAddr, Option<IpAddr>, &mut [u8])> {
+    /// The datagrams of the last call: who sent each, to which of our addresses (`None` if the
+    /// kernel does not say), and what.
+    pub(super) fn datagrams(
+        &mut self,
+    ) -> impl Iterator<Item = (SocketAddr, Option<IpAddr>, &mut [u8])> {
         let received = self.meta.iter().zip(self.buffer.chunks_mut(RECEIVE_BYTES)).take(self.count);
         received.flat_map(|(meta, buffer)| {
             let datagrams = buffer[..meta.len].chunks_mut(meta.stride.max(1));
@@ -109,7 +116,8 @@ impl Receiver {
     pub(super) fn receive(&self, inbox: &mut Inbox) -> bool {
         let Inbox { buffer, meta, count } = inbox;
         let mut chunks = buffer.chunks_mut(RECEIVE_BYTES);
-        let mut slices: [IoSliceMut<'_>; RECEIVE] = std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
+        let mut slices: [IoSliceMut<'_>; RECEIVE] =
+            std::array::from_fn(|_| IoSliceMut::new(chunks.next().unwrap_or_default()));
         let receive = || self.port.state.recv(UdpSockRef::from(&self.io), &mut slices, meta);
         *count = self.io.try_io(Interest::READABLE, receive).unwrap_or(0);
         *count > 0
@@ -153,26 +161,37 @@ impl Sender {
         for packet in run.packets() {
             match self.send_call(run.route, packet, None) {
                 Ok(()) => calls += 1,
-                Err(e) if is_full(&e) => return Sent::Full { packets: run.packets().count() - calls as usize },
+                Err(e) if is_full(&e) => {
+                    return Sent::Full { packets: run.packets().count() - calls as usize };
+                }
                 Err(_) => return Sent::Refused,
             }
         }
         Sent::All { calls }
     }
 
-    fn send_call(&self, route: Route, contents: &[u8], segment_size: Option<usize>) -> io::Result<()> {
+    fn send_call(
+        &self,
+        route: Route,
+        contents: &[u8],
+        segment_size: Option<usize>,
+    ) -> io::Result<()> {
         let Port { io, state, local } = &*self.port;
         let v6 = local.is_ipv6();
         let destination = if v6 { mapped(route.destination) } else { route.destination };
         // On a socket bound to one address there is nothing to choose.
-        let src_ip = local.ip().is_unspecified().then(|| if v6 { map_ip(route.source) } else { route.source });
+        let src_ip = local
+            .ip()
+            .is_unspecified()
+            .then(|| if v6 { map_ip(route.source) } else { route.source });
         let transmit = Transmit { destination, ecn: None, contents, segment_size, src_ip };
         // Nobody waits for room: a viewer for whom there is none loses the packet.
         state.try_send(UdpSockRef::from(io), &transmit)
     }
 }
 
-/// The kernel's limit for ordinary users is a few hundred kilobytes; with the right to exceed it we do.
+/// The kernel's limit for ordinary users is a few hundred kilobytes; with the right to exceed it we
+/// do.
 fn enlarge(socket: &std::net::UdpSocket) {
     if setsockopt(socket, sockopt::SndBufForce, &BUFFER).is_err() {
         let _ = setsockopt(socket, sockopt::SndBuf, &BUFFER);
@@ -223,7 +242,9 @@ mod tests {
     fn frame(route: Route) -> Batch {
         let mut batch = Batch::default();
         for i in 0..MAX_SEGMENTS as u8 {
-            assert!(batch.write(route, |out| out.extend_from_slice(&[i; 900][..if i == 63 { 100 } else { 900 }])));
+            assert!(batch.write(route, |out| {
+                out.extend_from_slice(&[i; 900][..if i == 63 { 100 } else { 900 }])
+            }));
         }
         batch
     }
@@ -237,7 +258,11 @@ mod tests {
     #[tokio::test]
     async fn a_run_arrives_whole_with_and_without_gso() {
         let far = std::net::UdpSocket::bind("127.0.0.1:0").unwrap();
-        let route = Route { transport: Transport::Udp, destination: far.local_addr().unwrap(), source: [127, 0, 0, 1].into() };
+        let route = Route {
+            transport: Transport::Udp,
+            destination: far.local_addr().unwrap(),
+            source: [127, 0, 0, 1].into(),
+        };
         let expected: Vec<_> = (0..64).map(|i| (i, if i == 63 { 100 } else { 900 })).collect();
         for plain in [false, true] {
             let mut socket = bound("0.0.0.0:0");
@@ -254,13 +279,21 @@ mod tests {
             let Ok(socket) = std::net::UdpSocket::bind(address) else { continue };
             let receiver = Receiver::new(Port::new(socket).unwrap()).unwrap();
             let destination = SocketAddr::from(([127, 0, 0, 1], receiver.port.local.port()));
-            let route = Route { transport: Transport::Udp, destination, source: [127, 0, 0, 1].into() };
+            let route =
+                Route { transport: Transport::Udp, destination, source: [127, 0, 0, 1].into() };
             sender.send(&frame(route).run().unwrap());
             let (mut got, mut inbox) = (Vec::new(), Inbox::new());
             while got.len() < MAX_SEGMENTS {
-                tokio::time::timeout(Duration::from_secs(5), receiver.readable()).await.unwrap().unwrap();
+                tokio::time::timeout(Duration::from_secs(5), receiver.readable())
+                    .await
+                    .unwrap()
+                    .unwrap();
                 while receiver.receive(&mut inbox) {
-                    got.extend(inbox.datagrams().map(|(from, to, data)| (from, receiver.destination(to), data.len())));
+                    got.extend(
+                        inbox
+                            .datagrams()
+                            .map(|(from, to, data)| (from, receiver.destination(to), data.len())),
+                    );
                 }
             }
             assert_eq!(got.len(), MAX_SEGMENTS);

@@ -10,7 +10,8 @@ use std::{
 };
 
 /// Upper bounds of the histogram's buckets, in microseconds.
-pub(crate) const BUCKETS: [u64; 12] = [50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 500_000];
+pub(crate) const BUCKETS: [u64; 12] =
+    [50, 100, 200, 500, 1000, 2000, 5000, 10_000, 20_000, 50_000, 100_000, 500_000];
 
 /// Everything counted about WebRTC viewers.
 #[derive(Default)]
@@ -31,7 +32,8 @@ pub(crate) struct CameraStats {
     pub(crate) retransmits_refused: AtomicU64,
     /// Keyframe requests received (PLI and FIR).
     pub(crate) plis: AtomicU64,
-    /// Frames left out because browsers cannot show B-frames, and ones sent although they come out of order.
+    /// Frames left out because browsers cannot show B-frames, and ones sent although they come out
+    /// of order.
     pub(crate) b_frames: AtomicU64,
     /// The camera sends B-frames.
     pub(crate) has_b_frames: AtomicBool,

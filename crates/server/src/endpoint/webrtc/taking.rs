@@ -13,7 +13,8 @@ use proto::{
     sdp,
 };
 
-/// Highest level of H.264 that is asked for (5.2, which is 2160p at 60 fps): nothing is decoded here, so it is the sender's choice.
+/// Highest level of H.264 that is asked for (5.2, which is 2160p at 60 fps): nothing is decoded
+/// here, so it is the sender's choice.
 const LEVEL: &str = "34";
 
 /// What is taken of an offer.
@@ -44,14 +45,17 @@ impl Taken {
     pub(super) fn of(offer: &Offer) -> Result<Self, Untaken> {
         let section = |kind| offer.section(kind).filter(|section| section.sends);
         let (video, audio) = (section(MediaKind::Video), section(MediaKind::Audio));
-        let picture = video.map(|section| best(section).ok_or_else(|| Untaken::Picture(offer.encodings(MediaKind::Video))));
+        let picture = video.map(|section| {
+            best(section).ok_or_else(|| Untaken::Picture(offer.encodings(MediaKind::Video)))
+        });
         let picture = picture.transpose()?;
         let sound = audio.and_then(best);
         let choice = Choice {
             video: picture.as_ref().map(|(format, _)| with_level(format)),
             audio: sound.as_ref().map(|(format, _)| (*format).clone()),
         };
-        let lanes: Vec<Lane> = [picture, sound].into_iter().flatten().map(|(_, lane)| lane).collect();
+        let lanes: Vec<Lane> =
+            [picture, sound].into_iter().flatten().map(|(_, lane)| lane).collect();
         match (lanes.is_empty(), audio) {
             (false, _) => Ok(Self { choice, lanes, numbers: numbers([video, audio]) }),
             (true, Some(_)) => Err(Untaken::Sound(offer.encodings(MediaKind::Audio))),
@@ -93,12 +97,16 @@ fn numbers(sections: [Option<&Section>; 2]) -> Numbers {
     Numbers { transport_sequence: number(TRANSPORT_SEQUENCE), capture_time: number(CAPTURE_TIME) }
 }
 
-/// Browsers offer H.264 at level 3.1, which is 720p, and hold themselves to the level of the answer. Where both sides may have levels of
-/// their own (RFC 6184 §8.1, `level-asymmetry-allowed`), the answer's is ours.
+/// Browsers offer H.264 at level 3.1, which is 720p, and hold themselves to the level of the
+/// answer. Where both sides may have levels of their own (RFC 6184 §8.1,
+/// `level-asymmetry-allowed`), the answer's is ours.
 fn with_level(format: &Format) -> Format {
     let mut format = format.clone();
     let asymmetric = format.parameter("level-asymmetry-allowed") == Some("1");
-    let id = format.parameter("profile-level-id").filter(|id| asymmetric && id.len() == 6).map(str::to_owned);
+    let id = format
+        .parameter("profile-level-id")
+        .filter(|id| asymmetric && id.len() == 6)
+        .map(str::to_owned);
     if let Some((id, profile)) = id.as_deref().and_then(|id| Some((id, id.get(..4)?))) {
         format.fmtp = format.fmtp.replace(id, &format!("{profile}{LEVEL}"));
     }
@@ -120,9 +128,15 @@ mod tests {
     #[test]
     fn h264_in_fragments_and_opus_are_taken() {
         let Taken { choice, lanes, numbers } = taken(str::to_owned).unwrap();
-        assert_eq!((choice.video.as_ref().unwrap().payload_type, choice.audio.unwrap().payload_type), (103, 111));
+        assert_eq!(
+            (choice.video.as_ref().unwrap().payload_type, choice.audio.unwrap().payload_type),
+            (103, 111)
+        );
         assert!(choice.video.unwrap().fmtp.ends_with("profile-level-id=420034"));
-        assert_eq!((lanes.len(), lanes[0].rtx, lanes[0].nack, lanes[0].pli), (2, Some(104), true, true));
+        assert_eq!(
+            (lanes.len(), lanes[0].rtx, lanes[0].nack, lanes[0].pli),
+            (2, Some(104), true, true)
+        );
         assert!(!lanes[1].nack && lanes[1].format.codec == Codec::Opus { channels: 2 });
         assert_eq!((numbers.capture_time, numbers.transport_sequence), (Some(14), None));
     }
@@ -133,7 +147,8 @@ mod tests {
         assert_eq!(single.choice.video.unwrap().payload_type, 103);
         let h265 = taken(|o| o.replace("H264", "H265")).unwrap();
         assert!(matches!(h265.lanes[0].format.codec, Codec::H265(_)));
-        let strict = taken(|o| o.replace("level-asymmetry-allowed=1", "level-asymmetry-allowed=0")).unwrap();
+        let strict =
+            taken(|o| o.replace("level-asymmetry-allowed=1", "level-asymmetry-allowed=0")).unwrap();
         assert!(strict.choice.video.unwrap().fmtp.ends_with("profile-level-id=42001f"));
     }
 
@@ -141,10 +156,14 @@ mod tests {
     fn what_cannot_be_taken_is_named() {
         let error = |change: fn(&str) -> String| taken(change).err().unwrap().to_string();
         assert!(error(|o| o.replace("H264", "VP9")).contains("VP8, VP9 only"));
-        assert!(error(|o| o.replace("a=sendonly", "a=recvonly")).contains("neither picture nor sound"));
+        assert!(
+            error(|o| o.replace("a=sendonly", "a=recvonly")).contains("neither picture nor sound")
+        );
         let sound_alone = |o: &str| o.replace("m=video", "m=application");
         assert_eq!(taken(sound_alone).unwrap().lanes.len(), 1);
-        let gsm = |o: &str| o.replace("m=video", "m=application").replace("opus", "GSM").replace("PCM", "X");
+        let gsm = |o: &str| {
+            o.replace("m=video", "m=application").replace("opus", "GSM").replace("PCM", "X")
+        };
         assert!(taken(gsm).err().unwrap().to_string().contains("sound as GSM"));
     }
 }

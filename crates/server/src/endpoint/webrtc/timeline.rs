@@ -2,10 +2,12 @@
 
 use media::{AccessUnit, Codec, Mono, h264, h265};
 
-/// Ticks that a frame is put behind its predecessor when its own time would put it before: about a millisecond of video.
+/// Ticks that a frame is put behind its predecessor when its own time would put it before: about a
+/// millisecond of video.
 const STEP: i64 = 90;
 
-/// Timestamps that never run back: not when a group of pictures is sent a second time, and not across publishers.
+/// Timestamps that never run back: not when a group of pictures is sent a second time, and not
+/// across publishers.
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Timeline {
     offset: u32,
@@ -29,7 +31,8 @@ impl Timeline {
         Self { offset, last: None, shift: 0, switched: false }
     }
 
-    /// What follows is of another stream: its first frame comes as long behind the last one as it was published.
+    /// What follows is of another stream: its first frame comes as long behind the last one as it
+    /// was published.
     pub(super) const fn switch(&mut self) {
         self.switched = true;
     }
@@ -40,7 +43,8 @@ impl Timeline {
         if std::mem::take(&mut self.switched)
             && let Some(last) = self.last
         {
-            let passed = i128::from(published.signed_since(last.published)) * i128::from(clock) / 1_000_000_000;
+            let passed = i128::from(published.signed_since(last.published)) * i128::from(clock)
+                / 1_000_000_000;
             self.shift = last.time + passed as i64 - unit.pts;
         }
         let own = unit.pts + self.shift;
@@ -50,8 +54,8 @@ impl Timeline {
     }
 }
 
-/// Notices frames that are decoded in another order than they are shown (B-frames). WebRTC has no decode times: browsers
-/// show every frame when it comes.
+/// Notices frames that are decoded in another order than they are shown (B-frames). WebRTC has no
+/// decode times: browsers show every frame when it comes.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Reordering {
     highest: Option<i64>,
@@ -69,7 +73,8 @@ impl Reordering {
     }
 }
 
-/// True if no other frame refers to this one, so that leaving it out harms nothing: what encoders usually make of B-frames.
+/// True if no other frame refers to this one, so that leaving it out harms nothing: what encoders
+/// usually make of B-frames.
 pub(super) fn is_disposable(unit: &AccessUnit, codec: &Codec) -> bool {
     let mut slices = 0;
     let all = unit.payload.iter().all(|nal| match codec {
@@ -102,7 +107,9 @@ mod tests {
     #[test]
     fn a_replayed_group_goes_on_behind_what_was_sent() {
         let mut t = Timeline::new(u32::MAX - 10);
-        let sent: Vec<u32> = [0, 3000, 6000, 0, 3000, 6000, 9000, 12_000].map(|pts| t.next(&unit(pts, 0x41), 90_000)).to_vec();
+        let sent: Vec<u32> = [0, 3000, 6000, 0, 3000, 6000, 9000, 12_000]
+            .map(|pts| t.next(&unit(pts, 0x41), 90_000))
+            .to_vec();
         let steps: Vec<u32> = sent.windows(2).map(|w| w[1].wrapping_sub(w[0])).collect();
         assert_eq!(steps, [3000, 3000, 90, 90, 90, 2730, 3000]);
     }

@@ -41,9 +41,11 @@ const MAX_LAG: Duration = Duration::from_secs(1);
 const CONNECT_WITHIN: Duration = Duration::from_secs(30);
 /// Browsers ask for consent every few seconds (RFC 7675); one that is silent for this long is gone.
 const SILENT: Duration = Duration::from_secs(15);
-/// A browser that just got a keyframe and asks for one has asked before it came; another replay would only delay it.
+/// A browser that just got a keyframe and asks for one has asked before it came; another replay
+/// would only delay it.
 const REPLAY_INTERVAL: Duration = Duration::from_millis(1000);
-/// Timers of connected viewers wait for the next frame at most this long: one wake-up serves them all.
+/// Timers of connected viewers wait for the next frame at most this long: one wake-up serves them
+/// all.
 const COALESCE: Duration = Duration::from_millis(20);
 /// The browser's own candidates are tried only if its packets have not found us by then.
 const TRY_CANDIDATES_AFTER: Duration = Duration::from_millis(300);
@@ -199,7 +201,12 @@ impl Viewer {
     }
 
     /// Takes a datagram, which is decrypted in place; false if it is not for this viewer.
-    pub(super) fn handle_datagram(&mut self, cx: &mut Context<'_>, path: Path, data: &mut [u8]) -> bool {
+    pub(super) fn handle_datagram(
+        &mut self,
+        cx: &mut Context<'_>,
+        path: Path,
+        data: &mut [u8],
+    ) -> bool {
         match self.session.handle_datagram(cx.instant(), path, data) {
             Ok(Handled::Foreign) => return false,
             Ok(Handled::Taken | Handled::Rtp(_)) => {}
@@ -256,7 +263,9 @@ impl Viewer {
     pub(super) fn deadline(&self, clock: Clock) -> Mono {
         let idle_until = clock.mono(self.idle_until);
         let timer = match self.phase {
-            Phase::Connecting if !self.candidates.is_empty() => idle_until.min(self.since + TRY_CANDIDATES_AFTER),
+            Phase::Connecting if !self.candidates.is_empty() => {
+                idle_until.min(self.since + TRY_CANDIDATES_AFTER)
+            }
             Phase::Connecting => idle_until,
             Phase::Playing | Phase::Lost => idle_until.max(self.driven + COALESCE),
         };
@@ -290,7 +299,11 @@ impl Viewer {
         loop {
             match self.session.poll() {
                 Output::Datagram(datagram) => {
-                    cx.out.push(Route::of(datagram.path), &datagram.contents, account(cx.feed, &self.seat));
+                    cx.out.push(
+                        Route::of(datagram.path),
+                        &datagram.contents,
+                        account(cx.feed, &self.seat),
+                    );
                 }
                 Output::Event(event) => self.handle_event(cx, &event),
                 Output::Idle(at) => {
@@ -313,12 +326,19 @@ impl Viewer {
         match event {
             Event::Connected => {
                 let sender = self.session.take_sender();
-                self.egress = self.plan.take().zip(sender).map(|(plan, sender)| plan.egress(sender));
-                self.link = self.egress.as_ref().filter(|e| e.is_told_of_arrivals()).map(|_| Box::default());
+                self.egress =
+                    self.plan.take().zip(sender).map(|(plan, sender)| plan.egress(sender));
+                self.link = self
+                    .egress
+                    .as_ref()
+                    .filter(|e| e.is_told_of_arrivals())
+                    .map(|_| Box::default());
                 self.play(cx);
             }
             Event::Moved(path) => self.follow(*path),
-            Event::Path { alive: false } if self.phase == Phase::Playing => self.phase = Phase::Lost,
+            Event::Path { alive: false } if self.phase == Phase::Playing => {
+                self.phase = Phase::Lost
+            }
             Event::Path { alive: true } if self.phase == Phase::Lost => self.play(cx),
             Event::Path { .. } => {}
             Event::Closed => self.end = Some(End::Closed),

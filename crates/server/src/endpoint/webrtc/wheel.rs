@@ -1,14 +1,17 @@
-//! When viewers want to be woken: a timer wheel, because a thousand timers that nearly always wait are looked at often.
+//! When viewers want to be woken: a timer wheel, because a thousand timers that nearly always wait
+//! are looked at often.
 //!
-//! Each slot is a ring of links through the timers themselves, so a timer is in one place at most, moving it costs the same
-//! however many there are, and nothing is allocated but when a viewer joins.
+//! Each slot is a ring of links through the timers themselves, so a timer is in one place at most,
+//! moving it costs the same however many there are, and nothing is allocated but when a viewer
+//! joins.
 
 use super::shard::ViewerId;
 use media::Mono;
 
 /// What a slot covers.
 const TICK_NS: u64 = 1_000_000;
-/// Slots, a power of two: timers further away than about a second are put into the last one and looked at again.
+/// Slots, a power of two: timers further away than about a second are put into the last one and
+/// looked at again.
 const SLOTS: usize = 1024;
 const TURN: u64 = SLOTS as u64;
 
@@ -65,8 +68,9 @@ impl Wheel {
         self.free.push(timer.0);
     }
 
-    /// Lets the viewer be woken at `at` or up to a tick later; or earlier, if that is far away or an earlier wake-up was
-    /// planned: whoever is woken looks at its own deadline, and moving a timer back each time would be in vain most times.
+    /// Lets the viewer be woken at `at` or up to a tick later; or earlier, if that is far away or
+    /// an earlier wake-up was planned: whoever is woken looks at its own deadline, and moving a
+    /// timer back each time would be in vain most times.
     pub(super) fn schedule(&mut self, timer: &Timer, at: Mono) {
         let tick = at.as_nanos().div_ceil(TICK_NS).clamp(self.tick, self.tick + TURN - 1);
         if self.nodes[timer.0].due.is_none_or(|due| tick < due) {
@@ -106,13 +110,16 @@ impl Wheel {
                 let bits = self.used[word] & mask;
                 (bits != 0).then(|| word * 64 + bits.trailing_zeros() as usize)
             })
-            .map(|slot| Mono::from_nanos((self.tick + ((slot + SLOTS - first) % SLOTS) as u64) * TICK_NS))
+            .map(|slot| {
+                Mono::from_nanos((self.tick + ((slot + SLOTS - first) % SLOTS) as u64) * TICK_NS)
+            })
     }
 
     fn link(&mut self, at: usize, tick: u64) {
         let slot = slot(tick);
         let last = self.nodes[slot].before;
-        (self.nodes[at].before, self.nodes[at].after, self.nodes[at].due) = (last, slot, Some(tick));
+        (self.nodes[at].before, self.nodes[at].after, self.nodes[at].due) =
+            (last, slot, Some(tick));
         self.nodes[last].after = at;
         self.nodes[slot].before = at;
         self.used[slot / 64] |= 1 << (slot % 64);
@@ -174,7 +181,10 @@ mod tests {
             let timer = wheel.add(id);
             wheel.schedule(&timer, at(ms));
         }
-        assert_eq!(wakes(&mut wheel), [(4, at(10_000)), (2, at(10_003)), (1, at(10_007)), (3, at(11_023))]);
+        assert_eq!(
+            wakes(&mut wheel),
+            [(4, at(10_000)), (2, at(10_003)), (1, at(10_007)), (3, at(11_023))]
+        );
     }
 
     #[test]

@@ -48,8 +48,16 @@ pub(super) struct Feed {
 impl Feed {
     /// Begins at the newest keyframe.
     pub(super) fn new(stream: &Arc<Stream>, wish: Wish, clock: Clock) -> Self {
-        let subscriber = stream.subscribe(ReaderOptions { start: Start::NewestKey, max_lag: MAX_LAG });
-        Self { subscriber, wish, clock, tracks: Vec::new(), fragmenter: None, ready: VecDeque::new() }
+        let subscriber =
+            stream.subscribe(ReaderOptions { start: Start::NewestKey, max_lag: MAX_LAG });
+        Self {
+            subscriber,
+            wish,
+            clock,
+            tracks: Vec::new(),
+            fragmenter: None,
+            ready: VecDeque::new(),
+        }
     }
 
     /// The next output, waiting for it as long as it takes. Cancel safe.
@@ -86,14 +94,19 @@ impl Feed {
         let awaits_sets = catalog.video().is_some_and(|v| v.codec.video_params().is_none());
         if tracks.is_empty() && !awaits_sets {
             let codecs: Vec<_> = catalog.tracks.iter().map(|t| t.codec.to_string()).collect();
-            self.say(&Said::Unsupported { message: format!("players of this kind cannot show {}", codecs.join(", ")) });
+            self.say(&Said::Unsupported {
+                message: format!("players of this kind cannot show {}", codecs.join(", ")),
+            });
         }
         if tracks.is_empty() || tracks == self.tracks {
             return;
         }
         self.say(&Said::tracks(&tracks));
         if self.wish.format == Format::Fmp4 {
-            self.ready.push_back(Output::Media(Header::init().message(&[&[mp4::init_segment(&tracks)]]), false));
+            self.ready.push_back(Output::Media(
+                Header::init().message(&[&[mp4::init_segment(&tracks)]]),
+                false,
+            ));
             self.fragmenter = Fragmenter::new(&tracks);
         }
         self.tracks = tracks;
@@ -127,7 +140,11 @@ impl Feed {
     fn unit(&self, unit: &AccessUnit, track: &Track) -> Bytes {
         let kind = if track.codec.kind() == MediaKind::Video { Kind::Picture } else { Kind::Sound };
         let behind = self.subscriber.lag() > Duration::ZERO;
-        let header = Header { pts: micros(unit.pts, track), behind, ..Header::of(kind, unit, self.clock.pair()) };
+        let header = Header {
+            pts: micros(unit.pts, track),
+            behind,
+            ..Header::of(kind, unit, self.clock.pair())
+        };
         header.message(&[mp4::sample(unit, &track.codec)])
     }
 
@@ -141,10 +158,16 @@ impl Feed {
         let fragment = fragmenter.cut(None, i64::MAX)?;
         let behind = self.subscriber.lag() > Duration::ZERO;
         let duration = u32::try_from(micros(length, track)).unwrap_or(0);
-        // A frame that came late is decoded where the one before it ended, and cannot be shown before that.
-        let shown = if fragmenter.leading().id == track.id { pts.max(fragment.span.0) } else { pts };
-        let header =
-            Header { pts: micros(shown, track), duration, behind, ..Header::of(Kind::Fragment, unit, self.clock.pair()) };
+        // A frame that came late is decoded where the one before it ended, and cannot be shown
+        // before that.
+        let shown =
+            if fragmenter.leading().id == track.id { pts.max(fragment.span.0) } else { pts };
+        let header = Header {
+            pts: micros(shown, track),
+            duration,
+            behind,
+            ..Header::of(Kind::Fragment, unit, self.clock.pair())
+        };
         Some(header.message(&[std::slice::from_ref(&fragment.head), &fragment.body]))
     }
 }

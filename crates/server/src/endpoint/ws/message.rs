@@ -155,13 +155,31 @@ impl Header {
         let captured = unit.timing.captured;
         let captured = Some((now.wall_at(captured.at).as_micros(), captured.clock));
         let (key, discontinuity) = (unit.key, unit.discontinuity);
-        Self { kind, key, discontinuity, behind: false, track: unit.track, duration: 0, pts: 0, captured }
+        Self {
+            kind,
+            key,
+            discontinuity,
+            behind: false,
+            track: unit.track,
+            duration: 0,
+            pts: 0,
+            captured,
+        }
     }
 
     /// The header of an init segment.
     pub(super) fn init() -> Self {
         let (kind, track) = (Kind::Init, TrackId(0));
-        Self { kind, key: true, discontinuity: false, behind: false, track, duration: 0, pts: 0, captured: None }
+        Self {
+            kind,
+            key: true,
+            discontinuity: false,
+            behind: false,
+            track,
+            duration: 0,
+            pts: 0,
+            captured: None,
+        }
     }
 
     /// The whole message.
@@ -186,7 +204,10 @@ impl Header {
             Some((_, CaptureClock::SenderReport)) => 2,
             Some((_, CaptureClock::Arrival)) => 3,
         };
-        u8::from(self.key) | u8::from(self.discontinuity) << 1 | u8::from(self.behind) << 2 | clock << 4
+        u8::from(self.key)
+            | u8::from(self.discontinuity) << 1
+            | u8::from(self.behind) << 2
+            | clock << 4
     }
 }
 

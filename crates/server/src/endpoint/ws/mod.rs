@@ -1,8 +1,9 @@
 //! Live media over a WebSocket: `/live/CAMERA/ws`, for players without WebRTC.
 //!
-//! Two framings of the same frames: access units for WebCodecs, fragments of MP4 for Media Source Extensions. Each viewer
-//! begins at the newest keyframe, gets every frame in a message of its own, and goes on at the newest keyframe when its
-//! link does not keep up. The kernel is kept from queueing more than a moment, so that what is skipped is really skipped.
+//! Two framings of the same frames: access units for WebCodecs, fragments of MP4 for Media Source
+//! Extensions. Each viewer begins at the newest keyframe, gets every frame in a message of its own,
+//! and goes on at the newest keyframe when its link does not keep up. The kernel is kept from
+//! queueing more than a moment, so that what is skipped is really skipped.
 
 mod feed;
 mod message;

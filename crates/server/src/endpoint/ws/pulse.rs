@@ -5,7 +5,8 @@ use std::time::Duration;
 
 /// Between two pings.
 pub(super) const EVERY: Duration = Duration::from_secs(2);
-/// A peer that was silent for so long is gone. Browsers answer pings without the page, unless it does not read at all.
+/// A peer that was silent for so long is gone. Browsers answer pings without the page, unless it
+/// does not read at all.
 pub(super) const GONE: Duration = Duration::from_secs(15);
 
 /// Pings and what came back.
@@ -29,8 +30,8 @@ impl Pulse {
         self.heard = now;
     }
 
-    /// The round trip that an answer proves, frames that were under way before it included. `None` if it answers nothing
-    /// that was asked.
+    /// The round trip that an answer proves, frames that were under way before it included. `None`
+    /// if it answers nothing that was asked.
     pub(super) fn pong(now: Mono, content: &[u8]) -> Option<Duration> {
         let sent = Mono::from_nanos(u64::from_be_bytes(content.try_into().ok()?));
         let round_trip = now.since(sent);

@@ -14,7 +14,8 @@ use crate::{
 use axum::{
     Extension, Router,
     extract::{
-        ConnectInfo, Path, Query, State, WebSocketUpgrade, rejection::QueryRejection, ws::rejection::WebSocketUpgradeRejection,
+        ConnectInfo, Path, Query, State, WebSocketUpgrade, rejection::QueryRejection,
+        ws::rejection::WebSocketUpgradeRejection,
     },
     http::StatusCode,
     response::Response,
@@ -81,26 +82,46 @@ async fn rendition(
     begin(access, &format!("{camera}/{rendition}"), wanted, came.into(), upgrade)
 }
 
-/// Refuses in HTTP what is to be refused: within a WebSocket it would be too late. A page that cannot read the answer to
-/// its upgrade asks the same by an ordinary GET.
-fn begin(access: Access, name: &str, wanted: Wanted, peer: Peer, upgrade: Upgrade) -> Result<Response, ApiError> {
+/// Refuses in HTTP what is to be refused: within a WebSocket it would be too late. A page that
+/// cannot read the answer to its upgrade asks the same by an ordinary GET.
+fn begin(
+    access: Access,
+    name: &str,
+    wanted: Wanted,
+    peer: Peer,
+    upgrade: Upgrade,
+) -> Result<Response, ApiError> {
     let stream = access.cameras.play(name)?;
     let Query(Asked { format, audio }) = wanted.map_err(|error| {
-        ApiError::new(StatusCode::BAD_REQUEST, "bad_query", error.body_text(), "known here: format=units, format=fmp4, audio=1")
+        ApiError::new(
+            StatusCode::BAD_REQUEST,
+            "bad_query",
+            error.body_text(),
+            "known here: format=units, format=fmp4, audio=1",
+        )
     })?;
     let ended = access.stop.child_token();
     let end = ended.clone();
-    let visit = Visit { protocol: Protocol::WebSocket, stream: name, end: Arc::new(move |_| end.cancel()) };
+    let visit =
+        Visit { protocol: Protocol::WebSocket, stream: name, end: Arc::new(move |_| end.cancel()) };
     let seat = access.audience.join(visit, access.clock.pair())?;
     let upgrade = upgrade.map_err(|_| {
         let hint = "open it as ws:// or wss://, in a page by `new WebSocket`";
-        ApiError::new(StatusCode::UPGRADE_REQUIRED, "websocket_wanted", "this address is for WebSockets", hint)
+        ApiError::new(
+            StatusCode::UPGRADE_REQUIRED,
+            "websocket_wanted",
+            "this address is for WebSockets",
+            hint,
+        )
     })?;
     peer.connection.iter().for_each(Connection::carry_live);
     seat.set_connected(Transport::Tcp, peer.address);
     let feed = Feed::new(&stream, Wish { format, audio: audio != 0 }, access.clock);
     let session = Session { feed, seat, ended, clock: access.clock, format };
-    let upgrade = upgrade.read_buffer_size(READ_BUFFER).max_message_size(MAX_MESSAGE).max_frame_size(MAX_MESSAGE);
+    let upgrade = upgrade
+        .read_buffer_size(READ_BUFFER)
+        .max_message_size(MAX_MESSAGE)
+        .max_frame_size(MAX_MESSAGE);
     Ok(upgrade.write_buffer_size(0).on_upgrade(async move |socket| {
         // The server waits for its tasks when it stops, so that viewers are told.
         let _ = access.tasks.spawn(session.run(socket)).await;
@@ -109,6 +130,9 @@ fn begin(access: Access, name: &str, wanted: Wanted, peer: Peer, upgrade: Upgrad
 
 impl From<Came> for Peer {
     fn from((address, connection): Came) -> Self {
-        Self { address: address.map(|Extension(info)| info.0), connection: connection.map(|Extension(c)| c) }
+        Self {
+            address: address.map(|Extension(info)| info.0),
+            connection: connection.map(|Extension(c)| c),
+        }
     }
 }

@@ -54,7 +54,8 @@ impl Session {
             return End::Gone;
         }
         loop {
-            // What the viewer says comes first: after a long wait for it to take a frame, its silence must not be misjudged.
+            // What the viewer says comes first: after a long wait for it to take a frame, its
+            // silence must not be misjudged.
             let message = tokio::select! {
                 biased;
                 heard = socket.recv() => match self.hear(heard, &mut pulse) {
@@ -81,7 +82,8 @@ impl Session {
         }
     }
 
-    /// `None` if the peer is gone. One that takes nothing for long is given up by the connection itself.
+    /// `None` if the peer is gone. One that takes nothing for long is given up by the connection
+    /// itself.
     async fn send(&self, socket: &mut WebSocket, message: Message) -> Option<()> {
         socket.send(message).await.ok()
     }
@@ -89,7 +91,13 @@ impl Session {
     fn hello(&self) -> String {
         let shown = self.seat.shown();
         let (viewer, format) = (self.seat.id(), self.format);
-        Said::Hello { viewer: &viewer, camera: &shown.camera, rendition: shown.rendition.as_deref(), format }.text()
+        Said::Hello {
+            viewer: &viewer,
+            camera: &shown.camera,
+            rendition: shown.rendition.as_deref(),
+            format,
+        }
+        .text()
     }
 
     /// Books what is about to be sent: `None` at the end, `Some(None)` if there is nothing to send.
@@ -110,13 +118,19 @@ impl Session {
     }
 
     /// Takes what the viewer says: `None` if it is gone, else what is to be answered.
-    fn hear(&self, heard: Option<Result<Message, axum::Error>>, pulse: &mut Pulse) -> Option<Option<Message>> {
+    fn hear(
+        &self,
+        heard: Option<Result<Message, axum::Error>>,
+        pulse: &mut Pulse,
+    ) -> Option<Option<Message>> {
         let now = self.clock.now();
         pulse.heard(now);
         match heard?.ok()? {
             Message::Text(text) => Some(self.answer(serde_json::from_str(&text).ok()?)),
             Message::Pong(content) => {
-                Pulse::pong(now, &content).into_iter().for_each(|rtt| self.seat.facts.rtt.set_time(rtt));
+                Pulse::pong(now, &content)
+                    .into_iter()
+                    .for_each(|rtt| self.seat.facts.rtt.set_time(rtt));
                 Some(None)
             }
             Message::Ping(_) => Some(None),

@@ -1,8 +1,10 @@
-//! Commands that write a stream to their standard output: ffmpeg, GStreamer, and whatever else knows an odd camera.
+//! Commands that write a stream to their standard output: ffmpeg, GStreamer, and whatever else
+//! knows an odd camera.
 //!
-//! A command is started as it is written, without a shell, in a process group of its own, which ends with it. What it last said is
-//! the reason that people see when it ends. What it writes is recognised by its first bytes.
-//! What is absent on purpose: restarts (see [`crate::supervise`]), and the server's environment, which may hold passwords.
+//! A command is started as it is written, without a shell, in a process group of its own, which
+//! ends with it. What it last said is the reason that people see when it ends. What it writes is
+//! recognised by its first bytes. What is absent on purpose: restarts (see [`crate::supervise`]),
+//! and the server's environment, which may hold passwords.
 
 mod parts;
 
@@ -39,13 +41,19 @@ pub(crate) struct ExecSource {
 }
 
 impl ExecSource {
-    /// Starts `program`, whose first word names it; `{camera}` in the words is the camera's name. `label` holds no secret.
+    /// Starts `program`, whose first word names it; `{camera}` in the words is the camera's name.
+    /// `label` holds no secret.
     pub(crate) fn new(program: Program, label: impl Into<Arc<str>>) -> Self {
         Self { program, label: label.into(), ignored: Vec::new() }
     }
 
     async fn watch(&mut self, ctx: &Context) -> Exit {
-        let words: Vec<_> = self.program.words.iter().map(|word| word.replace("{camera}", ctx.stream.name())).collect();
+        let words: Vec<_> = self
+            .program
+            .words
+            .iter()
+            .map(|word| word.replace("{camera}", ctx.stream.name()))
+            .collect();
         let mut child = match Child::start(&words, How::default()) {
             Ok(child) => child,
             Err(exit) => return exit,
@@ -96,7 +104,13 @@ impl Source for ExecSource {
 type Any<'a> = Intake<'a, Box<dyn Demux>>;
 
 /// Reads until the command closes its output; it began with `head`.
-async fn read(child: &mut Child, ctx: &Context, intake: &mut Any<'_>, format: Option<Format>, head: Vec<u8>) -> Result<(), Exit> {
+async fn read(
+    child: &mut Child,
+    ctx: &Context,
+    intake: &mut Any<'_>,
+    format: Option<Format>,
+    head: Vec<u8>,
+) -> Result<(), Exit> {
     intake.take(ctx.clock.now(), &head)?;
     check(child, intake, format)?;
     let mut buffer = vec![0; READ];
@@ -117,7 +131,11 @@ async fn read(child: &mut Child, ctx: &Context, intake: &mut Any<'_>, format: Op
         if intake.is_nonsense(now) {
             return Err(Exit::new(
                 Fault::Refused,
-                format!("{} writes noise in place of {}", child.name(), format.unwrap_or(Format::Ts)),
+                format!(
+                    "{} writes noise in place of {}",
+                    child.name(),
+                    format.unwrap_or(Format::Ts)
+                ),
             ));
         }
     }
@@ -129,19 +147,24 @@ fn check(child: &Child, intake: &Any<'_>, format: Option<Format>) -> Result<(), 
     if !intake.has_begun() && demuxer.garbage() > TELLING {
         let words = match format {
             Some(format) => format!("{name} writes no {format} that could be read"),
-            None => format!("{name} writes nothing that is known here: with ffmpeg, end the command with -f mpegts -"),
+            None => format!(
+                "{name} writes nothing that is known here: with ffmpeg, end the command with -f mpegts -"
+            ),
         };
         return Err(Exit::new(Fault::Refused, words));
     }
     if demuxer.is_hopeless() {
         let found = demuxer.ignored().join(", ");
-        let words = format!("{name} writes {found}, which cannot be carried: write H.264 or H.265, and AAC or Opus");
+        let words = format!(
+            "{name} writes {found}, which cannot be carried: write H.264 or H.265, and AAC or Opus"
+        );
         return Err(Exit::new(Fault::Refused, words));
     }
     match demuxer.broken() {
-        Some(broken) => {
-            Err(Exit::new(Fault::Refused, format!("{name} writes broken {}: {broken}", format.unwrap_or(Format::Ts))))
-        }
+        Some(broken) => Err(Exit::new(
+            Fault::Refused,
+            format!("{name} writes broken {}: {broken}", format.unwrap_or(Format::Ts)),
+        )),
         None => Ok(()),
     }
 }

@@ -1,4 +1,5 @@
-//! JPEG files in a multipart answer, as `ffmpeg -f mpjpeg` and scripts made for web servers write them.
+//! JPEG files in a multipart answer, as `ffmpeg -f mpjpeg` and scripts made for web servers write
+//! them.
 
 use media::{
     Mono,

@@ -8,12 +8,18 @@ use std::{io, path::Path};
 pub(super) fn not_opened(path: &Path, error: &io::Error) -> Exit {
     let path = path.display();
     let words = match error.kind() {
-        io::ErrorKind::NotFound => format!("there is no file {path}: check its name and its folder"),
+        io::ErrorKind::NotFound => {
+            format!("there is no file {path}: check its name and its folder")
+        }
         io::ErrorKind::PermissionDenied => {
-            format!("{path} may not be read: see to the permissions of the file and its folders (chmod a+r)")
+            format!(
+                "{path} may not be read: see to the permissions of the file and its folders (chmod a+r)"
+            )
         }
         io::ErrorKind::IsADirectory => format!("{path} is a folder: name a file in it"),
-        io::ErrorKind::InvalidInput => format!("{path} is a pipe or a device, no file: exec:cat {path} may read it"),
+        io::ErrorKind::InvalidInput => {
+            format!("{path} is a pipe or a device, no file: exec:cat {path} may read it")
+        }
         _ => format!("{path} cannot be read: {error}"),
     };
     Exit::new(Fault::Unreachable, words)
@@ -26,7 +32,9 @@ pub(super) fn unreadable(path: &Path, fault: &file::Fault) -> Exit {
         file::Fault::Io(error) => return not_opened(path, error),
         file::Fault::Broken(broken) => format!("{shown} is broken: {broken}"),
         file::Fault::Unknown => {
-            format!("{shown} is no MP4, Matroska, MPEG-TS or FLV: convert it, as with ffmpeg -i {shown} -c copy clip.mp4")
+            format!(
+                "{shown} is no MP4, Matroska, MPEG-TS or FLV: convert it, as with ffmpeg -i {shown} -c copy clip.mp4"
+            )
         }
         file::Fault::Untimed(format) => format!(
             "{shown} holds bare {format} without times: give it some, as with ffmpeg -framerate 30 -i {shown} -c copy clip.mp4"
@@ -53,7 +61,8 @@ pub(super) fn no_pictures(path: &Path, ignored: &[String]) -> Exit {
 /// Nobody could begin to watch it.
 pub(super) fn no_keyframe(path: &Path) -> Exit {
     let path = path.display();
-    let words =
-        format!("{path} holds no keyframe: encode it anew with some, as with ffmpeg -i {path} -c:v libx264 -bf 0 -g 60 clip.mp4");
+    let words = format!(
+        "{path} holds no keyframe: encode it anew with some, as with ffmpeg -i {path} -c:v libx264 -bf 0 -g 60 clip.mp4"
+    );
     Exit::new(Fault::Refused, words)
 }

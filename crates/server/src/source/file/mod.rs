@@ -1,8 +1,10 @@
-//! Files as cameras: played again and again in real time, with timestamps that run on from round to round.
+//! Files as cameras: played again and again in real time, with timestamps that run on from round to
+//! round.
 //!
-//! A thread reads a little ahead ([`reader`]), this task publishes each frame when its time has come. What a frame shows was captured
-//! at another time; as its capture time counts when it is published.
-//! What is absent on purpose: retries (see [`crate::supervise`]), and an end, unless it is asked for.
+//! A thread reads a little ahead ([`reader`]), this task publishes each frame when its time has
+//! come. What a frame shows was captured at another time; as its capture time counts when it is
+//! published. What is absent on purpose: retries (see [`crate::supervise`]), and an end, unless it
+//! is asked for.
 
 mod faults;
 mod order;
@@ -18,7 +20,8 @@ use timeline::Timeline;
 use tokio::time::sleep;
 
 const NANOS: u32 = 1_000_000_000;
-/// A machine that stood still for longer than this plays on from where it was instead of catching up.
+/// A machine that stood still for longer than this plays on from where it was instead of catching
+/// up.
 const LATE: Duration = Duration::from_millis(500);
 const ENDED: &str = "the file has ended";
 
@@ -27,7 +30,8 @@ const ENDED: &str = "the file has ended";
 pub(crate) struct Target {
     /// Where it is.
     pub(crate) path: PathBuf,
-    /// Begin anew at its end. Otherwise the run goes on without frames, for a supervisor that waits.
+    /// Begin anew at its end. Otherwise the run goes on without frames, for a supervisor that
+    /// waits.
     pub(crate) repeat: bool,
 }
 
@@ -47,8 +51,14 @@ impl FilePlay {
 
     async fn play(&mut self, ctx: &Context) -> Exit {
         let mut items = reader::start(self.target.clone());
-        let mut stage =
-            Stage { ctx, label: &self.label, timeline: Timeline::default(), began: None, catalog: None, publisher: None };
+        let mut stage = Stage {
+            ctx,
+            label: &self.label,
+            timeline: Timeline::default(),
+            began: None,
+            catalog: None,
+            publisher: None,
+        };
         loop {
             let exit = match items.recv().await {
                 Some(Item::Round) => {
@@ -75,7 +85,9 @@ impl FilePlay {
 
 fn tell(ctx: &Context, told: &mut Vec<String>, ignored: Vec<String>) {
     if *told != ignored {
-        ignored.iter().for_each(|what| tracing::info!(camera = %ctx.stream.name(), "a track is left out: {what}"));
+        ignored.iter().for_each(
+            |what| tracing::info!(camera = %ctx.stream.name(), "a track is left out: {what}"),
+        );
         *told = ignored;
     }
 }
@@ -110,7 +122,9 @@ struct Stage<'a> {
 
 impl Stage<'_> {
     fn set_catalog(&mut self, catalog: Catalog) -> Result<(), Exit> {
-        if let Some(publisher) = self.publisher.as_ref().filter(|_| self.catalog.as_ref() != Some(&catalog)) {
+        if let Some(publisher) =
+            self.publisher.as_ref().filter(|_| self.catalog.as_ref() != Some(&catalog))
+        {
             publisher.set_catalog(catalog.clone())?;
         }
         self.catalog = Some(catalog);
@@ -121,7 +135,9 @@ impl Stage<'_> {
     async fn publish(&mut self, time: i64, mut unit: AccessUnit) -> Result<(), Exit> {
         let Some(catalog) = &self.catalog else { return Ok(()) };
         let Some(track) = catalog.track(unit.track) else { return Ok(()) };
-        let Some(place) = self.timeline.place(unit.track, track.codec.kind(), time) else { return Ok(()) };
+        let Some(place) = self.timeline.place(unit.track, track.codec.kind(), time) else {
+            return Ok(());
+        };
         let shift = rescale(place.offset, NANOS, track.timescale);
         (unit.dts, unit.pts) = (unit.dts.saturating_add(shift), unit.pts.saturating_add(shift));
         let publisher = match &mut self.publisher {

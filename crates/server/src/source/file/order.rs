@@ -1,4 +1,5 @@
-//! Pictures and sound in the order of their times: files store them further apart than viewers can wait.
+//! Pictures and sound in the order of their times: files store them further apart than viewers can
+//! wait.
 
 use media::{AccessUnit, Catalog, time::rescale};
 use std::collections::VecDeque;
@@ -27,12 +28,17 @@ pub(super) struct Order {
 impl Order {
     /// From here on the tracks are these. Everything is to be taken out before.
     pub(super) fn set_catalog(&mut self, catalog: &Catalog) {
-        self.lanes = catalog.tracks.iter().map(|track| (track.timescale, VecDeque::new())).collect();
+        self.lanes =
+            catalog.tracks.iter().map(|track| (track.timescale, VecDeque::new())).collect();
     }
 
     /// True if a frame of this time has to wait until all is taken out that is held.
     pub(super) fn jumps(&self, unit: &AccessUnit) -> bool {
-        self.bytes > 0 && self.last.zip(self.time(unit)).is_some_and(|(last, time)| time.abs_diff(last) > JUMP.unsigned_abs())
+        self.bytes > 0
+            && self
+                .last
+                .zip(self.time(unit))
+                .is_some_and(|(last, time)| time.abs_diff(last) > JUMP.unsigned_abs())
     }
 
     fn time(&self, unit: &AccessUnit) -> Option<i64> {
@@ -79,7 +85,10 @@ mod tests {
     fn order() -> Order {
         let video = VideoParams { width: 64, height: 64, fps: None, max_reorder: None };
         let mut order = Order::default();
-        order.set_catalog(&Catalog::new([(Codec::Mjpeg(video), 1000), (Codec::Opus { channels: 1 }, 1000)]));
+        order.set_catalog(&Catalog::new([
+            (Codec::Mjpeg(video), 1000),
+            (Codec::Opus { channels: 1 }, 1000),
+        ]));
         order
     }
 

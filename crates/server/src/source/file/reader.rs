@@ -75,7 +75,8 @@ impl Rounds {
 
     fn run(&mut self) -> Result<(), Ended> {
         loop {
-            let file = open(&self.target.path).map_err(|error| Some(faults::not_opened(&self.target.path, &error)))?;
+            let file = open(&self.target.path)
+                .map_err(|error| Some(faults::not_opened(&self.target.path, &error)))?;
             self.send(Item::Round)?;
             let began = file.metadata().ok().map(|metadata| seen(&metadata));
             let known = self.known.take().filter(|(file, _)| Some(*file) == began);
@@ -83,8 +84,9 @@ impl Rounds {
             let (ended, catalog, played) = self.round(file, known);
             self.known = began.zip(catalog);
             if let Err(Some(exit)) = ended {
-                // What was written over while it was read makes no sense, but may by now. One that is still being written is left to
-                // the supervisor's patience, or it would be opened again and again without a pause.
+                // What was written over while it was read makes no sense, but may by now. One that
+                // is still being written is left to the supervisor's patience, or it would be
+                // opened again and again without a pause.
                 let now = self.target.path.metadata().ok().map(|metadata| seen(&metadata));
                 if now.is_none() || now == began || !played {
                     return Err(Some(exit));
@@ -99,9 +101,21 @@ impl Rounds {
         }
     }
 
-    /// Plays it once; what it consists of, too, which may be `known` already, and whether a picture came of it.
-    fn round(&self, file: File, known: Option<Catalog>) -> (Result<(), Ended>, Option<Catalog>, bool) {
-        let mut round = Round { rounds: self, order: Order::default(), catalog: known, pictures: None, keys: 0, without: 0 };
+    /// Plays it once; what it consists of, too, which may be `known` already, and whether a picture
+    /// came of it.
+    fn round(
+        &self,
+        file: File,
+        known: Option<Catalog>,
+    ) -> (Result<(), Ended>, Option<Catalog>, bool) {
+        let mut round = Round {
+            rounds: self,
+            order: Order::default(),
+            catalog: known,
+            pictures: None,
+            keys: 0,
+            without: 0,
+        };
         let ended = self.play(file, &mut round);
         (ended, round.catalog, round.keys > 0)
     }
@@ -157,7 +171,8 @@ impl Round<'_> {
     fn catalog(&mut self, catalog: Catalog) -> Result<(), Ended> {
         self.flush()?;
         self.pictures = catalog.video().map(|track| track.id);
-        // What is found out bit by bit was known at the end of the round before, and viewers need not hear of it anew.
+        // What is found out bit by bit was known at the end of the round before, and viewers need
+        // not hear of it anew.
         let catalog = match self.catalog.take() {
             Some(known) if becomes(&catalog, &known) => known,
             _ => catalog,
@@ -231,7 +246,8 @@ fn seen(metadata: &Metadata) -> Seen {
     (metadata.ino(), metadata.len(), metadata.mtime(), metadata.mtime_nsec())
 }
 
-/// What a file consists of, as far as its beginning tells: some say it bit by bit, and viewers would have to begin anew each time.
+/// What a file consists of, as far as its beginning tells: some say it bit by bit, and viewers
+/// would have to begin anew each time.
 fn learn(file: File) -> Option<Catalog> {
     let (mut reader, mut known) = (Reader::open(Opened(file)).ok()?, None);
     for _ in 0..TELLING {

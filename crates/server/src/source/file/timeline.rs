@@ -6,7 +6,8 @@ use media::{MediaKind, TrackId};
 const SECOND: i64 = 1_000_000_000;
 /// Between two frames of a track, where nothing is known of it.
 const USUAL_STEP: i64 = SECOND / 25;
-/// Times of a track that run on further than this, or back, have jumped. Longer pauses would be taken for a fault.
+/// Times of a track that run on further than this, or back, have jumped. Longer pauses would be
+/// taken for a fault.
 const MAX_AHEAD: i64 = 3 * SECOND;
 const MAX_BACK: i64 = SECOND;
 /// Sound that lasts longer than the pictures by no more than this is no reason to hold the picture.
@@ -56,11 +57,14 @@ impl Timeline {
     /// The file begins anew. What it is made of may have changed.
     pub(super) fn begin_round(&mut self) {
         self.offset = None;
-        self.lanes.iter_mut().for_each(|lane| lane.heard = lane.end().map(|end| end - lane.step() / 2));
+        self.lanes
+            .iter_mut()
+            .for_each(|lane| lane.heard = lane.end().map(|end| end - lane.step() / 2));
     }
 
-    /// The place of a frame that has this time in the file. `None` for sound that would come twice, because it lasts longer than
-    /// the pictures of the round before. The first frame of a round is a picture.
+    /// The place of a frame that has this time in the file. `None` for sound that would come twice,
+    /// because it lasts longer than the pictures of the round before. The first frame of a round is
+    /// a picture.
     pub(super) fn place(&mut self, track: TrackId, kind: MediaKind, time: i64) -> Option<Place> {
         let lane = usize::from(track.0);
         if self.lanes.len() <= lane {
@@ -120,9 +124,15 @@ mod tests {
     const VIDEO: (TrackId, MediaKind) = (TrackId(0), MediaKind::Video);
     const AUDIO: (TrackId, MediaKind) = (TrackId(1), MediaKind::Audio);
 
-    fn place(timeline: &mut Timeline, (track, kind): (TrackId, MediaKind), ms: i64) -> Option<(i64, i64)> {
+    fn place(
+        timeline: &mut Timeline,
+        (track, kind): (TrackId, MediaKind),
+        ms: i64,
+    ) -> Option<(i64, i64)> {
         let time = ms * 1_000_000;
-        timeline.place(track, kind, time).map(|place| ((time + place.offset) / 1_000_000, place.due / 1_000_000))
+        timeline
+            .place(track, kind, time)
+            .map(|place| ((time + place.offset) / 1_000_000, place.due / 1_000_000))
     }
 
     #[test]
@@ -143,7 +153,10 @@ mod tests {
             timeline.begin_round();
             let mut sounds = Vec::new();
             for i in 0..10 {
-                assert_eq!(place(&mut timeline, VIDEO, 40 * i), Some((round * 400 + 40 * i, round * 400 + 40 * i)));
+                assert_eq!(
+                    place(&mut timeline, VIDEO, 40 * i),
+                    Some((round * 400 + 40 * i, round * 400 + 40 * i))
+                );
                 sounds.extend((0..2).filter_map(|j| place(&mut timeline, AUDIO, 40 * i + 20 * j)));
             }
             // Sixty milliseconds more than there are pictures.
@@ -153,7 +166,10 @@ mod tests {
                 sounds.iter().map(|(at, _)| *at).collect::<Vec<_>>(),
                 (first..round * 400 + 460).step_by(20).collect::<Vec<_>>()
             );
-            assert!(sounds.iter().all(|(_, due)| *due <= (round + 1) * 400), "the picture is not held up");
+            assert!(
+                sounds.iter().all(|(_, due)| *due <= (round + 1) * 400),
+                "the picture is not held up"
+            );
         }
     }
 
@@ -163,7 +179,10 @@ mod tests {
         timeline.begin_round();
         place(&mut timeline, VIDEO, 0);
         let times = [0, 66, 87, 108, 130];
-        assert_eq!(times.iter().filter_map(|ms| place(&mut timeline, AUDIO, *ms)).count(), times.len());
+        assert_eq!(
+            times.iter().filter_map(|ms| place(&mut timeline, AUDIO, *ms)).count(),
+            times.len()
+        );
     }
 
     #[test]
@@ -184,7 +203,8 @@ mod tests {
         let mut timeline = Timeline::default();
         let hour = 3_600_000;
         let times = [0, 40, 80, hour, hour + 40, 40, 80, 4080, 8000];
-        let got: Vec<_> = times.iter().map(|ms| place(&mut timeline, VIDEO, *ms).unwrap().1).collect();
+        let got: Vec<_> =
+            times.iter().map(|ms| place(&mut timeline, VIDEO, *ms).unwrap().1).collect();
         assert_eq!(got[..7], [0, 40, 80, 120, 160, 200, 240]);
         assert!(got[8] < 400, "pauses of more than three seconds are left out: {got:?}");
     }

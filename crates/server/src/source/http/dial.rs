@@ -93,7 +93,10 @@ impl<'a> Connection<'a> {
     /// Asks, and logs in if that is wanted.
     pub(super) async fn ask(&mut self) -> Result<Answer, Exit> {
         let response = self.request().await?;
-        if response.status() != StatusCode::UNAUTHORIZED || self.target.login.is_none() || self.login.is_some() {
+        if response.status() != StatusCode::UNAUTHORIZED
+            || self.target.login.is_none()
+            || self.login.is_some()
+        {
             return self.judge(response);
         }
         self.login = challenge(&response);
@@ -118,11 +121,17 @@ impl<'a> Connection<'a> {
             .header(USER_AGENT, concat!("neverblink/", env!("CARGO_PKG_VERSION")))
             .header(ACCEPT, "multipart/x-mixed-replace, image/jpeg, */*;q=0.1");
         if let (Some(client), Some((username, password))) = (&mut self.login, &self.target.login) {
-            let params = PasswordParams { username, password, uri: &path, method: "GET", body: Some(&[]) };
+            let params =
+                PasswordParams { username, password, uri: &path, method: "GET", body: Some(&[]) };
             // One that cannot be answered is refused by the camera, which says so.
-            request = client.respond(&params).into_iter().fold(request, |request, value| request.header(AUTHORIZATION, value));
+            request = client
+                .respond(&params)
+                .into_iter()
+                .fold(request, |request, value| request.header(AUTHORIZATION, value));
         }
-        let request = request.body(Empty::new()).map_err(|_| faults::answered(self.target, StatusCode::BAD_REQUEST.as_u16()))?;
+        let request = request
+            .body(Empty::new())
+            .map_err(|_| faults::answered(self.target, StatusCode::BAD_REQUEST.as_u16()))?;
         let response = in_time(self.target, self.line.sender.send_request(request)).await?;
         response.map_err(|error| faults::broken(self.target, &error))
     }
@@ -131,12 +140,17 @@ impl<'a> Connection<'a> {
         if response.status() != StatusCode::OK {
             return Err(faults::answered(self.target, response.status().as_u16()));
         }
-        let kind = response.headers().get(CONTENT_TYPE).and_then(|kind| kind.to_str().ok()).unwrap_or("nothing it names");
-        let content = match kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
-            kind if kind.starts_with("multipart/") => Content::Endless,
-            "image/jpeg" | "image/jpg" => Content::Single,
-            _ => return Err(faults::no_pictures(self.target, kind)),
-        };
+        let kind = response
+            .headers()
+            .get(CONTENT_TYPE)
+            .and_then(|kind| kind.to_str().ok())
+            .unwrap_or("nothing it names");
+        let content =
+            match kind.split(';').next().unwrap_or_default().trim().to_ascii_lowercase().as_str() {
+                kind if kind.starts_with("multipart/") => Content::Endless,
+                "image/jpeg" | "image/jpg" => Content::Single,
+                _ => return Err(faults::no_pictures(self.target, kind)),
+            };
         Ok(Answer { content, body: response.into_body() })
     }
 }
@@ -150,13 +164,19 @@ impl Line {
         let _ = stream.set_nodelay(true);
         match &target.tls {
             None => Self::begin(target, stream).await,
-            Some(tls) => Self::begin(target, in_time(target, tls.begin(target, stream)).await??).await,
+            Some(tls) => {
+                Self::begin(target, in_time(target, tls.begin(target, stream)).await??).await
+            }
         }
     }
 
-    async fn begin(target: &Target, stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static) -> Result<Self, Exit> {
-        let (sender, connection) =
-            http1::handshake(TokioIo::new(stream)).await.map_err(|error| faults::broken(target, &error))?;
+    async fn begin(
+        target: &Target,
+        stream: impl AsyncRead + AsyncWrite + Unpin + Send + 'static,
+    ) -> Result<Self, Exit> {
+        let (sender, connection) = http1::handshake(TokioIo::new(stream))
+            .await
+            .map_err(|error| faults::broken(target, &error))?;
         // Its end is seen by whoever waits for the answer.
         let task = tokio::spawn(async move { drop(connection.await) });
         Ok(Self { sender, task })
@@ -168,9 +188,11 @@ async fn in_time<T>(target: &Target, work: impl Future<Output = T>) -> Result<T,
 }
 
 fn challenge(response: &Response<Incoming>) -> Option<PasswordClient> {
-    let values = response.headers().get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
+    let values =
+        response.headers().get_all(WWW_AUTHENTICATE).iter().filter_map(|value| value.to_str().ok());
     // Digest is better than Basic, where both are offered.
-    let mut clients: Vec<_> = values.filter_map(|value| PasswordClient::try_from(value).ok()).collect();
+    let mut clients: Vec<_> =
+        values.filter_map(|value| PasswordClient::try_from(value).ok()).collect();
     clients.sort_by_key(|client| matches!(client, PasswordClient::Basic(_)));
     clients.into_iter().next()
 }

@@ -14,12 +14,18 @@ pub(super) fn not_connected(target: &Target, error: &io::Error) -> Exit {
     let (camera, host) = (target.address(), target.host());
     let words = match error.kind() {
         io::ErrorKind::ConnectionRefused => {
-            format!("{camera} refuses the connection: is the camera's web server switched on, and this its port?")
+            format!(
+                "{camera} refuses the connection: is the camera's web server switched on, and this its port?"
+            )
         }
         io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable => {
-            format!("no route to {camera}: is the camera switched on, and in a network that this machine reaches?")
+            format!(
+                "no route to {camera}: is the camera switched on, and in a network that this machine reaches?"
+            )
         }
-        io::ErrorKind::TimedOut => format!("no answer from {camera}: is the camera switched on, and this its address?"),
+        io::ErrorKind::TimedOut => {
+            format!("no answer from {camera}: is the camera switched on, and this its address?")
+        }
         _ if error.to_string().contains("lookup address") => {
             format!("the name {host} cannot be resolved: check its spelling, or the DNS server")
         }
@@ -44,17 +50,32 @@ pub(super) fn answered(target: &Target, status: u16) -> Exit {
     let (fault, words) = match status {
         401 if target.login.is_none() => {
             let hint = "write them into the source, //user:password@…";
-            (Fault::Unauthorized, format!("{camera} wants a user and a password (401 Unauthorized): {hint}"))
+            (
+                Fault::Unauthorized,
+                format!("{camera} wants a user and a password (401 Unauthorized): {hint}"),
+            )
         }
         401 => {
             let hint = "correct them in the source; special characters must be percent-encoded";
-            (Fault::Unauthorized, format!("wrong user or password for {camera} (401 Unauthorized): {hint}"))
+            (
+                Fault::Unauthorized,
+                format!("wrong user or password for {camera} (401 Unauthorized): {hint}"),
+            )
         }
-        403 => (Fault::Unauthorized, format!("{camera} forbids this user to watch (403 Forbidden): check the user's rights")),
-        404 => (Fault::Refused, format!("{camera} has nothing at {path} (404 Not Found): check the path of the source")),
-        300..=399 => {
-            (Fault::Refused, format!("{camera} sends us elsewhere (error {status}): write the address it names as the source"))
-        }
+        403 => (
+            Fault::Unauthorized,
+            format!("{camera} forbids this user to watch (403 Forbidden): check the user's rights"),
+        ),
+        404 => (
+            Fault::Refused,
+            format!("{camera} has nothing at {path} (404 Not Found): check the path of the source"),
+        ),
+        300..=399 => (
+            Fault::Refused,
+            format!(
+                "{camera} sends us elsewhere (error {status}): write the address it names as the source"
+            ),
+        ),
         _ => (Fault::Refused, format!("{camera} answered with error {status}")),
     };
     Exit::new(fault, words)
@@ -87,11 +108,14 @@ pub(super) fn broken(target: &Target, error: &hyper::Error) -> Exit {
     if error.is_parse() {
         return Exit::new(
             Fault::Refused,
-            format!("{camera} answered with something that is no HTTP ({error}): is this its port?"),
+            format!(
+                "{camera} answered with something that is no HTTP ({error}): is this its port?"
+            ),
         );
     }
     // The library's own words are about itself; the cause is behind them.
-    let cause = std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
+    let cause =
+        std::error::Error::source(error).map_or_else(|| error.to_string(), ToString::to_string);
     Exit::new(Fault::Disconnected, format!("the connection with {camera} broke: {cause}"))
 }
 
@@ -111,18 +135,30 @@ pub(super) fn certificate(target: &Target, why: &CertificateError, seen: &Finger
         ),
         Why::Expired => format!("the certificate of {camera} has expired: renew it; or {own}"),
         Why::ExpiredContext { not_after, .. } => {
-            format!("the certificate of {camera} has expired on {}: renew it; or {own}", day(*not_after))
+            format!(
+                "the certificate of {camera} has expired on {}: renew it; or {own}",
+                day(*not_after)
+            )
         }
         Why::NotValidYet | Why::NotValidYetContext { .. } => {
-            format!("the certificate of {camera} is not valid yet: is this machine's clock right? If so, and {own}")
+            format!(
+                "the certificate of {camera} is not valid yet: is this machine's clock right? If so, and {own}"
+            )
         }
-        Why::NotValidForName => format!("the certificate of {camera} is for another name: write that as its address; or {own}"),
+        Why::NotValidForName => format!(
+            "the certificate of {camera} is for another name: write that as its address; or {own}"
+        ),
         Why::NotValidForNameContext { presented, .. } => {
-            format!("the certificate of {camera} is for {}: write that as its address; or {own}", names(presented))
+            format!(
+                "the certificate of {camera} is for {}: write that as its address; or {own}",
+                names(presented)
+            )
         }
         // The latter says that it signed itself.
         Why::UnknownIssuer | Why::Other(_) => {
-            format!("the certificate of {camera} is signed by nobody whom this machine knows, as cameras do it themselves: {own}")
+            format!(
+                "the certificate of {camera} is signed by nobody whom this machine knows, as cameras do it themselves: {own}"
+            )
         }
         _ => format!("the certificate of {camera} is not good ({why}): renew it; or {own}"),
     };
@@ -149,7 +185,8 @@ fn day(time: UnixTime) -> String {
 
 /// The names in a certificate, which the library writes as `DnsName("camera.example")`.
 fn names(presented: &[String]) -> String {
-    let bare = |name: &String| name.split(['(', ')']).nth(1).unwrap_or(name).trim_matches('"').to_owned();
+    let bare =
+        |name: &String| name.split(['(', ')']).nth(1).unwrap_or(name).trim_matches('"').to_owned();
     let all: Vec<_> = presented.iter().map(bare).collect();
     let all: String = all.join(", ").chars().filter(|c| !c.is_control()).take(MAX_QUOTE).collect();
     if all.is_empty() { "no name at all".to_owned() } else { all }
@@ -160,11 +197,17 @@ pub(super) fn no_tls(target: &Target, error: &Error) -> Exit {
     let camera = target.address();
     let words = match error {
         Error::InvalidMessage(_) => {
-            format!("{camera} answers with something that is no TLS: is this its port for https, or is the source http://…?")
+            format!(
+                "{camera} answers with something that is no TLS: is this its port for https, or is the source http://…?"
+            )
         }
         Error::PeerIncompatible(_)
-        | Error::AlertReceived(AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure) => {
-            format!("{camera} knows no TLS of today (1.2 or 1.3): update its software, or ask it by http://…")
+        | Error::AlertReceived(
+            AlertDescription::ProtocolVersion | AlertDescription::HandshakeFailure,
+        ) => {
+            format!(
+                "{camera} knows no TLS of today (1.2 or 1.3): update its software, or ask it by http://…"
+            )
         }
         _ => format!("TLS with {camera} has failed: {error}"),
     };
@@ -173,6 +216,9 @@ pub(super) fn no_tls(target: &Target, error: &Error) -> Exit {
 
 /// The connection broke before there were keys.
 pub(super) fn tls_broken(target: &Target, error: &io::Error) -> Exit {
-    let words = format!("{} broke off when TLS was to begin ({error}): is this its port for https?", target.address());
+    let words = format!(
+        "{} broke off when TLS was to begin ({error}): is this its port for https?",
+        target.address()
+    );
     Exit::new(Fault::Disconnected, words)
 }

@@ -1,7 +1,9 @@
-//! HTTP pull: cameras and scripts that answer a GET with JPEG files, either without end (`multipart/x-mixed-replace`) or one by one
-//! (`image/jpeg`), which is then asked for again and again.
+//! HTTP pull: cameras and scripts that answer a GET with JPEG files, either without end
+//! (`multipart/x-mixed-replace`) or one by one (`image/jpeg`), which is then asked for again and
+//! again.
 //!
-//! What is absent on purpose: retries (see [`crate::supervise`]), and following redirects, for a password would follow them.
+//! What is absent on purpose: retries (see [`crate::supervise`]), and following redirects, for a
+//! password would follow them.
 
 mod dial;
 mod faults;
@@ -62,7 +64,9 @@ impl HttpPull {
         while let Some(bytes) = answer.next(&self.target).await? {
             let now = desk.ctx.clock.now();
             reader.push(&bytes);
-            while let Some(file) = reader.poll().map_err(|fault| faults::content(&self.target, &fault))? {
+            while let Some(file) =
+                reader.poll().map_err(|fault| faults::content(&self.target, &fault))?
+            {
                 desk.publish(now, file)?;
             }
         }
@@ -70,7 +74,12 @@ impl HttpPull {
     }
 
     /// Asks for one file after the other, as often as the target says.
-    async fn repeat(&self, mut connection: Connection<'_>, mut answer: Answer, desk: &mut Desk<'_>) -> Result<(), Exit> {
+    async fn repeat(
+        &self,
+        mut connection: Connection<'_>,
+        mut answer: Answer,
+        desk: &mut Desk<'_>,
+    ) -> Result<(), Exit> {
         let mut due = Instant::now();
         loop {
             let file = self.whole(&mut answer).await?;
@@ -111,12 +120,23 @@ struct Desk<'a> {
 }
 
 impl Desk<'_> {
-    /// Publishes a file that came at this time. Cameras tell no time of capture that could be trusted.
+    /// Publishes a file that came at this time. Cameras tell no time of capture that could be
+    /// trusted.
     fn publish(&mut self, now: Mono, file: Bytes) -> Result<(), Exit> {
-        let Some((width, height)) = jpeg::size(&file) else { return Err(faults::unreadable(&self.label)) };
+        let Some((width, height)) = jpeg::size(&file) else {
+            return Err(faults::unreadable(&self.label));
+        };
         let video = VideoParams { width, height, fps: None, max_reorder: Some(0) };
-        let pts = i64::try_from(u128::from(now.as_nanos()) * u128::from(CLOCK_RATE) / 1_000_000_000).unwrap_or_default();
-        let unit = AccessUnit::new(TrackId(0), pts, true, Timing::arrived(now), [file].into_iter().collect());
+        let pts =
+            i64::try_from(u128::from(now.as_nanos()) * u128::from(CLOCK_RATE) / 1_000_000_000)
+                .unwrap_or_default();
+        let unit = AccessUnit::new(
+            TrackId(0),
+            pts,
+            true,
+            Timing::arrived(now),
+            [file].into_iter().collect(),
+        );
         let catalog = || Catalog::new([(Codec::Mjpeg(video), CLOCK_RATE)]);
         let (publisher, known) = match &mut self.publisher {
             Some(present) => (&mut present.0, &mut present.1),

@@ -17,8 +17,15 @@ pub(crate) struct Target {
 }
 
 impl Target {
-    /// `url` is without credentials; `login` is user and password, decoded; `trust` is for `https`; `label` names the camera to people and holds no secret.
-    pub(crate) fn new(url: &Url, login: Option<(&str, &str)>, trust: Trust, fps: u32, label: impl Into<Arc<str>>) -> Self {
+    /// `url` is without credentials; `login` is user and password, decoded; `trust` is for `https`;
+    /// `label` names the camera to people and holds no secret.
+    pub(crate) fn new(
+        url: &Url,
+        login: Option<(&str, &str)>,
+        trust: Trust,
+        fps: u32,
+        label: impl Into<Arc<str>>,
+    ) -> Self {
         let mut url = url.clone();
         url.set_fragment(None);
         let login = login.map(|(user, password)| (user.to_owned(), password.to_owned()));

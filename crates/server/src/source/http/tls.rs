@@ -1,7 +1,8 @@
 //! TLS to a camera: whose certificate is taken, and what is said of one that is not.
 //!
-//! Cameras make their certificates themselves, for no name and for ever. One can be named by its fingerprint, which is shown when it is
-//! refused: then nobody else's is taken, whatever the authorities say.
+//! Cameras make their certificates themselves, for no name and for ever. One can be named by its
+//! fingerprint, which is shown when it is refused: then nobody else's is taken, whatever the
+//! authorities say.
 
 use super::{faults, target::Target};
 use crate::supervise::Exit;
@@ -14,7 +15,8 @@ use tokio_rustls::{
     TlsConnector,
     client::TlsStream,
     rustls::{
-        CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore, SignatureScheme,
+        CertificateError, ClientConfig, DigitallySignedStruct, Error, RootCertStore,
+        SignatureScheme,
         client::{
             WebPkiServerVerifier,
             danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier},
@@ -62,17 +64,38 @@ pub(super) struct Tls {
 
 impl Tls {
     pub(super) fn new(trust: Trust) -> Self {
-        Self { trust, provider: Arc::new(aws_lc_rs::default_provider()), authorities: OnceCell::new() }
+        Self {
+            trust,
+            provider: Arc::new(aws_lc_rs::default_provider()),
+            authorities: OnceCell::new(),
+        }
     }
 
     /// Agrees on keys with a camera that is connected, and sees to it that it is the right one.
-    pub(super) async fn begin(&self, target: &Target, stream: TcpStream) -> Result<TlsStream<TcpStream>, Exit> {
+    pub(super) async fn begin(
+        &self,
+        target: &Target,
+        stream: TcpStream,
+    ) -> Result<TlsStream<TcpStream>, Exit> {
         let authorities = match self.trust {
-            Trust::Authorities => self.authorities.get_or_try_init(|| authorities(self.provider.clone())).await.ok().cloned(),
+            Trust::Authorities => self
+                .authorities
+                .get_or_try_init(|| authorities(self.provider.clone()))
+                .await
+                .ok()
+                .cloned(),
             Trust::One(_) | Trust::Any => None,
         };
-        let judge = Arc::new(Judge { trust: self.trust, authorities, provider: self.provider.clone(), seen: OnceLock::new() });
-        let begun = match self.connector(judge.clone()).zip(ServerName::try_from(target.bare_host().to_owned()).ok()) {
+        let judge = Arc::new(Judge {
+            trust: self.trust,
+            authorities,
+            provider: self.provider.clone(),
+            seen: OnceLock::new(),
+        });
+        let begun = match self
+            .connector(judge.clone())
+            .zip(ServerName::try_from(target.bare_host().to_owned()).ok())
+        {
             Some((connector, name)) => connector.connect(name, stream).await,
             None => Err(io::Error::other(Error::UnsupportedNameType)),
         };
@@ -80,8 +103,12 @@ impl Tls {
             let cause = error.get_ref().and_then(|cause| cause.downcast_ref::<Error>());
             let lacks_list = judge.trust == Trust::Authorities && judge.authorities.is_none();
             match (cause, judge.seen.get()) {
-                (Some(Error::InvalidCertificate(_)), Some(seen)) if lacks_list => faults::no_authorities(target, seen),
-                (Some(Error::InvalidCertificate(why)), Some(seen)) => faults::certificate(target, why, seen),
+                (Some(Error::InvalidCertificate(_)), Some(seen)) if lacks_list => {
+                    faults::no_authorities(target, seen)
+                }
+                (Some(Error::InvalidCertificate(why)), Some(seen)) => {
+                    faults::certificate(target, why, seen)
+                }
                 (Some(cause), _) => faults::no_tls(target, cause),
                 (None, _) => faults::tls_broken(target, &error),
             }
@@ -89,8 +116,11 @@ impl Tls {
     }
 
     fn connector(&self, judge: Arc<Judge>) -> Option<TlsConnector> {
-        let config = ClientConfig::builder_with_provider(self.provider.clone()).with_safe_default_protocol_versions().ok()?;
-        let config = config.dangerous().with_custom_certificate_verifier(judge).with_no_client_auth();
+        let config = ClientConfig::builder_with_provider(self.provider.clone())
+            .with_safe_default_protocol_versions()
+            .ok()?;
+        let config =
+            config.dangerous().with_custom_certificate_verifier(judge).with_no_client_auth();
         Some(TlsConnector::from(Arc::new(config)))
     }
 }
@@ -103,7 +133,9 @@ async fn authorities(provider: Arc<CryptoProvider>) -> io::Result<Arc<WebPkiServ
     }
     let mut roots = RootCertStore::empty();
     roots.add_parsable_certificates(found.certs);
-    WebPkiServerVerifier::builder_with_provider(roots.into(), provider).build().map_err(io::Error::other)
+    WebPkiServerVerifier::builder_with_provider(roots.into(), provider)
+        .build()
+        .map_err(io::Error::other)
 }
 
 /// Judges the certificate of one connection, and keeps its fingerprint for the words.
@@ -127,9 +159,13 @@ impl ServerCertVerifier for Judge {
         let seen = *self.seen.get_or_init(|| Fingerprint::of(certificate));
         match (self.trust, &self.authorities) {
             (Trust::Any, _) => Ok(ServerCertVerified::assertion()),
-            (Trust::One(wanted), _) if Fingerprint(wanted) == seen => Ok(ServerCertVerified::assertion()),
+            (Trust::One(wanted), _) if Fingerprint(wanted) == seen => {
+                Ok(ServerCertVerified::assertion())
+            }
             (Trust::One(_), _) => Err(CertificateError::ApplicationVerificationFailure.into()),
-            (Trust::Authorities, Some(authorities)) => authorities.verify_server_cert(certificate, between, name, ocsp, now),
+            (Trust::Authorities, Some(authorities)) => {
+                authorities.verify_server_cert(certificate, between, name, ocsp, now)
+            }
             (Trust::Authorities, None) => Err(CertificateError::UnknownIssuer.into()),
         }
     }
@@ -140,7 +176,12 @@ impl ServerCertVerifier for Judge {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls12_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+        verify_tls12_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn verify_tls13_signature(
@@ -149,7 +190,12 @@ impl ServerCertVerifier for Judge {
         certificate: &CertificateDer<'_>,
         signature: &DigitallySignedStruct,
     ) -> Result<HandshakeSignatureValid, Error> {
-        verify_tls13_signature(message, certificate, signature, &self.provider.signature_verification_algorithms)
+        verify_tls13_signature(
+            message,
+            certificate,
+            signature,
+            &self.provider.signature_verification_algorithms,
+        )
     }
 
     fn supported_verify_schemes(&self) -> Vec<SignatureScheme> {

@@ -1,7 +1,7 @@
 //! Frames out of an H.264 stream that nothing divides but start codes.
 //!
-//! The end of a frame is known when the next one begins, when the encoder says that it has written one more, or, where it says
-//! nothing, when it writes nothing for a while.
+//! The end of a frame is known when the next one begins, when the encoder says that it has written
+//! one more, or, where it says nothing, when it writes nothing for a while.
 
 use bytes::{Bytes, BytesMut};
 use media::h264::nal;
@@ -35,8 +35,10 @@ impl Assembler {
             let unit = self.bytes.get(at + 3..at + 5)?;
             self.scanned = at + 3;
             let (kind, slice) = (unit[0] & 0x1f, matches!(unit[0] & 0x1f, nal::SLICE..=nal::IDR));
-            // A slice whose first macroblock is number 0 (§7.3.3): Exp-Golomb writes that as one set bit.
-            let begins = if slice { unit[1] & 0x80 != 0 } else { matches!(kind, nal::SEI..=nal::AUD) };
+            // A slice whose first macroblock is number 0 (§7.3.3): Exp-Golomb writes that as one
+            // set bit.
+            let begins =
+                if slice { unit[1] & 0x80 != 0 } else { matches!(kind, nal::SEI..=nal::AUD) };
             if begins && self.has_slice {
                 self.has_slice = slice;
                 return Some(self.cut(at));
@@ -98,7 +100,11 @@ mod tests {
             unit(short, &[0x65, 0x88, 4, 5]),
             unit(short, &[0x65, 0x10, 7, 7, 7]),
         ];
-        vec![key.concat(), unit(long, &[0x41, 0x9a, 1, 2]), [unit(long, &[9, 0x30]), unit(long, &[0x41, 0x9a, 3])].concat()]
+        vec![
+            key.concat(),
+            unit(long, &[0x41, 0x9a, 1, 2]),
+            [unit(long, &[9, 0x30]), unit(long, &[0x41, 0x9a, 3])].concat(),
+        ]
     }
 
     fn assemble(stream: &[u8], cuts: usize) -> Vec<Vec<u8>> {

@@ -19,7 +19,10 @@ pub(super) fn program() -> Option<PathBuf> {
 pub(super) fn find(names: &[&str]) -> Option<PathBuf> {
     let path = std::env::var_os("PATH")?;
     let places: Vec<_> = std::env::split_paths(&path).collect();
-    names.iter().flat_map(|name| places.iter().map(move |place| place.join(name))).find(|file| file.is_file())
+    names
+        .iter()
+        .flat_map(|name| places.iter().map(move |place| place.join(name)))
+        .find(|file| file.is_file())
 }
 
 /// What encodes here.
@@ -42,8 +45,15 @@ fn by_model(model: &str) -> Encoder {
     }
 }
 
-/// All arguments. `to` is where frames are written; `lacks` are options that this version does not know.
-pub(super) fn arguments(options: &Options, encoder: Encoder, panel: &Panel, to: &str, lacks: &BTreeSet<String>) -> Vec<String> {
+/// All arguments. `to` is where frames are written; `lacks` are options that this version does not
+/// know.
+pub(super) fn arguments(
+    options: &Options,
+    encoder: Encoder,
+    panel: &Panel,
+    to: &str,
+    lacks: &BTreeSet<String>,
+) -> Vec<String> {
     let Options { camera, width, height, fps, gop, .. } = options;
     let common = format!(
         "--nopreview --timeout 0 --camera {camera} --width {width} --height {height} --framerate {fps} --intra {gop} --bitrate {}",
@@ -53,7 +63,8 @@ pub(super) fn arguments(options: &Options, encoder: Encoder, panel: &Panel, to: 
     let knows = |option: &str| !lacks.contains(option);
     let mut add = |more: &[&str]| all.extend(more.iter().map(|word| (*word).to_owned()));
     match encoder {
-        // The sensor's times, one for each frame as soon as it is written, come with the program's words.
+        // The sensor's times, one for each frame as soon as it is written, come with the program's
+        // words.
         Encoder::Hardware | Encoder::Auto => {
             add(&["--codec", "h264", "--inline", "--flush"]);
             if knows("--metadata") && knows("--metadata-format") {
@@ -61,10 +72,19 @@ pub(super) fn arguments(options: &Options, encoder: Encoder, panel: &Panel, to: 
             }
         }
         Encoder::Software => {
-            add(&["--codec", "libav", "--libav-video-codec", "libx264", "--libav-format", "mpegts"]);
+            add(&[
+                "--codec",
+                "libav",
+                "--libav-video-codec",
+                "libx264",
+                "--libav-format",
+                "mpegts",
+            ]);
             match knows("--low-latency") {
                 true => add(&["--low-latency"]),
-                false => add(&["--libav-video-codec-opts", "preset=ultrafast;tune=zerolatency;bf=0"]),
+                false => {
+                    add(&["--libav-video-codec-opts", "preset=ultrafast;tune=zerolatency;bf=0"])
+                }
             }
         }
     }

@@ -35,7 +35,10 @@ impl Ear {
     /// Completes when something is said after which no frame will come, though the program goes on.
     pub(super) async fn fatal(&self, camera: u32) -> Exit {
         let mut cause = self.cause.subscribe();
-        let found = cause.wait_for(|cause| cause.as_ref().is_some_and(Cause::is_final)).await.map(|cause| cause.clone());
+        let found = cause
+            .wait_for(|cause| cause.as_ref().is_some_and(Cause::is_final))
+            .await
+            .map(|cause| cause.clone());
         match found {
             Ok(Some(cause)) => cause.exit(camera),
             _ => std::future::pending().await,

@@ -36,12 +36,19 @@ impl<'a> Feed<'a> {
     ///
     /// # Errors
     /// If somebody else publishes.
-    pub(super) fn take(&mut self, now: Mono, captured: Option<Mono>, encoded: Option<Mono>, stream: &Bytes) -> Result<(), Exit> {
+    pub(super) fn take(
+        &mut self,
+        now: Mono,
+        captured: Option<Mono>,
+        encoded: Option<Mono>,
+        stream: &Bytes,
+    ) -> Result<(), Exit> {
         let passed_over = |unit: &Bytes| matches!(h264::nal_type(unit), nal::AUD | nal::FILLER);
         let mut payload = std::mem::take(&mut self.before);
         payload.extend(split_annex_b(stream).filter(|unit| !passed_over(unit)));
         if !payload.iter().any(|unit| matches!(h264::nal_type(unit), nal::SLICE..=nal::IDR)) {
-            // Some encoders write their parameter sets by themselves. More than a few units without a picture are nonsense.
+            // Some encoders write their parameter sets by themselves. More than a few units without
+            // a picture are nonsense.
             self.before = if payload.len() <= 8 { payload } else { Payload::new() };
             return Ok(());
         }
@@ -64,7 +71,8 @@ impl<'a> Feed<'a> {
         }
     }
 
-    /// Tells readers how to decode from this keyframe on, and sees to it that the keyframe says so itself.
+    /// Tells readers how to decode from this keyframe on, and sees to it that the keyframe says so
+    /// itself.
     fn describe(&mut self, payload: &mut Payload) -> Result<(), Exit> {
         let Some((sps, pps)) = h264::find_sets(payload) else {
             if let Some(sets) = &self.sets {

@@ -1,4 +1,5 @@
-//! One run with picamera2: our helper, a Python script that the system's Python executes, and the conversation with it.
+//! One run with picamera2: our helper, a Python script that the system's Python executes, and the
+//! conversation with it.
 
 use super::{
     Options,
@@ -93,13 +94,30 @@ struct Asked {
 }
 
 impl<'a> Talk<'a> {
-    fn new(options: &'a Options, ctx: &'a Context, label: &'a Arc<str>, desk: &'a Desk, stdin: Option<ChildStdin>) -> Self {
+    fn new(
+        options: &'a Options,
+        ctx: &'a Context,
+        label: &'a Arc<str>,
+        desk: &'a Desk,
+        stdin: Option<ChildStdin>,
+    ) -> Self {
         let (orders, unread) = mpsc::channel(UNREAD);
         tokio::spawn(write(stdin, unread));
         let mut demand = ctx.stream.demand();
         let keyframes = demand.borrow_and_update().keyframes;
         let feed = Feed::new(ctx, label);
-        Self { options, ctx, desk, feed, orders, demand, keyframes, panel: None, asked: BTreeMap::new(), number: 0 }
+        Self {
+            options,
+            ctx,
+            desk,
+            feed,
+            orders,
+            demand,
+            keyframes,
+            panel: None,
+            asked: BTreeMap::new(),
+            number: 0,
+        }
     }
 
     /// Until the helper closes its output.
@@ -147,7 +165,8 @@ impl<'a> Talk<'a> {
         }
     }
 
-    /// Lays out what the camera has. What the config says of it comes first, then what people have set.
+    /// Lays out what the camera has. What the config says of it comes first, then what people have
+    /// set.
     fn offer(&mut self, told: &Map<String, Json>) {
         let panel = Panel::of_libcamera(told, self.options.bitrate);
         let settings = super::from_config(&panel.controls(), &self.options.controls, self.ctx);
@@ -168,21 +187,34 @@ impl<'a> Talk<'a> {
         if self.asked.len() < UNREAD && self.orders.try_send(line).is_ok() {
             self.asked.insert(self.number, Asked { settings, order });
         } else if let Some(order) = order {
-            let busy = |setting: &Setting| (setting.name.clone(), "picamera2 does not listen".to_owned());
+            let busy =
+                |setting: &Setting| (setting.name.clone(), "picamera2 does not listen".to_owned());
             let refused = settings.iter().map(busy).collect();
             order.done(refused);
         }
     }
 
     fn answer(&mut self, number: u64, refused: &Map<String, Json>) {
-        let (Some(Asked { mut settings, order }), Some((panel, offer))) = (self.asked.remove(&number), &mut self.panel) else {
+        let (Some(Asked { mut settings, order }), Some((panel, offer))) =
+            (self.asked.remove(&number), &mut self.panel)
+        else {
             return;
         };
-        let words =
-            |why: &Json| why.as_str().unwrap_or_default().chars().filter(|c| !c.is_control()).take(200).collect::<String>();
-        let refused = refused.iter().flat_map(|(name, why)| Panel::names_of(name).map(move |ours| (ours, words(why))));
+        let words = |why: &Json| {
+            why.as_str()
+                .unwrap_or_default()
+                .chars()
+                .filter(|c| !c.is_control())
+                .take(200)
+                .collect::<String>()
+        };
+        let refused = refused
+            .iter()
+            .flat_map(|(name, why)| Panel::names_of(name).map(move |ours| (ours, words(why))));
         let refused: Vec<(Arc<str>, String)> = refused
-            .filter_map(|(ours, why)| Some((settings.iter().find(|setting| *setting.name == *ours)?.name.clone(), why)))
+            .filter_map(|(ours, why)| {
+                Some((settings.iter().find(|setting| *setting.name == *ours)?.name.clone(), why))
+            })
             .collect();
         settings.retain(|setting| !refused.iter().any(|(name, _)| *name == setting.name));
         panel.note(&settings);
@@ -216,5 +248,8 @@ async fn write(stdin: Option<ChildStdin>, mut orders: mpsc::Receiver<Json>) {
 }
 
 fn nonsense(error: &wire::Nonsense) -> Exit {
-    Exit::new(Fault::Crashed, format!("picamera2's helper talks nonsense ({error}); please report it"))
+    Exit::new(
+        Fault::Crashed,
+        format!("picamera2's helper talks nonsense ({error}); please report it"),
+    )
 }

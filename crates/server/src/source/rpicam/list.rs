@@ -31,7 +31,11 @@ pub(crate) fn cameras() -> Vec<Found> {
 
 /// What a program writes before it ends, or is ended.
 fn output(command: &mut Command) -> String {
-    let piped = command.arg("--list-cameras").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::null());
+    let piped = command
+        .arg("--list-cameras")
+        .stdin(Stdio::null())
+        .stdout(Stdio::piped())
+        .stderr(Stdio::null());
     let Ok(mut child) = piped.spawn() else { return String::new() };
     let reader = child.stdout.take().map(|stdout| {
         thread::spawn(move || {
@@ -50,7 +54,8 @@ fn output(command: &mut Command) -> String {
     reader.and_then(|reader| reader.join().ok()).unwrap_or_default()
 }
 
-/// Lines like `0 : imx708 [4608x2592 10-bit RGGB] (/base/soc/i2c0mux/i2c@1/imx708@1a)`; others tell of modes.
+/// Lines like `0 : imx708 [4608x2592 10-bit RGGB] (/base/soc/i2c0mux/i2c@1/imx708@1a)`; others tell
+/// of modes.
 fn parse(list: &str) -> Vec<Found> {
     let found = |line: &str| {
         let (number, rest) = line.split_once(" : ")?;
@@ -58,7 +63,8 @@ fn parse(list: &str) -> Vec<Found> {
         if rest.contains("/usb") || number.starts_with(char::is_whitespace) {
             return None;
         }
-        let sensor: String = rest.split([' ', '[']).next()?.chars().filter(|c| !c.is_control()).take(40).collect();
+        let sensor: String =
+            rest.split([' ', '[']).next()?.chars().filter(|c| !c.is_control()).take(40).collect();
         Some(Found { camera: number.parse().ok()?, sensor })
     };
     list.lines().filter_map(found).collect()

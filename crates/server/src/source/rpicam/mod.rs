@@ -1,9 +1,10 @@
 //! Cameras at the ribbon connector of a Raspberry Pi.
 //!
-//! The system's picamera2 drives them through a helper of ours, which tells when the sensor saw each frame, makes a keyframe when
-//! one is wanted, and changes controls while it runs. Where there is no picamera2, `rpicam-vid` does what it can. Both are
-//! children whose standard error is understood.
-//! What is absent on purpose: restarts (see [`crate::supervise`]), and libcamera itself, which is linked by neither.
+//! The system's picamera2 drives them through a helper of ours, which tells when the sensor saw
+//! each frame, makes a keyframe when one is wanted, and changes controls while it runs. Where there
+//! is no picamera2, `rpicam-vid` does what it can. Both are children whose standard error is
+//! understood. What is absent on purpose: restarts (see [`crate::supervise`]), and libcamera
+//! itself, which is linked by neither.
 
 mod annexb;
 mod arguments;
@@ -29,8 +30,13 @@ use std::{collections::BTreeSet, sync::Arc};
 use vid::Vid;
 
 /// What the programs need of the server's environment, beside what all need.
-const ENVIRONMENT: [&str; 5] =
-    ["PYTHONPATH", "LIBCAMERA_LOG_LEVELS", "LIBCAMERA_RPI_CONFIG_FILE", "LIBCAMERA_RPI_TUNING_FILE", "LIBCAMERA_IPA_MODULE_PATH"];
+const ENVIRONMENT: [&str; 5] = [
+    "PYTHONPATH",
+    "LIBCAMERA_LOG_LEVELS",
+    "LIBCAMERA_RPI_CONFIG_FILE",
+    "LIBCAMERA_RPI_TUNING_FILE",
+    "LIBCAMERA_IPA_MODULE_PATH",
+];
 
 /// What drives a camera.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
@@ -98,10 +104,16 @@ impl Rpicam {
 
     async fn watch(&mut self, ctx: &Context) -> Exit {
         if self.options.driver != Driver::RpicamVid {
-            match (helper::run(&self.options, ctx, &self.label, &self.desk).await, self.options.driver) {
+            match (
+                helper::run(&self.options, ctx, &self.label, &self.desk).await,
+                self.options.driver,
+            ) {
                 (End::Exit(exit), _) => return exit,
                 (End::Missing(words), Driver::Picamera2) => {
-                    return Exit::new(Fault::Unreachable, format!("{words}: sudo apt install -y python3-picamera2"));
+                    return Exit::new(
+                        Fault::Unreachable,
+                        format!("{words}: sudo apt install -y python3-picamera2"),
+                    );
                 }
                 (End::Missing(words), _) => {
                     tracing::info!(camera = %ctx.stream.name(), reason = words, "no picamera2; trying rpicam-vid");
@@ -129,7 +141,8 @@ fn from_config(controls: &[Control], config: &[(String, String)], ctx: &Context)
         let value = serde_json::from_str(text).unwrap_or_else(|_| json!(text));
         // What is inactive may become active with others: they are looked at together below.
         let wishes = Wishes::from_iter([(name.clone(), value)]);
-        let mut one: Vec<_> = controls.iter().filter(|control| *control.name == **name).cloned().collect();
+        let mut one: Vec<_> =
+            controls.iter().filter(|control| *control.name == **name).cloned().collect();
         one.iter_mut().for_each(|control| control.access = Access::Settable);
         let checked = if one.is_empty() { check(controls, &wishes) } else { check(&one, &wishes) };
         let told = checked.inspect_err(|error| {

@@ -1,4 +1,5 @@
-//! The controls of a Raspberry Pi's camera: our names for those of libcamera and of rpicam-vid, and what they are set to.
+//! The controls of a Raspberry Pi's camera: our names for those of libcamera and of rpicam-vid, and
+//! what they are set to.
 
 use crate::controls::{Access, Control, Item, Kind, Setting, Value};
 use serde_json::{Map, Value as Json, json};
@@ -29,8 +30,14 @@ struct Known {
     usual: (f64, f64, f64),
 }
 
-const EXPOSURE: Words = &[(0, "normal", "normal"), (1, "short", "sport"), (2, "long", "long"), (3, "custom", "custom")];
-const METERING: Words = &[(0, "centre", "centre"), (1, "spot", "spot"), (2, "matrix", "average"), (3, "custom", "custom")];
+const EXPOSURE: Words =
+    &[(0, "normal", "normal"), (1, "short", "sport"), (2, "long", "long"), (3, "custom", "custom")];
+const METERING: Words = &[
+    (0, "centre", "centre"),
+    (1, "spot", "spot"),
+    (2, "matrix", "average"),
+    (3, "custom", "custom"),
+];
 const AWB: Words = &[
     (0, "auto", "auto"),
     (1, "incandescent", "incandescent"),
@@ -41,12 +48,24 @@ const AWB: Words = &[
     (6, "cloudy", "cloudy"),
     (7, "custom", "custom"),
 ];
-const NOISE: Words = &[(0, "off", "cdn_off"), (1, "fast", "cdn_fast"), (2, "high_quality", "cdn_hq"), (3, "minimal", "off")];
-const FOCUS: Words = &[(0, "manual", "manual"), (1, "auto", "auto"), (2, "continuous", "continuous")];
+const NOISE: Words = &[
+    (0, "off", "cdn_off"),
+    (1, "fast", "cdn_fast"),
+    (2, "high_quality", "cdn_hq"),
+    (3, "minimal", "off"),
+];
+const FOCUS: Words =
+    &[(0, "manual", "manual"), (1, "auto", "auto"), (2, "continuous", "continuous")];
 const FOCUS_RANGE: Words = &[(0, "normal", "normal"), (1, "macro", "macro"), (2, "full", "full")];
 const FOCUS_SPEED: Words = &[(0, "normal", "normal"), (1, "fast", "fast")];
 
-const fn known(name: &'static str, libcamera: &'static str, takes: Takes, flag: &'static str, usual: (f64, f64, f64)) -> Known {
+const fn known(
+    name: &'static str,
+    libcamera: &'static str,
+    takes: Takes,
+    flag: &'static str,
+    usual: (f64, f64, f64),
+) -> Known {
     Known { name, libcamera, takes, flag, usual }
 }
 
@@ -66,7 +85,13 @@ const ALL: [Known; 19] = [
     known("awb_mode", "AwbMode", Takes::Menu(AWB), "--awb", (0.0, 7.0, 0.0)),
     known("red_gain", "ColourGains", Takes::OfPair(0), "", (0.0, 32.0, 1.0)),
     known("blue_gain", "ColourGains", Takes::OfPair(1), "", (0.0, 32.0, 1.0)),
-    known("noise_reduction", "NoiseReductionMode", Takes::Menu(NOISE), "--denoise", (0.0, 3.0, 1.0)),
+    known(
+        "noise_reduction",
+        "NoiseReductionMode",
+        Takes::Menu(NOISE),
+        "--denoise",
+        (0.0, 3.0, 1.0),
+    ),
     known("focus_mode", "AfMode", Takes::Menu(FOCUS), "--autofocus-mode", (0.0, 2.0, 2.0)),
     known("focus_range", "AfRange", Takes::Menu(FOCUS_RANGE), "--autofocus-range", (0.0, 2.0, 0.0)),
     known("focus_speed", "AfSpeed", Takes::Menu(FOCUS_SPEED), "--autofocus-speed", (0.0, 1.0, 0.0)),
@@ -93,23 +118,34 @@ pub(super) struct Wanted {
 }
 
 impl Panel {
-    /// Of a camera whose controls libcamera has told, each with its least, greatest and usual value.
+    /// Of a camera whose controls libcamera has told, each with its least, greatest and usual
+    /// value.
     pub(super) fn of_libcamera(told: &Map<String, Json>, bitrate: u32) -> Self {
-        let controls = ALL.iter().filter_map(|known| known.control(told.get(known.libcamera)?)).collect();
+        let controls =
+            ALL.iter().filter_map(|known| known.control(told.get(known.libcamera)?)).collect();
         Self { controls }.with_bitrate(bitrate)
     }
 
     /// Of a camera that rpicam-vid drives, which tells nothing of them.
     pub(super) fn of_rpicam_vid(bitrate: u32) -> Self {
         let usual = |known: &Known| json!([known.usual.0, known.usual.1, known.usual.2]);
-        let controls = ALL.iter().filter(|known| !known.flag.is_empty()).filter_map(|known| known.control(&usual(known)));
+        let controls = ALL
+            .iter()
+            .filter(|known| !known.flag.is_empty())
+            .filter_map(|known| known.control(&usual(known)));
         Self { controls: controls.collect() }.with_bitrate(bitrate)
     }
 
     fn with_bitrate(mut self, bitrate: u32) -> Self {
         let value = Some(Value::Int(bitrate.into()));
         let kind = Kind::Int { minimum: BITRATES.0, maximum: BITRATES.1, step: 1 };
-        self.controls.push(Control { name: BITRATE.into(), kind, value, default: value, access: Access::Settable });
+        self.controls.push(Control {
+            name: BITRATE.into(),
+            kind,
+            value,
+            default: value,
+            access: Access::Settable,
+        });
         self.settle();
         self
     }
@@ -122,7 +158,9 @@ impl Panel {
     /// Notes what was set.
     pub(super) fn note(&mut self, settings: &[Setting]) {
         for setting in settings {
-            if let Some(control) = self.controls.iter_mut().find(|control| control.name == setting.name) {
+            if let Some(control) =
+                self.controls.iter_mut().find(|control| control.name == setting.name)
+            {
                 control.value = Some(setting.value);
             }
         }
@@ -139,7 +177,10 @@ impl Panel {
                 wanted.bitrate = Some(bits);
             }
             if let Some(known) = ALL.iter().find(|known| *known.name == *setting.name) {
-                wanted.set.insert(known.libcamera.to_owned(), after.libcamera_value(known, setting.value));
+                wanted.set.insert(
+                    known.libcamera.to_owned(),
+                    after.libcamera_value(known, setting.value),
+                );
             }
         }
         // Focusing once is an order, not a state.
@@ -151,7 +192,9 @@ impl Panel {
 
     fn libcamera_value(&self, known: &Known, value: Value) -> Json {
         match (known.takes, value) {
-            (Takes::OfPair(_), _) => json!([self.number("red_gain", 1.0), self.number("blue_gain", 1.0)]),
+            (Takes::OfPair(_), _) => {
+                json!([self.number("red_gain", 1.0), self.number("blue_gain", 1.0)])
+            }
             (_, Value::Bool(value)) => json!(value),
             (_, Value::Int(value) | Value::Item(value)) => json!(value),
             (_, Value::Float(value)) => json!(value),
@@ -162,9 +205,12 @@ impl Panel {
     pub(super) fn flags(&self) -> Vec<String> {
         let set = self.controls.iter().filter(|control| control.value != control.default);
         let flag = |control: &Control| {
-            let known = ALL.iter().find(|known| *known.name == *control.name && !known.flag.is_empty())?;
+            let known =
+                ALL.iter().find(|known| *known.name == *control.name && !known.flag.is_empty())?;
             let word = match (known.takes, control.value?) {
-                (Takes::Menu(words), Value::Item(item)) => words.iter().find(|(n, ..)| *n == item)?.2.to_owned(),
+                (Takes::Menu(words), Value::Item(item)) => {
+                    words.iter().find(|(n, ..)| *n == item)?.2.to_owned()
+                }
                 (_, Value::Float(value)) => value.to_string(),
                 (_, Value::Int(value)) => value.to_string(),
                 _ => return None,
@@ -182,7 +228,10 @@ impl Panel {
     /// Our names for what libcamera calls so.
     pub(super) fn names_of(libcamera: &str) -> impl Iterator<Item = &'static str> {
         let ours = (libcamera == BITRATE).then_some(BITRATE);
-        ALL.iter().filter(move |known| known.libcamera == libcamera).map(|known| known.name).chain(ours)
+        ALL.iter()
+            .filter(move |known| known.libcamera == libcamera)
+            .map(|known| known.name)
+            .chain(ours)
     }
 
     fn number(&self, name: &str, otherwise: f64) -> f64 {
@@ -211,7 +260,8 @@ impl Panel {
                 "lens_position" if focuses => Some("focus_mode is not manual"),
                 _ => None,
             };
-            control.access = blocked.map_or(Access::Settable, |reason| Access::Inactive(reason.into()));
+            control.access =
+                blocked.map_or(Access::Settable, |reason| Access::Inactive(reason.into()));
         }
     }
 }
@@ -230,18 +280,32 @@ impl Known {
         }
         let (kind, of): (_, fn(f64) -> Value) = match self.takes {
             Takes::Bool => (Kind::Bool, |n| Value::Bool(n != 0.0)),
-            Takes::Int => (Kind::Int { minimum: least as i64, maximum: most as i64, step: 1 }, |n| Value::Int(n as i64)),
-            Takes::Float | Takes::OfPair(_) => (Kind::Float { minimum: least, maximum: most }, Value::Float),
+            Takes::Int => {
+                (Kind::Int { minimum: least as i64, maximum: most as i64, step: 1 }, |n| {
+                    Value::Int(n as i64)
+                })
+            }
+            Takes::Float | Takes::OfPair(_) => {
+                (Kind::Float { minimum: least, maximum: most }, Value::Float)
+            }
             Takes::Menu(words) => {
                 let items = words.iter().filter(|(n, ..)| (least..=most).contains(&(*n as f64)));
-                let items = items.map(|(value, name, _)| Item { value: *value, name: Arc::from(*name) }).collect();
+                let items = items
+                    .map(|(value, name, _)| Item { value: *value, name: Arc::from(*name) })
+                    .collect();
                 (Kind::Menu(items), |n| Value::Item(n as i64))
             }
         };
         // libcamera does not always say it, but what is automatic is so by itself.
         let automatic = self.name.starts_with("auto_").then_some(1.0);
         let default = bound(2).filter(|usual| (least..=most).contains(usual)).or(automatic).map(of);
-        Some(Control { name: self.name.into(), kind, value: default, default, access: Access::Settable })
+        Some(Control {
+            name: self.name.into(),
+            kind,
+            value: default,
+            default,
+            access: Access::Settable,
+        })
     }
 }
 
@@ -266,37 +330,56 @@ mod tests {
 
     #[test]
     fn the_cameras_controls_get_our_names_and_its_bounds() {
-        let names: Vec<_> = panel().controls.iter().map(|control| control.name.to_string()).collect();
+        let names: Vec<_> =
+            panel().controls.iter().map(|control| control.name.to_string()).collect();
         let expected = "brightness auto_exposure exposure_time auto_white_balance awb_mode red_gain blue_gain focus_mode \
                         lens_position bitrate";
         assert_eq!(names.join(" "), expected);
         assert_eq!(panel().value("exposure_time"), Some(Value::Int(20_000)));
         let Kind::Menu(modes) = &panel().controls[7].kind else { panic!() };
-        assert_eq!(modes.iter().map(|item| &*item.name).collect::<Vec<_>>(), ["manual", "auto", "continuous"]);
+        assert_eq!(
+            modes.iter().map(|item| &*item.name).collect::<Vec<_>>(),
+            ["manual", "auto", "continuous"]
+        );
     }
 
     #[test]
     fn settings_become_those_of_libcamera() {
         let mut panel = panel();
-        let wishes =
-            settings(&panel, json!({ "brightness": 0.5, "awb_mode": "indoor", "focus_mode": "auto", "bitrate": 500_000 }));
+        let wishes = settings(
+            &panel,
+            json!({ "brightness": 0.5, "awb_mode": "indoor", "focus_mode": "auto", "bitrate": 500_000 }),
+        );
         let wanted = panel.wanted(&wishes);
-        assert_eq!(json!(wanted.set), json!({ "Brightness": 0.5, "AwbMode": 4, "AfMode": 1, "AfTrigger": 0 }));
+        assert_eq!(
+            json!(wanted.set),
+            json!({ "Brightness": 0.5, "AwbMode": 4, "AfMode": 1, "AfTrigger": 0 })
+        );
         assert_eq!(wanted.bitrate, Some(500_000));
         panel.note(&settings(&panel, json!({ "auto_white_balance": false, "red_gain": 2.5 })));
         let wanted = panel.wanted(&settings(&panel, json!({ "blue_gain": 1.5 })));
-        assert_eq!(json!(wanted.set), json!({ "ColourGains": [2.5, 1.5] }), "both are set together");
+        assert_eq!(
+            json!(wanted.set),
+            json!({ "ColourGains": [2.5, 1.5] }),
+            "both are set together"
+        );
     }
 
     #[test]
     fn what_depends_on_others_says_so() {
         let mut panel = panel();
         let blocked = |panel: &Panel| -> Vec<String> {
-            let inactive = panel.controls.iter().filter(|control| control.access != Access::Settable);
+            let inactive =
+                panel.controls.iter().filter(|control| control.access != Access::Settable);
             inactive.map(|control| control.name.to_string()).collect()
         };
-        assert_eq!(blocked(&panel), ["exposure_time", "red_gain", "blue_gain"], "the lens is manual by itself");
-        panel.note(&settings(&panel, json!({ "auto_exposure": false, "focus_mode": "continuous" })));
+        assert_eq!(
+            blocked(&panel),
+            ["exposure_time", "red_gain", "blue_gain"],
+            "the lens is manual by itself"
+        );
+        panel
+            .note(&settings(&panel, json!({ "auto_exposure": false, "focus_mode": "continuous" })));
         assert_eq!(blocked(&panel), ["red_gain", "blue_gain", "lens_position"]);
     }
 

@@ -41,13 +41,24 @@ impl<'a> Sink<'a> {
     ) -> Result<(Sink<'a>, String, Hears), Exit> {
         if !datagrams {
             let (sender, times) = mpsc::channel(TIMES);
-            return Ok((Sink::Stream(Box::new(Stream::new(ctx, label, times))), "-".to_owned(), timing(ear.hears(), sender)));
+            return Ok((
+                Sink::Stream(Box::new(Stream::new(ctx, label, times))),
+                "-".to_owned(),
+                timing(ear.hears(), sender),
+            ));
         }
-        let no_port = |e: std::io::Error| Exit::new(Fault::Unreachable, format!("no port of this machine can be had: {e}"));
+        let no_port = |e: std::io::Error| {
+            Exit::new(Fault::Unreachable, format!("no port of this machine can be had: {e}"))
+        };
         let socket = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.map_err(no_port)?;
-        // A connected socket hears that nobody listens any more, so the program ends with a server that was killed.
+        // A connected socket hears that nobody listens any more, so the program ends with a server
+        // that was killed.
         let to = format!("udp://{}?pkt_size=188&connect=1", socket.local_addr().map_err(no_port)?);
-        Ok((Sink::Datagrams(socket, Box::new(Intake::new(ctx, label, ignored, Demuxer::default()))), to, ear.hears()))
+        Ok((
+            Sink::Datagrams(socket, Box::new(Intake::new(ctx, label, ignored, Demuxer::default()))),
+            to,
+            ear.hears(),
+        ))
     }
 
     /// Until the program closes its output.
@@ -72,14 +83,21 @@ impl<'a> Sink<'a> {
 
 /// The sensor's times among what the program says go one way, everything else the other.
 fn timing(mut others: Hears, times: mpsc::Sender<u64>) -> Hears {
-    Box::new(move |line| match line.strip_prefix("SensorTimestamp=").map(|text| text.trim().parse()) {
-        // Whoever does not read them has stopped to read frames, too.
-        Some(Ok(time)) => drop(times.try_send(time)),
-        _ => others(line),
+    Box::new(move |line| {
+        match line.strip_prefix("SensorTimestamp=").map(|text| text.trim().parse()) {
+            // Whoever does not read them has stopped to read frames, too.
+            Some(Ok(time)) => drop(times.try_send(time)),
+            _ => others(line),
+        }
     })
 }
 
-async fn datagrams(socket: &UdpSocket, intake: &mut Intake<'_, Demuxer>, child: &mut Child, ctx: &Context) -> Result<(), Exit> {
+async fn datagrams(
+    socket: &UdpSocket,
+    intake: &mut Intake<'_, Demuxer>,
+    child: &mut Child,
+    ctx: &Context,
+) -> Result<(), Exit> {
     let (mut buffer, mut ignored) = (vec![0; READ], [0; 512]);
     loop {
         tokio::select! {
@@ -109,7 +127,14 @@ pub(super) struct Stream<'a> {
 impl<'a> Stream<'a> {
     fn new(ctx: &'a Context, label: &'a Arc<str>, told: mpsc::Receiver<u64>) -> Self {
         let feed = Feed::new(ctx, label);
-        Self { feed, assembler: Assembler::default(), told, times: VecDeque::new(), owed: 0, tells: false }
+        Self {
+            feed,
+            assembler: Assembler::default(),
+            told,
+            times: VecDeque::new(),
+            owed: 0,
+            tells: false,
+        }
     }
 
     async fn read(&mut self, child: &mut Child, ctx: &Context) -> Result<(), Exit> {
@@ -122,7 +147,8 @@ impl<'a> Stream<'a> {
                 },
                 Some(time) = self.told.recv() => {
                     self.note(time);
-                    // The frame was written before its time, so all of it is in the pipe, if it is not here.
+                    // The frame was written before its time, so all of it is in the pipe, if it is
+                    // not here.
                     while let Ok(length @ 1..) = nix::unistd::read(&*child.stdout(), &mut buffer) {
                         self.push(ctx, &buffer[..length])?;
                     }

@@ -1,8 +1,10 @@
-//! Runs with `rpicam-vid`, where picamera2 is missing. It takes settings only at its start, so a new one starts it anew.
+//! Runs with `rpicam-vid`, where picamera2 is missing. It takes settings only at its start, so a
+//! new one starts it anew.
 //!
-//! Where the board encodes in hardware it writes H.264 to its standard output, and when the sensor saw each frame to its
-//! standard error. libav, which encodes where it does not, holds back what it writes to a pipe until 32 KiB are full; so
-//! it sends MPEG-TS by UDP over the loopback interface, a packet a datagram, which it cannot hold back.
+//! Where the board encodes in hardware it writes H.264 to its standard output, and when the sensor
+//! saw each frame to its standard error. libav, which encodes where it does not, holds back what it
+//! writes to a pipe until 32 KiB are full; so it sends MPEG-TS by UDP over the loopback interface,
+//! a packet a datagram, which it cannot hold back.
 
 use super::{
     Encoder, Options,
@@ -57,7 +59,9 @@ impl Vid<'_> {
             let end = self.once(&program, &panel, &mut offer, &ear).await;
             match (end, ear.heard()) {
                 (End::Set(order), _) => take(&mut panel, order),
-                (End::Exit(_), Some(Cause::UnknownOption(option))) if self.can_do_without(&option) => {
+                (End::Exit(_), Some(Cause::UnknownOption(option)))
+                    if self.can_do_without(&option) =>
+                {
                     let camera = self.ctx.stream.name();
                     tracing::info!(%camera, option, "this version of rpicam-vid does not know an option; going on without it");
                     self.lacks.insert(option);
@@ -74,13 +78,19 @@ impl Vid<'_> {
     /// Starts the program and sees it to its end.
     async fn once(&self, program: &str, panel: &Panel, offer: &mut Offer, ear: &Ear) -> End {
         let (encoder, mut ignored) = (encoder(self.options.encoder), Vec::new());
-        let (mut sink, to, hears) = match Sink::new(encoder == Encoder::Software, self.ctx, self.label, &mut ignored, ear).await {
-            Ok(made) => made,
-            Err(exit) => return End::Exit(exit),
-        };
+        let (mut sink, to, hears) =
+            match Sink::new(encoder == Encoder::Software, self.ctx, self.label, &mut ignored, ear)
+                .await
+            {
+                Ok(made) => made,
+                Err(exit) => return End::Exit(exit),
+            };
         let mut words = vec![program.to_owned()];
         words.extend(arguments(self.options, encoder, panel, &to, self.lacks));
-        let mut child = match Child::start(&words, How { environment: &super::ENVIRONMENT, talks: false, hears: Some(hears) }) {
+        let mut child = match Child::start(
+            &words,
+            How { environment: &super::ENVIRONMENT, talks: false, hears: Some(hears) },
+        ) {
             Ok(child) => child,
             Err(exit) => return End::Exit(exit),
         };

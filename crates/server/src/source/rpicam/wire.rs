@@ -96,7 +96,9 @@ pub(super) fn next(read: &mut BytesMut) -> Result<Option<Said>, Nonsense> {
     read.advance(HEAD);
     let mut content = read.split_to(length).freeze();
     if kind == b'J' {
-        return serde_json::from_slice(&content).map(|words| Some(Said::Words(words))).map_err(|_| nonsense);
+        return serde_json::from_slice(&content)
+            .map(|words| Some(Said::Words(words)))
+            .map_err(|_| nonsense);
     }
     let (captured, encoded) = (content.get_u64(), content.get_u64());
     content.advance(1);
@@ -134,11 +136,23 @@ mod tests {
             while let Some(one) = next(&mut read).unwrap() {
                 said.push(one);
             }
-            let Said::Words(Words::Done { done: 3, refused }) = &said[0] else { panic!("{:?}", said[0]) };
+            let Said::Words(Words::Done { done: 3, refused }) = &said[0] else {
+                panic!("{:?}", said[0])
+            };
             assert_eq!(refused["Brightness"], "no");
             let stream = Bytes::from_static(&[0, 0, 1, 0x65]);
-            assert_eq!(said[1], Said::Frame(Frame { captured: Some(Mono::from_nanos(5)), encoded: Mono::from_nanos(9), stream }));
-            assert_eq!(said[2], Said::Words(Words::Absent { absent: 2, found: vec!["imx708".to_owned()] }));
+            assert_eq!(
+                said[1],
+                Said::Frame(Frame {
+                    captured: Some(Mono::from_nanos(5)),
+                    encoded: Mono::from_nanos(9),
+                    stream
+                })
+            );
+            assert_eq!(
+                said[2],
+                Said::Words(Words::Absent { absent: 2, found: vec!["imx708".to_owned()] })
+            );
         }
     }
 

@@ -1,4 +1,5 @@
-//! What libcamera, picamera2 and rpicam-vid write when something is wrong, in words with the next step.
+//! What libcamera, picamera2 and rpicam-vid write when something is wrong, in words with the next
+//! step.
 
 use crate::supervise::{Exit, Fault};
 
@@ -31,23 +32,36 @@ pub(super) enum Cause {
 pub(super) fn understand(line: &str) -> Option<Cause> {
     let has = |text: &str| line.contains(text);
     if let Some((_, option)) = line.split_once("unrecognised option '") {
-        return Some(Cause::UnknownOption(option.split('\'').next().unwrap_or_default().chars().take(40).collect()));
+        return Some(Cause::UnknownOption(
+            option.split('\'').next().unwrap_or_default().chars().take(40).collect(),
+        ));
     }
     Some(match () {
-        () if has("in use by another process") || has("failed to acquire camera") || has("Failed to acquire camera") => {
+        () if has("in use by another process")
+            || has("failed to acquire camera")
+            || has("Failed to acquire camera") =>
+        {
             Cause::Busy
         }
         () if has("camera.acquire()") && has("-16") => Cause::Busy,
-        () if has("Camera frontend has timed out") || has("Device timeout detected") => Cause::Timeout,
+        () if has("Camera frontend has timed out") || has("Device timeout detected") => {
+            Cause::Timeout
+        }
         () if has("no cameras available") || has("Camera(s) not found") => Cause::NotFound,
         () if has("selected camera is not available") => Cause::WrongIndex,
-        () if has("Cannot allocate memory") || has("dmaHeap allocation failure") || has("failed to allocate capture buffers") => {
+        () if has("Cannot allocate memory")
+            || has("dmaHeap allocation failure")
+            || has("failed to allocate capture buffers") =>
+        {
             Cause::Memory
         }
         () if has("Permission denied") => Cause::Permission,
         () if has("legacy camera stack") => Cause::Legacy,
         () if has("only supports the Raspberry Pi") => Cause::NoPi,
-        () if has("appropriate H.264 codec") || has("cannot find video encoder") || has("failed to open V4L2 H264 encoder") => {
+        () if has("appropriate H.264 codec")
+            || has("cannot find video encoder")
+            || has("failed to open V4L2 H264 encoder") =>
+        {
             Cause::NoEncoder
         }
         () => return None,
@@ -133,9 +147,18 @@ pub(super) fn absent(camera: u32, found: &[String]) -> Exit {
     if found.is_empty() {
         return Cause::NotFound.exit(camera);
     }
-    let clean = |name: &String| name.chars().filter(|c| !c.is_control()).take(40).collect::<String>();
-    let found: Vec<_> = found.iter().take(8).enumerate().map(|(i, name)| format!("{i} ({})", clean(name))).collect();
-    Exit::new(Fault::Unreachable, format!("there is no camera {camera}; libcamera finds {}", found.join(", ")))
+    let clean =
+        |name: &String| name.chars().filter(|c| !c.is_control()).take(40).collect::<String>();
+    let found: Vec<_> = found
+        .iter()
+        .take(8)
+        .enumerate()
+        .map(|(i, name)| format!("{i} ({})", clean(name)))
+        .collect();
+    Exit::new(
+        Fault::Unreachable,
+        format!("there is no camera {camera}; libcamera finds {}", found.join(", ")),
+    )
 }
 
 #[cfg(test)]
@@ -145,17 +168,32 @@ mod tests {
     #[test]
     fn what_the_programs_write_is_understood() {
         for (line, cause) in [
-            ("[0:19:06.4] [2746]  INFO Camera camera.cpp:839 Pipeline handler in use by another process", Cause::Busy),
-            ("ERROR: *** failed to acquire camera /base/soc/i2c0mux/i2c@1/ov5647@36 ***", Cause::Busy),
+            (
+                "[0:19:06.4] [2746]  INFO Camera camera.cpp:839 Pipeline handler in use by another process",
+                Cause::Busy,
+            ),
+            (
+                "ERROR: *** failed to acquire camera /base/soc/i2c0mux/i2c@1/ov5647@36 ***",
+                Cause::Busy,
+            ),
             ("RuntimeError: camera.acquire() returned unexpected code: -16", Cause::Busy),
             ("RuntimeError: Failed to acquire camera: Device or resource busy", Cause::Busy),
             ("ERROR: *** no cameras available ***", Cause::NotFound),
             ("ERROR: *** selected camera is not available ***", Cause::WrongIndex),
-            ("[0:05:44.3] [1582] ERROR RPI pipeline_base.cpp:1374 Camera frontend has timed out!", Cause::Timeout),
+            (
+                "[0:05:44.3] [1582] ERROR RPI pipeline_base.cpp:1374 Camera frontend has timed out!",
+                Cause::Timeout,
+            ),
             ("OSError: [Errno 12] Cannot allocate memory", Cause::Memory),
             ("dmaHeap allocation failure for rpicam-apps0", Cause::Memory),
-            ("ERROR: *** unrecognised option '--low-latency' ***", Cause::UnknownOption("--low-latency".into())),
-            ("PermissionError: [Errno 13] Permission denied: '/dev/dma_heap/linux,cma'", Cause::Permission),
+            (
+                "ERROR: *** unrecognised option '--low-latency' ***",
+                Cause::UnknownOption("--low-latency".into()),
+            ),
+            (
+                "PermissionError: [Errno 13] Permission denied: '/dev/dma_heap/linux,cma'",
+                Cause::Permission,
+            ),
         ] {
             assert_eq!(understand(line), Some(cause), "{line}");
         }

@@ -33,8 +33,8 @@ const CANNOT_RESOLVE: &str = "failed to lookup address information: ";
 /// Longest cause that is quoted.
 const MAX_QUOTE: usize = 160;
 
-/// The end of a run by an error of the library. It does not tell kinds of errors apart but by their words; what is not
-/// recognised is quoted.
+/// The end of a run by an error of the library. It does not tell kinds of errors apart but by their
+/// words; what is not recognised is quoted.
 pub(super) fn exit(target: &Target, step: Step, error: &retina::Error) -> Exit {
     if let Some(status) = error.status_code() {
         return answered(target, step, status);
@@ -50,9 +50,10 @@ pub(super) fn exit(target: &Target, step: Step, error: &retina::Error) -> Exit {
 pub(super) fn check_scheme(target: &Target) -> Result<(), Exit> {
     match target.url.scheme() {
         "rtsp" => Ok(()),
-        scheme => {
-            Err(Exit::new(Fault::Refused, format!("{scheme}:// sources are not supported by this version yet; write rtsp://")))
-        }
+        scheme => Err(Exit::new(
+            Fault::Refused,
+            format!("{scheme}:// sources are not supported by this version yet; write rtsp://"),
+        )),
     }
 }
 
@@ -60,8 +61,13 @@ pub(super) fn check_scheme(target: &Target) -> Result<(), Exit> {
 pub(super) fn no_answer(target: &Target, step: Step, after: Duration) -> Exit {
     let (camera, after) = (target.address(), after.as_secs());
     let words = match step {
-        Step::Describe => format!("no answer from {camera} within {after} s: is the camera switched on, and this its address?"),
-        _ => format!("no answer from {camera} to {} within {after} s: the camera may need a restart", step.as_str()),
+        Step::Describe => format!(
+            "no answer from {camera} within {after} s: is the camera switched on, and this its address?"
+        ),
+        _ => format!(
+            "no answer from {camera} to {} within {after} s: the camera may need a restart",
+            step.as_str()
+        ),
     };
     Exit::new(Fault::Unreachable, words)
 }
@@ -99,19 +105,39 @@ fn answered(target: &Target, step: Step, status: u16) -> Exit {
         ),
         403 => (
             Fault::Unauthorized,
-            format!("{camera} forbids this user to watch (403 Forbidden): check the user's rights in the camera"),
+            format!(
+                "{camera} forbids this user to watch (403 Forbidden): check the user's rights in the camera"
+            ),
         ),
-        404 => (Fault::Refused, format!("{camera} has no stream at {path} (404 Not Found): check the path of the source")),
-        453 => (Fault::Refused, format!("{camera} has no bandwidth left (453): close other viewers of the camera")),
+        404 => (
+            Fault::Refused,
+            format!(
+                "{camera} has no stream at {path} (404 Not Found): check the path of the source"
+            ),
+        ),
+        453 => (
+            Fault::Refused,
+            format!("{camera} has no bandwidth left (453): close other viewers of the camera"),
+        ),
         461 => (
             Fault::Refused,
-            format!("{camera} does not offer this transport (461): try ?transport=udp or ?transport=tcp behind the source"),
+            format!(
+                "{camera} does not offer this transport (461): try ?transport=udp or ?transport=tcp behind the source"
+            ),
         ),
-        454 => (Fault::Disconnected, format!("{camera} has forgotten the session (454 Session Not Found)")),
-        200..=299 => (Fault::Refused, format!("{camera} answered {step} with something that cannot be understood")),
+        454 => (
+            Fault::Disconnected,
+            format!("{camera} has forgotten the session (454 Session Not Found)"),
+        ),
+        200..=299 => (
+            Fault::Refused,
+            format!("{camera} answered {step} with something that cannot be understood"),
+        ),
         500..=599 => (
             Fault::Refused,
-            format!("{camera} failed to answer {step} (error {status}): the camera may be overloaded or need a restart"),
+            format!(
+                "{camera} failed to answer {step} (error {status}): the camera may be overloaded or need a restart"
+            ),
         ),
         _ => (Fault::Refused, format!("{camera} answered {step} with error {status}")),
     };
@@ -123,15 +149,24 @@ fn not_connected(target: &Target, cause: &str) -> Exit {
     let words = match kind(cause) {
         _ if cause.starts_with(CANNOT_RESOLVE) => {
             let cause = cause.trim_start_matches(CANNOT_RESOLVE);
-            format!("the name {host} cannot be resolved ({}): check its spelling, or the DNS server", quote(target, cause))
+            format!(
+                "the name {host} cannot be resolved ({}): check its spelling, or the DNS server",
+                quote(target, cause)
+            )
         }
         Some(io::ErrorKind::ConnectionRefused) => {
-            format!("{camera} refuses the connection: is RTSP switched on in the camera, and this its port?")
+            format!(
+                "{camera} refuses the connection: is RTSP switched on in the camera, and this its port?"
+            )
         }
         Some(io::ErrorKind::HostUnreachable | io::ErrorKind::NetworkUnreachable) => {
-            format!("no route to {camera}: is the camera switched on, and in a network that this machine reaches?")
+            format!(
+                "no route to {camera}: is the camera switched on, and in a network that this machine reaches?"
+            )
         }
-        Some(io::ErrorKind::TimedOut) => format!("no answer from {camera}: is the camera switched on, and this its address?"),
+        Some(io::ErrorKind::TimedOut) => {
+            format!("no answer from {camera}: is the camera switched on, and this its address?")
+        }
         _ => format!("cannot connect to {camera}: {}", quote(target, cause)),
     };
     Exit::new(Fault::Unreachable, words)
@@ -153,15 +188,21 @@ fn broken(target: &Target, step: Step, text: &str) -> Exit {
         // Its own words are about bytes of a buffer, which help nobody.
         _ if text.contains("RTSP framing error") => Exit::new(
             Fault::Refused,
-            format!("{camera} sends something that is no RTSP: is this its port, and what stands between it and us?"),
+            format!(
+                "{camera} sends something that is no RTSP: is this its port, and what stands between it and us?"
+            ),
         ),
         _ if kind(first_line(text)) == Some(io::ErrorKind::ConnectionReset) => {
             Exit::new(Fault::Disconnected, format!("{camera} has cut the connection"))
         }
-        _ if step == Step::Receive => {
-            Exit::new(Fault::Disconnected, format!("the session with {camera} broke: {}", quote(target, text)))
-        }
-        _ => Exit::new(Fault::Refused, format!("{camera} answered {} wrongly: {}", step.as_str(), quote(target, text))),
+        _ if step == Step::Receive => Exit::new(
+            Fault::Disconnected,
+            format!("the session with {camera} broke: {}", quote(target, text)),
+        ),
+        _ => Exit::new(
+            Fault::Refused,
+            format!("{camera} answered {} wrongly: {}", step.as_str(), quote(target, text)),
+        ),
     }
 }
 
@@ -192,11 +233,17 @@ mod tests {
                 "failed to lookup address information: Name or service not known",
                 "the name front.example cannot be resolved (Name or",
             ),
-            ("Connection refused (os error 111)", "front.example:8554 refuses the connection: is RTSP"),
+            (
+                "Connection refused (os error 111)",
+                "front.example:8554 refuses the connection: is RTSP",
+            ),
             ("No route to host (os error 113)", "no route to front.example:8554: is the"),
             ("Network is unreachable (os error 101)", "no route to front.example:8554: is the"),
             ("Connection timed out (os error 110)", "no answer from front.example:8554: is the"),
-            ("Too many open files (os error 24)", "cannot connect to front.example:8554: Too many open files"),
+            (
+                "Too many open files (os error 24)",
+                "cannot connect to front.example:8554: Too many open files",
+            ),
         ] {
             let exit = not_connected(&target, cause);
             assert!(exit.words.starts_with(words), "{}", exit.words);
@@ -228,11 +275,18 @@ mod tests {
                 "Error reading from RTSP peer: Connection reset by peer (os error 104)\n\nconn: 1",
                 "cam:554 has cut the connection",
             ),
-            ("RTSP framing error: Invalid RTSP message:\nbyte 98249: request-line", "cam:554 sends something that is no RTSP"),
+            (
+                "RTSP framing error: Invalid RTSP message:\nbyte 98249: request-line",
+                "cam:554 sends something that is no RTSP",
+            ),
             ("Error reading from RTSP peer: unexpected EOF", "cam:554 closed the connection"),
         ] {
             for step in [Step::Describe, Step::Receive] {
-                assert!(broken(&target, step, text).words.starts_with(words), "{}", broken(&target, step, text).words);
+                assert!(
+                    broken(&target, step, text).words.starts_with(words),
+                    "{}",
+                    broken(&target, step, text).words
+                );
             }
         }
     }
@@ -249,7 +303,11 @@ mod tests {
         let target = target("rtsp://cam/path", LOGIN);
         let long = format!("your password is secret\u{7}{}\nconn: 1.2.3.4", "x".repeat(1000));
         let exit = broken(&target, Step::Describe, &long);
-        assert!(exit.words.starts_with("cam:554 answered DESCRIBE wrongly: your password is ***xx"), "{}", exit.words);
+        assert!(
+            exit.words.starts_with("cam:554 answered DESCRIBE wrongly: your password is ***xx"),
+            "{}",
+            exit.words
+        );
         assert!(exit.words.len() < 250 && !exit.words.contains("1.2.3.4"));
     }
 }

@@ -60,7 +60,10 @@ impl Observer {
             let Some(track) = seen.tracks.get_mut(track) else { return };
             for report in rtcp::sender_reports(bytes).filter(|report| report.ntp != 0) {
                 track.reports += 1;
-                track.clock = Some((clocks.mono, clocks.wall.as_micros().saturating_sub(report.wall().as_micros())));
+                track.clock = Some((
+                    clocks.mono,
+                    clocks.wall.as_micros().saturating_sub(report.wall().as_micros()),
+                ));
             }
         });
     }

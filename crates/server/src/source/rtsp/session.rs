@@ -18,15 +18,16 @@ use proto::{
     sdp::{self, Format},
 };
 use retina::client::{
-    self, Described, InitialTimestampPolicy, PacketItem, PlayOptions, Playing, Session, SessionGroup, SessionIdPolicy,
-    SessionOptions, SetupOptions, UnknownRtcpSsrcPolicy,
+    self, Described, InitialTimestampPolicy, PacketItem, PlayOptions, Playing, Session,
+    SessionGroup, SessionIdPolicy, SessionOptions, SetupOptions, UnknownRtcpSsrcPolicy,
 };
 use std::{future::Future, sync::Arc, time::Duration};
 use tokio::time::{Instant, error::Elapsed, timeout_at};
 
 /// From the first packet sent to the answer to PLAY.
 const CONNECT_WITHIN: Duration = Duration::from_secs(10);
-/// From the answer to PLAY to the first packet. Cameras begin at once, or have forgotten to: then asking again helps.
+/// From the answer to PLAY to the first packet. Cameras begin at once, or have forgotten to: then
+/// asking again helps.
 const BEGIN_WITHIN: Duration = Duration::from_secs(8);
 /// Tracks set up at most: one picture, one sound. Cameras that offer more repeat themselves.
 const MAX_EACH: usize = 1;
@@ -58,7 +59,8 @@ pub(super) async fn open(target: &Target, group: Arc<SessionGroup>) -> Result<Op
         .user_agent(concat!("neverblink/", env!("CARGO_PKG_VERSION")).to_owned())
         .session_id(SessionIdPolicy::UseFirst)
         .session_group(group);
-    let mut session = dial.step(Step::Describe, Session::describe(target.url.clone(), options)).await?;
+    let mut session =
+        dial.step(Step::Describe, Session::describe(target.url.clone(), options)).await?;
     let plan = Plan::new(target, &session)?;
     let mut transport = target.transport;
     for (index, _) in &plan.tracks {
@@ -79,7 +81,11 @@ struct Dial<'a> {
 }
 
 impl Dial<'_> {
-    async fn step<T>(&self, step: Step, work: impl Future<Output = Result<T, retina::Error>>) -> Result<T, Exit> {
+    async fn step<T>(
+        &self,
+        step: Step,
+        work: impl Future<Output = Result<T, retina::Error>>,
+    ) -> Result<T, Exit> {
         match timeout_at(self.deadline, work).await {
             Ok(Ok(done)) => Ok(done),
             Ok(Err(error)) => Err(faults::exit(self.target, step, &error)),
@@ -88,7 +94,12 @@ impl Dial<'_> {
     }
 
     /// Sets up a track, and returns the transport for the next one.
-    async fn set_up(&self, session: &mut Session<Described>, index: usize, wanted: Wanted) -> Result<Wanted, Exit> {
+    async fn set_up(
+        &self,
+        session: &mut Session<Described>,
+        index: usize,
+        wanted: Wanted,
+    ) -> Result<Wanted, Exit> {
         let options = |transport: client::Transport| SetupOptions::default().transport(transport);
         let first = timeout_at(self.deadline, session.setup(index, options(wanted.first()))).await;
         match first {
@@ -112,10 +123,13 @@ struct Plan {
 
 impl Plan {
     fn new(target: &Target, session: &Session<Described>) -> Result<Self, Exit> {
-        let refused = |words: String| Exit::new(Fault::Refused, format!("{}: {words}", target.address()));
+        let refused =
+            |words: String| Exit::new(Fault::Refused, format!("{}: {words}", target.address()));
         let media = sdp::parse(session.sdp()).map_err(|error| refused(error.to_string()))?;
-        let mut plan = Self { streams: session.streams().len(), tracks: Vec::new(), ignored: Vec::new() };
-        let mut free: Vec<_> = session.streams().iter().map(client::Stream::rtp_payload_type).map(Some).collect();
+        let mut plan =
+            Self { streams: session.streams().len(), tracks: Vec::new(), ignored: Vec::new() };
+        let mut free: Vec<_> =
+            session.streams().iter().map(client::Stream::rtp_payload_type).map(Some).collect();
         for medium in media {
             match medium.format {
                 Ok(format) => plan.add(format, &mut free),
@@ -124,22 +138,32 @@ impl Plan {
         }
         match plan.tracks.is_empty() {
             false => Ok(plan),
-            true => Err(refused(format!("nothing that can be carried: {}", plan.ignored.join("; ")))),
+            true => {
+                Err(refused(format!("nothing that can be carried: {}", plan.ignored.join("; "))))
+            }
         }
     }
 
-    /// The library leaves out media that it cannot read, so that its streams are found by payload type.
+    /// The library leaves out media that it cannot read, so that its streams are found by payload
+    /// type.
     fn add(&mut self, format: Format, free: &mut [Option<u8>]) {
         let kind = format.codec.kind();
         let same = self.tracks.iter().filter(|(_, f)| f.codec.kind() == kind).count();
-        let stream = free.iter().position(|payload_type| *payload_type == Some(format.payload_type));
+        let stream =
+            free.iter().position(|payload_type| *payload_type == Some(format.payload_type));
         match stream {
             Some(index) if same < MAX_EACH => {
                 free[index] = None;
                 self.tracks.push((index, format));
             }
-            Some(_) => self.ignored.push(format!("a second {} track ({})", kind_name(kind), format.codec.name())),
-            None => self.ignored.push(format!("{}, whose description is broken", format.codec.name())),
+            Some(_) => self.ignored.push(format!(
+                "a second {} track ({})",
+                kind_name(kind),
+                format.codec.name()
+            )),
+            None => {
+                self.ignored.push(format!("{}, whose description is broken", format.codec.name()))
+            }
         }
     }
 
@@ -152,7 +176,9 @@ impl Plan {
             receiver.keep_together(&together);
             lanes[*stream] = Some(Lane { track, receiver });
         }
-        let catalog = Catalog::new(self.tracks.into_iter().map(|(_, format)| (format.codec, format.clock_rate)));
+        let catalog = Catalog::new(
+            self.tracks.into_iter().map(|(_, format)| (format.codec, format.clock_rate)),
+        );
         Opened { session, catalog, lanes, ignored: self.ignored, transport }
     }
 }
@@ -165,14 +191,21 @@ const fn kind_name(kind: MediaKind) -> &'static str {
 }
 
 impl Opened {
-    /// Publishes what comes until the session ends, or until it is to: then the publisher is still there.
-    pub(super) async fn receive(self, target: &Target, ctx: &Context, observer: &Observer) -> (Exit, Option<Publisher>) {
+    /// Publishes what comes until the session ends, or until it is to: then the publisher is still
+    /// there.
+    pub(super) async fn receive(
+        self,
+        target: &Target,
+        ctx: &Context,
+        observer: &Observer,
+    ) -> (Exit, Option<Publisher>) {
         let publisher = match ctx.publish(target.label(), self.catalog.clone()) {
             Ok(publisher) => publisher,
             Err(exit) => return (exit, None),
         };
         let Self { mut session, catalog, lanes, .. } = self;
-        let mut desk = Desk { ctx, publication: Publication::new(publisher, catalog), lanes, observer };
+        let mut desk =
+            Desk { ctx, publication: Publication::new(publisher, catalog), lanes, observer };
         let mut begin_until = Some(Instant::now() + BEGIN_WITHIN);
         let exit = loop {
             let next = tokio::select! {
@@ -224,10 +257,16 @@ impl Desk<'_> {
             PacketItem::Rtcp(packet) => packet.stream_id(),
             _ => return Ok(()),
         };
-        let Some(Lane { track, receiver }) = self.lanes.get_mut(index).and_then(Option::as_mut) else { return Ok(()) };
+        let Some(Lane { track, receiver }) = self.lanes.get_mut(index).and_then(Option::as_mut)
+        else {
+            return Ok(());
+        };
         match item {
             PacketItem::Rtp(packet) => {
-                receiver.handle_rtp(clock.mono(packet.ctx().received()), Bytes::copy_from_slice(packet.raw()));
+                receiver.handle_rtp(
+                    clock.mono(packet.ctx().received()),
+                    Bytes::copy_from_slice(packet.raw()),
+                );
             }
             PacketItem::Rtcp(packet) => {
                 let clocks = clock.pair();

@@ -36,12 +36,15 @@ impl Wanted {
 }
 
 impl Target {
-    /// `url` is without credentials; `login` is user and password, decoded; `label` names the camera to people and holds no
-    /// secret.
+    /// `url` is without credentials; `login` is user and password, decoded; `label` names the
+    /// camera to people and holds no secret.
     pub(super) fn new(url: &Url, login: Option<(&str, &str)>, label: impl Into<Arc<str>>) -> Self {
         let mut url = url.clone();
         let transport = take_transport(&mut url);
-        let credentials = login.map(|(user, password)| Credentials { username: user.to_owned(), password: password.to_owned() });
+        let credentials = login.map(|(user, password)| Credentials {
+            username: user.to_owned(),
+            password: password.to_owned(),
+        });
         Self { url, credentials, transport, label: label.into() }
     }
 
@@ -55,7 +58,8 @@ impl Target {
         format!("{}:{}", self.url.host_str().unwrap_or("?"), self.url.port().unwrap_or(554))
     }
 
-    /// `text` with the password and the URL's query, which may hold one, blotted out, should a peer have sent them back.
+    /// `text` with the password and the URL's query, which may hold one, blotted out, should a peer
+    /// have sent them back.
     pub(super) fn scrub(&self, text: &str) -> String {
         let password = self.credentials.iter().map(|c| c.password.as_str());
         let secrets = password.chain(self.url.query()).filter(|secret| !secret.is_empty());
@@ -63,10 +67,12 @@ impl Target {
     }
 }
 
-/// Takes our option out of the query and leaves the rest as it was written: cameras are particular about it.
+/// Takes our option out of the query and leaves the rest as it was written: cameras are particular
+/// about it.
 fn take_transport(url: &mut Url) -> Wanted {
     let query = url.query().unwrap_or_default().to_owned();
-    let (ours, theirs): (Vec<_>, Vec<_>) = query.split('&').partition(|pair| transport(pair).is_some());
+    let (ours, theirs): (Vec<_>, Vec<_>) =
+        query.split('&').partition(|pair| transport(pair).is_some());
     if !ours.is_empty() {
         let theirs = theirs.join("&");
         url.set_query(Some(theirs.as_str()).filter(|query| !query.is_empty()));

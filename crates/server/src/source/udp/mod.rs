@@ -1,7 +1,9 @@
-//! MPEG-TS over UDP: what ffmpeg, GStreamer and picamera2 send to an address of ours, or to a multicast group.
+//! MPEG-TS over UDP: what ffmpeg, GStreamer and picamera2 send to an address of ours, or to a
+//! multicast group.
 //!
-//! The port stays open for as long as the camera is configured: there is nobody to dial, so silence is no reason to begin anew, and a
-//! sender that comes back is heard with its first packet. One sender is heard at a time; another may follow when it is silent.
+//! The port stays open for as long as the camera is configured: there is nobody to dial, so silence
+//! is no reason to begin anew, and a sender that comes back is heard with its first packet. One
+//! sender is heard at a time; another may follow when it is silent.
 
 mod port;
 mod sender;
@@ -85,14 +87,21 @@ async fn receive(
         let received = timeout(wait, socket.recv_from(&mut buffer)).await;
         let now = ctx.clock.now();
         match received {
-            Ok(Ok((length, from))) if sender.admits(from, now) => intake.take(now, &buffer[..length])?,
+            Ok(Ok((length, from))) if sender.admits(from, now) => {
+                intake.take(now, &buffer[..length])?
+            }
             Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::debug!(camera = %ctx.stream.name(), %error, "cannot receive"),
+            Ok(Err(error)) => {
+                tracing::debug!(camera = %ctx.stream.name(), %error, "cannot receive")
+            }
             Err(_) => intake.pause(now)?,
         }
         if intake.is_nonsense(now) {
             let from = sender.address().map_or_else(String::new, |from| format!(" from {from}"));
-            intake.suspend(now, &format!("what arrives at {}{from} is no MPEG-TS any more", trouble.label));
+            intake.suspend(
+                now,
+                &format!("what arrives at {}{from} is no MPEG-TS any more", trouble.label),
+            );
         } else if !intake.has_begun() && !intake.is_suspended() {
             trouble.tell(intake.demuxer(), sender.address(), now);
         }
@@ -129,15 +138,21 @@ impl Trouble<'_> {
             );
         };
         if demuxer.stats().scrambled > 0 {
-            return format!("what {from} sends to {label} is scrambled: switch that off in the sender");
+            return format!(
+                "what {from} sends to {label} is scrambled: switch that off in the sender"
+            );
         }
         if !demuxer.ignored().is_empty() {
             let found = demuxer.ignored().join(", ");
-            return format!("{from} sends {found} to {label}, which cannot be carried: send H.264 or H.265, and AAC or Opus");
+            return format!(
+                "{from} sends {found} to {label}, which cannot be carried: send H.264 or H.265, and AAC or Opus"
+            );
         }
         match demuxer.has_program() {
             true => format!("what {from} sends to {label} has tables, but no whole frame so far"),
-            false => format!("what {from} sends to {label} is no MPEG-TS: with ffmpeg, write -f mpegts before the address"),
+            false => format!(
+                "what {from} sends to {label} is no MPEG-TS: with ffmpeg, write -f mpegts before the address"
+            ),
         }
     }
 }

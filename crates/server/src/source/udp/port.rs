@@ -47,7 +47,9 @@ fn join(socket: &Socket, target: &Target) -> io::Result<()> {
             let any = InterfaceIndexOrAddress::Address(Ipv4Addr::UNSPECIFIED);
             socket.join_multicast_v4_n(&group, &index.map_or(any, InterfaceIndexOrAddress::Index))
         }
-        IpAddr::V6(group) if group.is_multicast() => socket.join_multicast_v6(&group, index.unwrap_or(0)),
+        IpAddr::V6(group) if group.is_multicast() => {
+            socket.join_multicast_v6(&group, index.unwrap_or(0))
+        }
         _ => Ok(()),
     }
 }
@@ -55,13 +57,22 @@ fn join(socket: &Socket, target: &Target) -> io::Result<()> {
 fn not_bound(address: SocketAddr, error: &io::Error) -> Exit {
     let words = match error.kind() {
         io::ErrorKind::AddrInUse => {
-            format!("UDP port {} is taken, by another camera or program: give each its own", address.port())
+            format!(
+                "UDP port {} is taken, by another camera or program: give each its own",
+                address.port()
+            )
         }
         io::ErrorKind::AddrNotAvailable => {
-            format!("{} is no address of this machine: write 0.0.0.0 to listen at all of them", address.ip())
+            format!(
+                "{} is no address of this machine: write 0.0.0.0 to listen at all of them",
+                address.ip()
+            )
         }
         io::ErrorKind::PermissionDenied => {
-            format!("UDP port {} is reserved for the administrator: choose one above 1023", address.port())
+            format!(
+                "UDP port {} is reserved for the administrator: choose one above 1023",
+                address.port()
+            )
         }
         _ => format!("cannot listen at {address}: {error}"),
     };

@@ -57,7 +57,15 @@ mod tests {
         let at = |ms: u64| Mono::from_nanos(ms * 1_000_000);
         let [first, second] = [1, 2].map(|port| SocketAddr::from(([192, 0, 2, 1], port)));
         let mut sender = Sender::new("front".into());
-        assert!(sender.admits(first, at(0)) && !sender.admits(second, at(100)) && sender.admits(first, at(400)));
-        assert!(!sender.admits(second, at(800)) && sender.admits(second, at(900)) && !sender.admits(first, at(901)));
+        assert!(
+            sender.admits(first, at(0))
+                && !sender.admits(second, at(100))
+                && sender.admits(first, at(400))
+        );
+        assert!(
+            !sender.admits(second, at(800))
+                && sender.admits(second, at(900))
+                && !sender.admits(first, at(901))
+        );
     }
 }

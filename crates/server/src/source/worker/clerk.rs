@@ -36,9 +36,15 @@ impl Clerk {
 
     /// The next thing to tell the worker; pends while there is nothing. Cancel safe.
     pub(super) async fn next(&mut self) -> ToWorker {
-        let Some(offer) = self.offer.as_mut().filter(|_| self.pending.len() < MAX_PENDING) else { return pending().await };
+        let Some(offer) = self.offer.as_mut().filter(|_| self.pending.len() < MAX_PENDING) else {
+            return pending().await;
+        };
         let order = offer.next().await;
-        let values = order.settings.iter().map(|setting| (setting.name.to_string(), number(setting.value))).collect();
+        let values = order
+            .settings
+            .iter()
+            .map(|setting| (setting.name.to_string(), number(setting.value)))
+            .collect();
         self.orders = self.orders.wrapping_add(1);
         self.pending.push((self.orders, order));
         ToWorker::SetControls { order: self.orders, values }
@@ -64,7 +70,8 @@ fn number(value: Value) -> i64 {
 
 /// As people see it.
 fn translate(control: ipc::Control) -> Control {
-    let ipc::Control { name, kind, min, max, step, default, value, settable, active, items } = control;
+    let ipc::Control { name, kind, min, max, step, default, value, settable, active, items } =
+        control;
     let of = |value: i64| {
         Some(match kind {
             ControlKind::Number => Value::Int(value),
@@ -81,7 +88,9 @@ fn translate(control: ipc::Control) -> Control {
     let kind = match kind {
         ControlKind::Number => Kind::Int { minimum: min, maximum: max, step },
         ControlKind::Switch => Kind::Bool,
-        ControlKind::Choice => Kind::Menu(items.into_iter().map(|(value, name)| Item { value, name: name.into() }).collect()),
+        ControlKind::Choice => Kind::Menu(
+            items.into_iter().map(|(value, name)| Item { value, name: name.into() }).collect(),
+        ),
     };
     Control { name: name.into(), kind, value, default, access }
 }
@@ -122,29 +131,47 @@ mod tests {
             async move { desk.set(wish(40)).await }
         });
         let told = clerk.next().await;
-        assert_eq!(told, ToWorker::SetControls { order: 1, values: vec![("brightness".into(), 40)] });
+        assert_eq!(
+            told,
+            ToWorker::SetControls { order: 1, values: vec![("brightness".into(), 40)] }
+        );
         clerk.lay_out(vec![brightness(41)]);
         clerk.done(7, Vec::new());
         clerk.done(1, Vec::new());
         assert_eq!(asked.await.unwrap(), Ok(Outcome::Done));
-        assert_eq!(desk.list().unwrap().0[0].value, Some(Value::Int(41)), "what the camera made of it");
+        assert_eq!(
+            desk.list().unwrap().0[0].value,
+            Some(Value::Int(41)),
+            "what the camera made of it"
+        );
 
         drop(clerk);
         let mut clerk = Clerk::new(Some(desk.clone()));
         clerk.lay_out(vec![brightness(128)]);
         let told = clerk.next().await;
-        assert_eq!(told, ToWorker::SetControls { order: 1, values: vec![("brightness".into(), 40)] });
+        assert_eq!(
+            told,
+            ToWorker::SetControls { order: 1, values: vec![("brightness".into(), 40)] }
+        );
         clerk.done(1, vec![("brightness".into(), "the camera does not take 40".into())]);
     }
 
     #[test]
     fn kinds_and_what_can_be_set_are_told_as_people_understand_them() {
-        let choice =
-            ipc::Control { kind: ControlKind::Choice, items: vec![(3, "Aperture".into())], active: false, ..brightness(3) };
+        let choice = ipc::Control {
+            kind: ControlKind::Choice,
+            items: vec![(3, "Aperture".into())],
+            active: false,
+            ..brightness(3)
+        };
         let told = translate(choice);
         assert_eq!(told.value, Some(Value::Item(3)));
-        assert!(matches!(told.access, Access::Inactive(_)) && matches!(told.kind, Kind::Menu(items) if items.len() == 1));
-        let switch = translate(ipc::Control { kind: ControlKind::Switch, settable: false, ..brightness(1) });
+        assert!(
+            matches!(told.access, Access::Inactive(_))
+                && matches!(told.kind, Kind::Menu(items) if items.len() == 1)
+        );
+        let switch =
+            translate(ipc::Control { kind: ControlKind::Switch, settable: false, ..brightness(1) });
         assert_eq!((switch.value, switch.access), (Some(Value::Bool(true)), Access::ReadOnly));
     }
 }

@@ -18,7 +18,8 @@ use tokio_util::sync::CancellationToken;
 const SILENCE: Duration = Duration::from_secs(4);
 /// Log lines a worker may write in one run.
 const LOG_LINES: u32 = 100;
-/// Wishes the worker has not read yet; what goes beyond is dropped, for more of them say nothing new.
+/// Wishes the worker has not read yet; what goes beyond is dropped, for more of them say nothing
+/// new.
 const MAX_WISHES: usize = 4096;
 
 /// How a conversation ended.
@@ -67,7 +68,12 @@ pub(super) struct Conversation {
 }
 
 impl Conversation {
-    pub(super) fn new(socket: UnixStream, ctx: &Context, by: Arc<str>, camera: Option<Local>) -> Self {
+    pub(super) fn new(
+        socket: UnixStream,
+        ctx: &Context,
+        by: Arc<str>,
+        camera: Option<Local>,
+    ) -> Self {
         let demand = ctx.stream.demand();
         let (desk, eye) = camera.map(|camera| (camera.desk, camera.eye)).unzip();
         let speaker = Speaker {
@@ -119,7 +125,9 @@ impl Conversation {
         let now = self.speaker.clock.now();
         while let Some(message) = self.line.poll()? {
             match message {
-                ToServer::Controls(controls) if self.speaker.greeted => self.clerk.lay_out(controls),
+                ToServer::Controls(controls) if self.speaker.greeted => {
+                    self.clerk.lay_out(controls)
+                }
                 ToServer::ControlsSet { order, refused } => self.clerk.done(order, refused),
                 message => self.speaker.take(now, message)?,
             }
@@ -178,9 +186,14 @@ impl Speaker {
             ToServer::Failed(text) => return Err(End::Failed(text)),
             ToServer::Lost(loss, text) => return Err(End::Lost(loss, text)),
             ToServer::Heartbeat(progress) => self.note(now, progress),
-            ToServer::Stats(stats) => tracing::debug!(camera = %self.stream.name(), ?stats, "worker statistics"),
+            ToServer::Stats(stats) => {
+                tracing::debug!(camera = %self.stream.name(), ?stats, "worker statistics")
+            }
             // The former are for the clerk, pictures come from workers with another job.
-            ToServer::Controls(_) | ToServer::ControlsSet { .. } | ToServer::Hello { .. } | ToServer::Picture(_) => {}
+            ToServer::Controls(_)
+            | ToServer::ControlsSet { .. }
+            | ToServer::Hello { .. }
+            | ToServer::Picture(_) => {}
         }
         Ok(())
     }
@@ -196,7 +209,8 @@ impl Speaker {
         Ok(())
     }
 
-    /// A frame before its tracks, or one of a track that was not announced, is nothing a reader could use.
+    /// A frame before its tracks, or one of a track that was not announced, is nothing a reader
+    /// could use.
     fn publish(&mut self, now: Mono, frame: Frame) -> Result<(), End> {
         if let Some(publisher) = &self.publisher {
             publisher.push(now, frame.into_unit(now))?;

@@ -1,7 +1,8 @@
 //! Cameras whose pixels are made or handled on this machine, by a worker process each.
 //!
-//! A run starts a worker, gives it its job, and publishes what it sends; the run ends with the worker. How often and when it is
-//! started anew is the supervisor's business. Nothing the worker says is trusted: the first violation of the protocol ends it.
+//! A run starts a worker, gives it its job, and publishes what it sends; the run ends with the
+//! worker. How often and when it is started anew is the supervisor's business. Nothing the worker
+//! says is trusted: the first violation of the protocol ends it.
 
 mod clerk;
 mod conversation;
@@ -36,7 +37,9 @@ pub(crate) struct Local {
 impl WorkerSource {
     /// The moving test picture.
     pub(crate) fn test_picture(spawner: Spawner, picture: TestPicture) -> Self {
-        let label = format!("test picture {}x{} at {} fps", picture.width, picture.height, picture.fps).into();
+        let label =
+            format!("test picture {}x{} at {} fps", picture.width, picture.height, picture.fps)
+                .into();
         Self { spawner, label, job: Job::TestPicture(picture), camera: None }
     }
 
@@ -54,9 +57,12 @@ impl Source for WorkerSource {
     async fn run(&mut self, ctx: Context) -> Exit {
         let (mut process, socket) = match self.spawner.spawn().await {
             Ok(started) => started,
-            Err(e) => return Exit::new(Fault::Crashed, format!("cannot start a worker process: {e}")),
+            Err(e) => {
+                return Exit::new(Fault::Crashed, format!("cannot start a worker process: {e}"));
+            }
         };
-        let mut conversation = Conversation::new(socket, &ctx, self.label.clone(), self.camera.clone());
+        let mut conversation =
+            Conversation::new(socket, &ctx, self.label.clone(), self.camera.clone());
         let end = conversation.hold(&self.job).await;
         let exit = settle(&mut process, &end).await;
         conversation.finish(&exit.words);
@@ -88,17 +94,25 @@ async fn settle(process: &mut Process, end: &End) -> Exit {
             };
             Exit::new(fault, words.as_str())
         }
-        End::HungUp => Exit::new(Fault::Crashed, format!("the worker process {}", process.cause().await)),
+        End::HungUp => {
+            Exit::new(Fault::Crashed, format!("the worker process {}", process.cause().await))
+        }
         End::Silent(silence) => {
             process.kill().await;
             Exit::new(
                 Fault::Stalled,
-                format!("the worker process gave no sign of life for {} s and was killed", silence.as_secs()),
+                format!(
+                    "the worker process gave no sign of life for {} s and was killed",
+                    silence.as_secs()
+                ),
             )
         }
         End::Protocol(error) => {
             process.kill().await;
-            Exit::new(Fault::Crashed, format!("the worker process talked nonsense and was killed: {error}"))
+            Exit::new(
+                Fault::Crashed,
+                format!("the worker process talked nonsense and was killed: {error}"),
+            )
         }
     }
 }

@@ -29,8 +29,17 @@ impl Sim {
     fn kept(policy: Policy, seed: u64) -> Self {
         let now = Mono::from_nanos(5_000_000_000);
         let machine = Machine::new(policy, "rtsp://cam/1".into(), seed, now);
-        let mut sim =
-            Self { now, machine, running: false, asked_to_stop: false, runs: 0, status: None, notes: 0, holds: 0, held: false };
+        let mut sim = Self {
+            now,
+            machine,
+            running: false,
+            asked_to_stop: false,
+            runs: 0,
+            status: None,
+            notes: 0,
+            holds: 0,
+            held: false,
+        };
         sim.act();
         sim
     }
@@ -39,7 +48,10 @@ impl Sim {
         while let Some(action) = self.machine.poll_action() {
             match action {
                 Action::Run => {
-                    assert!(!self.running && !self.held, "two runs at once, or one that may not be");
+                    assert!(
+                        !self.running && !self.held,
+                        "two runs at once, or one that may not be"
+                    );
                     (self.running, self.asked_to_stop) = (true, false);
                     self.runs += 1;
                 }
@@ -246,7 +258,10 @@ fn on_demand_runs_from_the_first_viewer_until_a_linger_after_the_last() {
     sim.frames(10 * S);
     assert!(sim.asked_to_stop);
     sim.exit(Fault::Stopped, "stopped");
-    assert_eq!((sim.runs, sim.state()), (1, (State::Offline, "on demand: starts with its first viewer")));
+    assert_eq!(
+        (sim.runs, sim.state()),
+        (1, (State::Offline, "on demand: starts with its first viewer"))
+    );
     assert_eq!(sim.machine.poll_timeout(), None);
 }
 
@@ -303,7 +318,8 @@ fn op() -> impl Strategy<Value = Op> {
 }
 
 proptest! {
-    /// Whatever happens: one run at a time (asserted by `Sim`), always a next step while it is wanted, never one while it is not.
+    /// Whatever happens: one run at a time (asserted by `Sim`), always a next step while it is
+    /// wanted, never one while it is not.
     #[test]
     fn never_stuck_and_never_unasked(ops in prop::collection::vec(op(), 0..60), demand: bool, seed: u64) {
         let mut sim = Sim::seeded(demand.then_some(S), seed);
@@ -383,14 +399,25 @@ fn a_picture_that_stands_still_is_a_fault_of_the_run_that_there_is() {
     assert!(sim.asked_to_stop);
     sim.exit(Fault::Stopped, "stopped");
     assert!(
-        sim.state().1.starts_with("the picture has not changed for 30 s") && sim.next_delay() <= 250 * MS,
+        sim.state().1.starts_with("the picture has not changed for 30 s")
+            && sim.next_delay() <= 250 * MS,
         "{:?}",
         sim.state()
     );
     sim.command(Command::Mend(30 * S));
-    assert_eq!(sim.machine.restarts().iter().sum::<u64>(), 1, "nothing runs that could be at fault");
+    assert_eq!(
+        sim.machine.restarts().iter().sum::<u64>(),
+        1,
+        "nothing runs that could be at fault"
+    );
     sim.pass(S);
-    assert_eq!((sim.runs, sim.machine.restarts()[Fault::ALL.iter().position(|f| *f == Fault::Frozen).unwrap()]), (2, 1));
+    assert_eq!(
+        (
+            sim.runs,
+            sim.machine.restarts()[Fault::ALL.iter().position(|f| *f == Fault::Frozen).unwrap()]
+        ),
+        (2, 1)
+    );
     sim.command(Command::Stop);
     sim.exit(Fault::Stopped, "stopped");
     sim.command(Command::Mend(30 * S));

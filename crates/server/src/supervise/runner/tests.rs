@@ -32,13 +32,19 @@ impl Source for Script {
 }
 
 async fn publish(ctx: &Context) -> Exit {
-    let publisher = match ctx.publish(&"script".into(), Catalog::new([(Codec::H264(None), 90_000)])) {
+    let publisher = match ctx.publish(&"script".into(), Catalog::new([(Codec::H264(None), 90_000)]))
+    {
         Ok(publisher) => publisher,
         Err(exit) => return exit,
     };
     let now = ctx.clock.now();
-    let unit =
-        AccessUnit::new(TrackId(0), 0, true, Timing::arrived(now), smallvec::smallvec![bytes::Bytes::from_static(b"\x65")]);
+    let unit = AccessUnit::new(
+        TrackId(0),
+        0,
+        true,
+        Timing::arrived(now),
+        smallvec::smallvec![bytes::Bytes::from_static(b"\x65")],
+    );
     publisher.push(now, unit).unwrap();
     ctx.stop.cancelled().await;
     Exit::stopped()
@@ -51,7 +57,11 @@ struct Bed {
 
 fn bed(script: impl IntoIterator<Item = Act>, policy: Policy) -> Bed {
     let clock = Clock::new();
-    let stream = Stream::new("cam", StreamOptions { stall_after: policy.stall_after, ..Default::default() }, clock.now());
+    let stream = Stream::new(
+        "cam",
+        StreamOptions { stall_after: policy.stall_after, ..Default::default() },
+        clock.now(),
+    );
     let supervisor = supervise(Script(script.into_iter().collect()), stream.clone(), policy, clock);
     Bed { stream, supervisor }
 }
@@ -64,7 +74,9 @@ impl Bed {
                 changes.changed().await.unwrap();
             }
         };
-        timeout(Duration::from_secs(10), wait).await.unwrap_or_else(|_| panic!("{what}: {:?}", self.stream.status()));
+        timeout(Duration::from_secs(10), wait)
+            .await
+            .unwrap_or_else(|_| panic!("{what}: {:?}", self.stream.status()));
     }
 
     async fn state(&self, state: State) {

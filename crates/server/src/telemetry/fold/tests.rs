@@ -43,7 +43,9 @@ fn a_fault_that_repeats_is_told_once_a_second_with_a_count() {
 #[test]
 fn cameras_do_not_hide_each_other() {
     let mut faults = Faults::default();
-    assert!(admit(&mut faults, 0, "a") && admit(&mut faults, 1, "b") && !admit(&mut faults, 2, "a"));
+    assert!(
+        admit(&mut faults, 0, "a") && admit(&mut faults, 1, "b") && !admit(&mut faults, 2, "a")
+    );
 }
 
 #[test]
@@ -72,18 +74,28 @@ impl Write for Sink {
 fn the_layer_folds_faults_and_leaves_news_alone() {
     let (fold, sink) = (Fold::new(Clock::new()), Sink::default());
     let writer = sink.clone();
-    let fmt = tracing_subscriber::fmt::layer().json().flatten_event(true).with_writer(move || writer.clone());
-    tracing::subscriber::with_default(tracing_subscriber::registry().with(fold.clone()).with(fmt), || {
-        for n in 0..50 {
-            tracing::warn!(camera = %"front", n, "no route");
-            tracing::info!(camera = "front", "news");
-        }
-        std::thread::sleep(EVERY);
-        fold.flush();
-    });
+    let fmt = tracing_subscriber::fmt::layer()
+        .json()
+        .flatten_event(true)
+        .with_writer(move || writer.clone());
+    tracing::subscriber::with_default(
+        tracing_subscriber::registry().with(fold.clone()).with(fmt),
+        || {
+            for n in 0..50 {
+                tracing::warn!(camera = %"front", n, "no route");
+                tracing::info!(camera = "front", "news");
+            }
+            std::thread::sleep(EVERY);
+            fold.flush();
+        },
+    );
     let text = String::from_utf8(sink.0.lock().unwrap().clone()).unwrap();
-    let lines: Vec<serde_json::Value> = text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
+    let lines: Vec<serde_json::Value> =
+        text.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
     assert_eq!(lines.iter().filter(|l| l["message"] == "news").count(), 50);
     let faults: Vec<_> = lines.iter().filter(|l| l["message"] == "no route").collect();
-    assert_eq!((faults.len(), &faults[1]["repeated"], &faults[1]["camera"]), (2, &49.into(), &"front".into()));
+    assert_eq!(
+        (faults.len(), &faults[1]["repeated"], &faults[1]["camera"]),
+        (2, &49.into(), &"front".into())
+    );
 }

@@ -14,10 +14,21 @@ pub(super) fn expose(out: &mut Exposition, cameras: &[Arc<Camera>], now: Mono) {
 }
 
 fn states(out: &mut Exposition, cameras: &[Arc<Camera>]) {
-    let is = |camera: &Camera, state: State| f64::from(u8::from(camera.stream().status().state == state));
-    each(out, cameras, "neverblink_camera_up", Kind::Gauge, "1 while frames arrive.", |c| Some(is(c, State::Live)));
+    let is = |camera: &Camera, state: State| {
+        f64::from(u8::from(camera.stream().status().state == state))
+    };
+    each(out, cameras, "neverblink_camera_up", Kind::Gauge, "1 while frames arrive.", |c| {
+        Some(is(c, State::Live))
+    });
     let frozen = |c: &Camera| Some(f64::from(u8::from(c.stillness().frozen().is_some())));
-    each(out, cameras, "neverblink_camera_frozen", Kind::Gauge, "1 while frames come of a picture that does not change.", frozen);
+    each(
+        out,
+        cameras,
+        "neverblink_camera_frozen",
+        Kind::Gauge,
+        "1 while frames come of a picture that does not change.",
+        frozen,
+    );
     out.family("neverblink_camera_state", Kind::Gauge, "1 for the state the camera is in.");
     for camera in cameras {
         for state in State::ALL {
@@ -29,14 +40,37 @@ fn states(out: &mut Exposition, cameras: &[Arc<Camera>]) {
 fn frames(out: &mut Exposition, cameras: &[Arc<Camera>], now: Mono) {
     use Kind::{Counter, Gauge};
     let stats = |c: &Camera| c.stream().stats();
-    each(out, cameras, "neverblink_camera_frames_total", Counter, "Video frames received.", |c| Some(stats(c).frames as f64));
-    each(out, cameras, "neverblink_camera_keyframes_total", Counter, "Keyframes among them.", |c| {
-        Some(stats(c).keyframes as f64)
+    each(out, cameras, "neverblink_camera_frames_total", Counter, "Video frames received.", |c| {
+        Some(stats(c).frames as f64)
     });
-    each(out, cameras, "neverblink_camera_bytes_total", Counter, "Payload bytes received.", |c| Some(stats(c).bytes as f64));
-    each(out, cameras, "neverblink_camera_fps", Gauge, "Video frames a second over the last seconds.", |c| Some(c.rates().fps));
+    each(
+        out,
+        cameras,
+        "neverblink_camera_keyframes_total",
+        Counter,
+        "Keyframes among them.",
+        |c| Some(stats(c).keyframes as f64),
+    );
+    each(out, cameras, "neverblink_camera_bytes_total", Counter, "Payload bytes received.", |c| {
+        Some(stats(c).bytes as f64)
+    });
+    each(
+        out,
+        cameras,
+        "neverblink_camera_fps",
+        Gauge,
+        "Video frames a second over the last seconds.",
+        |c| Some(c.rates().fps),
+    );
     let age = |c: &Camera| stats(c).newest_at.map(|at| now.since(at).as_secs_f64());
-    each(out, cameras, "neverblink_camera_last_frame_age_seconds", Gauge, "Age of the newest frame.", age);
+    each(
+        out,
+        cameras,
+        "neverblink_camera_last_frame_age_seconds",
+        Gauge,
+        "Age of the newest frame.",
+        age,
+    );
     let readers = |c: &Camera| Some(c.stream().demand().borrow().readers as f64);
     each(
         out,
@@ -47,11 +81,22 @@ fn frames(out: &mut Exposition, cameras: &[Arc<Camera>], now: Mono) {
         readers,
     );
     let skipped = |c: &Camera| Some(stats(c).skipped as f64);
-    each(out, cameras, "neverblink_camera_skipped_total", Counter, "Units that slow readers of the stream lost.", skipped);
+    each(
+        out,
+        cameras,
+        "neverblink_camera_skipped_total",
+        Counter,
+        "Units that slow readers of the stream lost.",
+        skipped,
+    );
 }
 
 fn restarts(out: &mut Exposition, cameras: &[Arc<Camera>]) {
-    out.family("neverblink_camera_restarts_total", Kind::Counter, "Times the source was started again, by the fault before.");
+    out.family(
+        "neverblink_camera_restarts_total",
+        Kind::Counter,
+        "Times the source was started again, by the fault before.",
+    );
     for camera in cameras {
         for (reason, count) in camera.restarts().by_reason {
             out.sample(&labels(camera, Some(("reason", reason))), count as f64);

@@ -13,7 +13,8 @@ pub(crate) enum Kind {
     Histogram,
 }
 
-/// A text under construction. All samples of a family are written behind each other, as the format demands.
+/// A text under construction. All samples of a family are written behind each other, as the format
+/// demands.
 #[derive(Default)]
 pub(crate) struct Exposition {
     out: String,
@@ -39,14 +40,27 @@ impl Exposition {
     }
 
     /// A family of one number without labels; nothing if the number is not known.
-    pub(crate) fn single(&mut self, name: &'static str, kind: Kind, help: &str, value: Option<f64>) {
+    pub(crate) fn single(
+        &mut self,
+        name: &'static str,
+        kind: Kind,
+        help: &str,
+        value: Option<f64>,
+    ) {
         if let Some(value) = value {
             self.family(name, kind, help).sample(&[], value);
         }
     }
 
-    /// Adds one histogram to the family: its cumulative buckets by upper bound, the count of all, and their sum.
-    pub(crate) fn histogram(&mut self, labels: &[(&str, &str)], buckets: &[(f64, u64)], count: u64, sum: f64) -> &mut Self {
+    /// Adds one histogram to the family: its cumulative buckets by upper bound, the count of all,
+    /// and their sum.
+    pub(crate) fn histogram(
+        &mut self,
+        labels: &[(&str, &str)],
+        buckets: &[(f64, u64)],
+        count: u64,
+        sum: f64,
+    ) -> &mut Self {
         let finite = buckets.iter().map(|(bound, n)| (bound.to_string(), *n));
         for (bound, n) in finite.chain([("+Inf".to_owned(), count)]) {
             let labels: Vec<_> = labels.iter().copied().chain([("le", &*bound)]).collect();
@@ -61,8 +75,10 @@ impl Exposition {
     }
 
     fn suffixed(&mut self, suffix: &str, labels: &[(&str, &str)], value: f64) -> &mut Self {
-        let labels: Vec<String> = labels.iter().map(|(key, value)| format!("{key}=\"{}\"", escape(value))).collect();
-        let labels = if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
+        let labels: Vec<String> =
+            labels.iter().map(|(key, value)| format!("{key}=\"{}\"", escape(value))).collect();
+        let labels =
+            if labels.is_empty() { String::new() } else { format!("{{{}}}", labels.join(",")) };
         let name = self.family;
         self.line(format_args!("{name}{suffix}{labels} {value}"));
         self
@@ -85,8 +101,15 @@ mod tests {
     #[test]
     fn the_format() {
         let mut out = Exposition::default();
-        out.family("a_total", Kind::Counter, "All a.").sample(&[("camera", "x\"\\\n"), ("b", "c")], 3.0).sample(&[], 1e10);
-        out.family("t_seconds", Kind::Histogram, "Times.").histogram(&[("camera", "x")], &[(0.001, 2), (1.0, 3)], 4, 2.5);
+        out.family("a_total", Kind::Counter, "All a.")
+            .sample(&[("camera", "x\"\\\n"), ("b", "c")], 3.0)
+            .sample(&[], 1e10);
+        out.family("t_seconds", Kind::Histogram, "Times.").histogram(
+            &[("camera", "x")],
+            &[(0.001, 2), (1.0, 3)],
+            4,
+            2.5,
+        );
         let expected = "\
 # HELP a_total All a.
 # TYPE a_total counter

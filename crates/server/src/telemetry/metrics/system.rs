@@ -8,7 +8,8 @@ use nix::sys::{
 use rustix::process::getpriority_process;
 use std::{fs, time::Duration};
 
-/// Writes all families about the process and the machine; what the system does not tell is left out.
+/// Writes all families about the process and the machine; what the system does not tell is left
+/// out.
 pub(super) fn expose(out: &mut Exposition, uptime: Duration, panics: u64) {
     process(out, uptime, panics);
     host(out);
@@ -19,19 +20,41 @@ fn process(out: &mut Exposition, uptime: Duration, panics: u64) {
     let mut add = |name, kind, help: &str, value| out.single(name, kind, help, value);
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let kib = |key| field(&status, key).map(|kib| kib * 1024.0);
-    let cpu = getrusage(UsageWho::RUSAGE_SELF).ok().map(|u| seconds(u.user_time()) + seconds(u.system_time()));
+    let cpu = getrusage(UsageWho::RUSAGE_SELF)
+        .ok()
+        .map(|u| seconds(u.user_time()) + seconds(u.system_time()));
     let fds = fs::read_dir("/proc/self/fd").ok().map(|fds| fds.count() as f64);
     let max_fds = getrlimit(Resource::RLIMIT_NOFILE).ok().map(|(soft, _)| soft as f64);
-    add("neverblink_process_cpu_seconds_total", Counter, "Processor time of the server, without its workers.", cpu);
+    add(
+        "neverblink_process_cpu_seconds_total",
+        Counter,
+        "Processor time of the server, without its workers.",
+        cpu,
+    );
     add("neverblink_process_resident_memory_bytes", Gauge, "Memory in RAM.", kib("VmRSS"));
-    add("neverblink_process_peak_memory_bytes", Gauge, "The most memory it ever had in RAM.", kib("VmHWM"));
+    add(
+        "neverblink_process_peak_memory_bytes",
+        Gauge,
+        "The most memory it ever had in RAM.",
+        kib("VmHWM"),
+    );
     add("neverblink_process_threads", Gauge, "Threads.", field(&status, "Threads"));
     let nice = getpriority_process(None).ok().map(f64::from);
     add("neverblink_process_nice", Gauge, "Below zero it runs ahead of ordinary programs.", nice);
     add("neverblink_process_open_fds", Gauge, "Open file descriptors.", fds);
     add("neverblink_process_max_fds", Gauge, "File descriptors it may open.", max_fds);
-    add("neverblink_process_uptime_seconds", Gauge, "Time since it was started.", Some(uptime.as_secs_f64()));
-    add("neverblink_process_panics_total", Counter, "Internal errors, contained.", Some(panics as f64));
+    add(
+        "neverblink_process_uptime_seconds",
+        Gauge,
+        "Time since it was started.",
+        Some(uptime.as_secs_f64()),
+    );
+    add(
+        "neverblink_process_panics_total",
+        Counter,
+        "Internal errors, contained.",
+        Some(panics as f64),
+    );
 }
 
 fn host(out: &mut Exposition) {
@@ -42,8 +65,16 @@ fn host(out: &mut Exposition) {
     let cpus = std::thread::available_parallelism().ok().map(|n| n.get() as f64);
     add("neverblink_host_load1", "Load of the last minute.", load);
     add("neverblink_host_cpus", "Processors that the server may use.", cpus);
-    add("neverblink_host_memory_bytes", "Memory of the machine.", field(&memory, "MemTotal").map(|kib| kib * 1024.0));
-    add("neverblink_host_memory_available_bytes", "Memory to be had.", field(&memory, "MemAvailable").map(|kib| kib * 1024.0));
+    add(
+        "neverblink_host_memory_bytes",
+        "Memory of the machine.",
+        field(&memory, "MemTotal").map(|kib| kib * 1024.0),
+    );
+    add(
+        "neverblink_host_memory_available_bytes",
+        "Memory to be had.",
+        field(&memory, "MemAvailable").map(|kib| kib * 1024.0),
+    );
 }
 
 /// The number behind `key:` in a file of `/proc`.
@@ -65,10 +96,21 @@ mod tests {
         let mut out = Exposition::default();
         expose(&mut out, Duration::from_secs(5), 1);
         let text = out.finish();
-        let value = |name: &str| text.lines().find_map(|l| l.strip_prefix(name)?.trim().parse::<f64>().ok()).unwrap();
+        let value = |name: &str| {
+            text.lines().find_map(|l| l.strip_prefix(name)?.trim().parse::<f64>().ok()).unwrap()
+        };
         assert!(value("neverblink_process_resident_memory_bytes ") > 1e5);
         assert!(value("neverblink_process_open_fds ") >= 3.0);
-        assert!(value("neverblink_host_memory_bytes ") > value("neverblink_host_memory_available_bytes "));
-        assert_eq!((value("neverblink_process_uptime_seconds "), value("neverblink_process_panics_total ")), (5.0, 1.0));
+        assert!(
+            value("neverblink_host_memory_bytes ")
+                > value("neverblink_host_memory_available_bytes ")
+        );
+        assert_eq!(
+            (
+                value("neverblink_process_uptime_seconds "),
+                value("neverblink_process_panics_total ")
+            ),
+            (5.0, 1.0)
+        );
     }
 }

@@ -13,19 +13,39 @@ type Family = (&'static str, Kind, &'static str, fn(&Total) -> u64);
 
 const FAMILIES: &[Family] = &[
     ("neverblink_viewers", Kind::Gauge, "Viewers of now.", |t| t.viewers),
-    ("neverblink_viewers_link_limited", Kind::Gauge, "Viewers whose link carries less than the stream.", |t| t.link_limited),
-    ("neverblink_viewers_refused_total", Kind::Counter, "Viewers turned away because of a limit.", |t| t.refused),
-    ("neverblink_viewer_frames_sent_total", Kind::Counter, "Video frames sent, all viewers together.", |t| t.counts.frames),
-    ("neverblink_viewer_frames_skipped_total", Kind::Counter, "Units that viewers did not get, for whatever reason.", |t| {
-        t.counts.skipped()
-    }),
+    (
+        "neverblink_viewers_link_limited",
+        Kind::Gauge,
+        "Viewers whose link carries less than the stream.",
+        |t| t.link_limited,
+    ),
+    (
+        "neverblink_viewers_refused_total",
+        Kind::Counter,
+        "Viewers turned away because of a limit.",
+        |t| t.refused,
+    ),
+    (
+        "neverblink_viewer_frames_sent_total",
+        Kind::Counter,
+        "Video frames sent, all viewers together.",
+        |t| t.counts.frames,
+    ),
+    (
+        "neverblink_viewer_frames_skipped_total",
+        Kind::Counter,
+        "Units that viewers did not get, for whatever reason.",
+        |t| t.counts.skipped(),
+    ),
     (
         "neverblink_viewer_frames_skipped_congestion_total",
         Kind::Counter,
         "Of the units skipped, those for which the viewer's link was too thin.",
         |t| t.counts.congested,
     ),
-    ("neverblink_viewer_bytes_sent_total", Kind::Counter, "Bytes sent to viewers.", |t| t.counts.bytes),
+    ("neverblink_viewer_bytes_sent_total", Kind::Counter, "Bytes sent to viewers.", |t| {
+        t.counts.bytes
+    }),
     (
         "neverblink_viewer_link_limited_total",
         Kind::Counter,
@@ -41,7 +61,13 @@ pub(super) fn expose(out: &mut Exposition, audience: &Audience, cameras: &[Arc<C
         family(out, &totals, (*name, *kind, help), |_| true, value);
     }
     let retransmits = ("neverblink_webrtc_retransmits_total", Kind::Counter, "Packets sent again.");
-    family(out, &totals, retransmits, |protocol| protocol == Protocol::WebRtc, |t| t.counts.retransmits);
+    family(
+        out,
+        &totals,
+        retransmits,
+        |protocol| protocol == Protocol::WebRtc,
+        |t| t.counts.retransmits,
+    );
 }
 
 /// A camera that never had a viewer counts zero, so that rates have a beginning.
@@ -64,7 +90,8 @@ fn family(
     out.family(name, kind, help);
     for ((shown, protocol), total) in totals.iter().filter(|((_, protocol), _)| of(*protocol)) {
         let rendition = shown.rendition.as_deref().map(|rendition| ("rendition", rendition));
-        let labels = [Some(("camera", &*shown.camera)), rendition, Some(("protocol", protocol.as_str()))];
+        let labels =
+            [Some(("camera", &*shown.camera)), rendition, Some(("protocol", protocol.as_str()))];
         out.sample(&labels.into_iter().flatten().collect::<Vec<_>>(), value(total) as f64);
     }
 }

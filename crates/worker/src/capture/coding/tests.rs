@@ -27,27 +27,41 @@ fn words(coding: &mut Coding) -> String {
 fn encode(coding: &mut Coding, sets: &mut Sets, number: u64) -> Result<Vec<Ready>, Refused> {
     let picture = I420::new(SIZE.0 as usize, SIZE.1 as usize);
     let (captured, now) = (at(number * 40), at(number * 40 + 9));
-    let mut ready: Vec<_> = coding.put(&picture, When { captured, sensed: true, drawn: now }, now, sets)?.into_iter().collect();
+    let mut ready: Vec<_> = coding
+        .put(&picture, When { captured, sensed: true, drawn: now }, now, sets)?
+        .into_iter()
+        .collect();
     while let Some(more) = coding.collect(now, sets)? {
         ready.push(more);
     }
     Ok(ready)
 }
 
-/// All frames of so many pictures: number, key, number of units, whether it says anew what the stream consists of.
-fn frames(coding: &mut Coding, sets: &mut Sets, numbers: std::ops::Range<u64>) -> Vec<(u64, bool, usize, bool)> {
+/// All frames of so many pictures: number, key, number of units, whether it says anew what the
+/// stream consists of.
+fn frames(
+    coding: &mut Coding,
+    sets: &mut Sets,
+    numbers: std::ops::Range<u64>,
+) -> Vec<(u64, bool, usize, bool)> {
     let all = numbers.flat_map(|number| encode(coding, sets, number).ok().unwrap());
-    let told = all.map(|r| (r.when.captured.as_nanos() / 40_000_000, r.key, r.payload.len(), r.codec.is_some()));
+    let told = all.map(|r| {
+        (r.when.captured.as_nanos() / 40_000_000, r.key, r.payload.len(), r.codec.is_some())
+    });
     told.collect()
 }
 
 #[test]
 fn hardware_is_used_where_there_is_some_and_each_frame_has_its_own_time() {
-    let (mut coding, mut sets) = (coding(EncoderChoice::Auto, &[Script::default()]), Sets::default());
+    let (mut coding, mut sets) =
+        (coding(EncoderChoice::Auto, &[Script::default()]), Sets::default());
     assert_eq!(words(&mut coding), "encoded by played (script, /dev/video11)");
     let frames = frames(&mut coding, &mut sets, 1..13);
     assert_eq!(frames.iter().map(|f| f.0).collect::<Vec<_>>(), (1..13).collect::<Vec<_>>());
-    assert_eq!((frames[0], frames[1], frames[10]), ((1, true, 3, true), (2, false, 1, false), (11, true, 3, false)));
+    assert_eq!(
+        (frames[0], frames[1], frames[10]),
+        ((1, true, 3, true), (2, false, 1, false), (11, true, 3, false))
+    );
     assert_eq!(coding.skipped(), 0);
 }
 
@@ -55,7 +69,8 @@ fn hardware_is_used_where_there_is_some_and_each_frame_has_its_own_time() {
 fn parameter_sets_that_came_once_are_in_every_keyframe() {
     let script = Script { sets_alone: true, ..Script::default() };
     let (mut coding, mut sets) = (coding(EncoderChoice::Auto, &[script]), Sets::default());
-    let keys: Vec<_> = frames(&mut coding, &mut sets, 1..22).into_iter().filter(|(_, key, ..)| *key).collect();
+    let keys: Vec<_> =
+        frames(&mut coding, &mut sets, 1..22).into_iter().filter(|(_, key, ..)| *key).collect();
     assert_eq!(keys, [(1, true, 3, true), (11, true, 3, false), (21, true, 3, false)]);
 }
 
@@ -74,12 +89,15 @@ fn the_processors_take_over_where_the_hardware_does_not_take_the_pictures() {
     let small = Script { largest: (96, 96), ..Script::default() };
     let mut coding = coding(EncoderChoice::Auto, std::slice::from_ref(&small));
     let words = words(&mut coding);
-    let expected =
-        "encoded in software, for the hardware cannot be used: played (script, /dev/video11): it does not take 176x100";
+    let expected = "encoded in software, for the hardware cannot be used: played (script, /dev/video11): it does not take 176x100";
     assert!(words.starts_with(expected), "{words}");
     assert_eq!(frames(&mut coding, &mut Sets::default(), 1..4).len(), 3);
     let mut coding = self::coding(EncoderChoice::Auto, &[small, Script::default()]);
-    assert_eq!(self::words(&mut coding), "encoded by played (script, /dev/video11)", "another takes them");
+    assert_eq!(
+        self::words(&mut coding),
+        "encoded by played (script, /dev/video11)",
+        "another takes them"
+    );
 }
 
 #[test]
@@ -99,7 +117,11 @@ fn when_it_fails_the_next_picture_is_a_keyframe_of_the_processors() {
     // It goes while it has the third.
     all.extend(frames(&mut coding, &mut sets, 3..7));
     assert_eq!(all.iter().map(|f| f.0).collect::<Vec<_>>(), [1, 2, 4, 5, 6]);
-    assert_eq!(all[2], (4, true, 3, true), "players are told of the other encoder's parameter sets");
+    assert_eq!(
+        all[2],
+        (4, true, 3, true),
+        "players are told of the other encoder's parameter sets"
+    );
     let words = words(&mut coding);
     assert!(
         words.ends_with("has failed: taking a coded picture: no such device (ENODEV); encoded in software from now on"),
@@ -124,18 +146,31 @@ fn when_it_falls_silent_the_processors_take_over_after_a_second() {
 fn nothing_takes_over_from_hardware_that_was_asked_for() {
     let small = Script { largest: (96, 96), ..Script::default() };
     for (scripts, expected) in [
-        (&[][..], "and this machine has none for 176x100: /dev/video10 (decoder) makes YU12; encoder=auto encodes in software"),
-        (&[small], "and this machine has none for 176x100: played (script, /dev/video11): it does not take"),
+        (
+            &[][..],
+            "and this machine has none for 176x100: /dev/video10 (decoder) makes YU12; encoder=auto encodes in software",
+        ),
+        (
+            &[small],
+            "and this machine has none for 176x100: played (script, /dev/video11): it does not take",
+        ),
     ] {
         let Err(Fault::Camera(Loss::Refused, words)) =
             Coding::new(EncoderChoice::Hardware, hardware(scripts).0, SIZE, OPTIONS, BT709)
         else {
             panic!()
         };
-        assert!(words.starts_with("encoder=hardware: a device that takes YU12 or NV12") && words.contains(expected), "{words}");
+        assert!(
+            words.starts_with("encoder=hardware: a device that takes YU12 or NV12")
+                && words.contains(expected),
+            "{words}"
+        );
     }
-    let mut coding = coding(EncoderChoice::Hardware, &[Script { gone_after: 1, ..Script::default() }]);
-    let Err(Refused::Hardware(words)) = encode(&mut coding, &mut Sets::default(), 1) else { panic!() };
+    let mut coding =
+        coding(EncoderChoice::Hardware, &[Script { gone_after: 1, ..Script::default() }]);
+    let Err(Refused::Hardware(words)) = encode(&mut coding, &mut Sets::default(), 1) else {
+        panic!()
+    };
     assert!(words.contains("the encoder played") && words.contains("ENODEV"), "{words}");
 }
 
@@ -144,7 +179,10 @@ fn after_damage_it_goes_on_at_a_keyframe_that_was_asked_for() {
     let (looked, heard) = hardware(&[Script { damaged: vec![3], ..Script::default() }]);
     let mut coding = Coding::new(EncoderChoice::Auto, looked, SIZE, OPTIONS, BT709).unwrap();
     let frames = frames(&mut coding, &mut Sets::default(), 1..8);
-    assert_eq!(frames.iter().map(|f| (f.0, f.1)).collect::<Vec<_>>()[2..], [(3, false), (5, true), (6, false), (7, false)]);
+    assert_eq!(
+        frames.iter().map(|f| (f.0, f.1)).collect::<Vec<_>>()[2..],
+        [(3, false), (5, true), (6, false), (7, false)]
+    );
     assert_eq!((heard[0].borrow().last().unwrap().as_str(), coding.skipped()), ("keyframe", 1));
 }
 

@@ -1,4 +1,5 @@
-//! The structures of the interface for pictures whose planes may lie in several buffers. Here there is always one.
+//! The structures of the interface for pictures whose planes may lie in several buffers. Here there
+//! is always one.
 
 use super::{Aligned, FourCc, PixFormat, Place};
 
@@ -46,7 +47,11 @@ impl SetFormatInPlanes {
     pub(in crate::v4l2) fn new(kind: u32, pix: &PixFormat) -> Self {
         let byte = |n: u32| u8::try_from(n).unwrap_or(0);
         let mut planes = [PlaneFormat::default(); MAX_PLANES];
-        planes[0] = PlaneFormat { sizeimage: pix.sizeimage, bytesperline: pix.bytesperline, reserved: [0; 6] };
+        planes[0] = PlaneFormat {
+            sizeimage: pix.sizeimage,
+            bytesperline: pix.bytesperline,
+            reserved: [0; 6],
+        };
         let pix = PixFormatInPlanes {
             width: pix.width,
             height: pix.height,

@@ -1,4 +1,5 @@
-//! An encoder that plays by a script: with the manners of `bcm2835-codec`, as its source shows them, and the software's encoder inside.
+//! An encoder that plays by a script: with the manners of `bcm2835-codec`, as its source shows
+//! them, and the software's encoder inside.
 
 use super::{
     Encoder, Found,
@@ -62,8 +63,14 @@ pub(crate) type Heard = Rc<RefCell<Vec<String>>>;
 /// An encoder that is played.
 pub(crate) fn encoder(script: Script) -> (Encoder, Heard) {
     let heard = Heard::default();
-    let identity = Identity { name: "played".into(), driver: "script".into(), bus: "platform".into() };
-    let found = Found { path: "/dev/video11".into(), identity, takes: vec![abi::YU12, abi::NV12], largest: Some(script.largest) };
+    let identity =
+        Identity { name: "played".into(), driver: "script".into(), bus: "platform".into() };
+    let found = Found {
+        path: "/dev/video11".into(),
+        identity,
+        takes: vec![abi::YU12, abi::NV12],
+        largest: Some(script.largest),
+    };
     let options = encoder::Options { fps: 30, gop: 60, bitrate: 10_000_000 };
     let fake = Fake {
         script,
@@ -115,11 +122,17 @@ impl Fake {
 
     fn encode(&mut self, picture: &I420, micros: u64) {
         let Some(encoder) = &mut self.encoder else { return };
-        let Coded { payload, .. } = encoder.encode(picture, Duration::from_micros(micros)).unwrap().unwrap();
-        let annex_b = |units: &[&Bytes]| units.iter().flat_map(|u| [&[0, 0, 0, 1], &u[..]].concat()).collect::<Bytes>();
-        let (sets, rest): (Vec<_>, Vec<_>) = payload.iter().partition(|unit| matches!(h264::nal_type(unit), 7 | 8));
+        let Coded { payload, .. } =
+            encoder.encode(picture, Duration::from_micros(micros)).unwrap().unwrap();
+        let annex_b = |units: &[&Bytes]| {
+            units.iter().flat_map(|u| [&[0, 0, 0, 1], &u[..]].concat()).collect::<Bytes>()
+        };
+        let (sets, rest): (Vec<_>, Vec<_>) =
+            payload.iter().partition(|unit| matches!(h264::nal_type(unit), 7 | 8));
         let pieces = match self.script.sets_alone {
-            true if !self.sets_sent => vec![self.piece(annex_b(&sets), micros), self.piece(annex_b(&rest), micros)],
+            true if !self.sets_sent => {
+                vec![self.piece(annex_b(&sets), micros), self.piece(annex_b(&rest), micros)]
+            }
             true => vec![self.piece(annex_b(&rest), micros)],
             false => vec![self.piece(annex_b(&payload.iter().collect::<Vec<_>>()), micros)],
         };
@@ -161,16 +174,29 @@ impl Driver for Fake {
 
     fn set_format(&mut self, output: bool, pix: PixFormat) -> nix::Result<PixFormat> {
         let (most_w, most_h) = self.script.largest;
-        self.hear(format!("{} {} {}x{}", if output { "takes" } else { "makes" }, pix.format, pix.width, pix.height));
+        self.hear(format!(
+            "{} {} {}x{}",
+            if output { "takes" } else { "makes" },
+            pix.format,
+            pix.width,
+            pix.height
+        ));
         if !output {
             return Ok(PixFormat { sizeimage: pix.sizeimage.max(1 << 19), ..pix });
         }
-        let (width, height) = (pix.width.min(most_w), pix.height.min(most_h).next_multiple_of(ALIGNED.1));
+        let (width, height) =
+            (pix.width.min(most_w), pix.height.min(most_h).next_multiple_of(ALIGNED.1));
         let bytesperline = width.next_multiple_of(ALIGNED.0);
         self.visible = (width, height);
         let raw = if pix.format == abi::YU12 { Raw::Yu12 } else { Raw::Nv12 };
         self.place = Placed { raw, rows: height as usize, stride: bytesperline as usize };
-        Ok(PixFormat { width, height, bytesperline, sizeimage: bytesperline * height * 3 / 2, ..pix })
+        Ok(PixFormat {
+            width,
+            height,
+            bytesperline,
+            sizeimage: bytesperline * height * 3 / 2,
+            ..pix
+        })
     }
 
     fn raw_formats(&mut self) -> Vec<FourCc> {
@@ -190,14 +216,16 @@ impl Driver for Fake {
 
     fn allocate(&mut self, output: bool, count: u32) -> nix::Result<u32> {
         if output {
-            self.memory = vec![vec![0; self.place.stride * self.place.rows * 3 / 2]; count as usize];
+            self.memory =
+                vec![vec![0; self.place.stride * self.place.rows * 3 / 2]; count as usize];
         }
         Ok(count)
     }
 
     fn start(&mut self, output: bool) -> nix::Result<()> {
         // Level 4 ends at 1080p30.
-        let blocks = u64::from(self.visible.0.div_ceil(16) * self.visible.1.div_ceil(16)) * u64::from(self.options.fps);
+        let blocks = u64::from(self.visible.0.div_ceil(16) * self.visible.1.div_ceil(16))
+            * u64::from(self.options.fps);
         if output && self.level <= 11 && blocks > 245_760 {
             return Err(Errno::EINVAL);
         }
@@ -207,7 +235,13 @@ impl Driver for Fake {
         Ok(())
     }
 
-    fn put(&mut self, index: u32, bytes: u32, micros: u64, write: &mut dyn FnMut(&mut [u8]) -> bool) -> nix::Result<bool> {
+    fn put(
+        &mut self,
+        index: u32,
+        bytes: u32,
+        micros: u64,
+        write: &mut dyn FnMut(&mut [u8]) -> bool,
+    ) -> nix::Result<bool> {
         self.there()?;
         let memory = &mut self.memory[index as usize];
         assert_eq!(bytes as usize, memory.len());

@@ -1,8 +1,10 @@
-//! Encoders in hardware: memory-to-memory devices (`Documentation/userspace-api/media/v4l/dev-encoder.rst` of the kernel) that take
-//! raw pictures at one end and give coded ones at the other, as `bcm2835-codec` on a Raspberry Pi.
+//! Encoders in hardware: memory-to-memory devices
+//! (`Documentation/userspace-api/media/v4l/dev-encoder.rst` of the kernel) that take raw pictures
+//! at one end and give coded ones at the other, as `bcm2835-codec` on a Raspberry Pi.
 //!
-//! An encoder is found by what it can do, never by its number. `node` is the device, `session` the conversation with it, behind a
-//! trait so that a scripted device can answer in tests; what is said, and in which order, is in `settings`.
+//! An encoder is found by what it can do, never by its number. `node` is the device, `session` the
+//! conversation with it, behind a trait so that a scripted device can answer in tests; what is
+//! said, and in which order, is in `settings`.
 
 #[cfg(test)]
 pub(crate) mod fake;

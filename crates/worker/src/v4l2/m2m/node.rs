@@ -4,8 +4,8 @@ use super::session::{Driver, Piece};
 use crate::v4l2::{
     Identity, Intervals, Sizes, Unusable,
     abi::{
-        self, BUF_TYPE_OUTPUT, CAP_STREAMING, CAP_VIDEO_M2M, CAP_VIDEO_M2M_MPLANE, Control, FourCc, Fraction, PixFormat,
-        SELECT_CROP, Selection, SetControl, SetParameters,
+        self, BUF_TYPE_OUTPUT, CAP_STREAMING, CAP_VIDEO_M2M, CAP_VIDEO_M2M_MPLANE, Control, FourCc,
+        Fraction, PixFormat, SELECT_CROP, Selection, SetControl, SetParameters,
     },
     device::{identify, sizes},
     ioctl, list,
@@ -115,23 +115,34 @@ fn open(path: &Path, coded: FourCc) -> Result<Encoder, Other> {
     }
     let mut node = Node { file, planar: can & CAP_VIDEO_M2M == 0, pictures: None, coded: None };
     let gives = node.kind(false).formats(&node.file);
-    let other = |what: String| Err(Other::Told(format!("{} ({}) {what}", path.display(), identity.name)));
+    let other =
+        |what: String| Err(Other::Told(format!("{} ({}) {what}", path.display(), identity.name)));
     if !gives.contains(&coded) {
         let gives: Vec<_> = gives.iter().take(4).map(FourCc::to_string).collect();
         return other(format!("makes {}", gives.join(", ")));
     }
-    // What it takes depends on what it makes. Both belong to whoever opened it and change nothing for others.
-    let pix = PixFormat { width: 640, height: 480, format: coded, field: abi::FIELD_NONE, ..PixFormat::default() };
+    // What it takes depends on what it makes. Both belong to whoever opened it and change nothing
+    // for others.
+    let pix = PixFormat {
+        width: 640,
+        height: 480,
+        format: coded,
+        field: abi::FIELD_NONE,
+        ..PixFormat::default()
+    };
     let _ = node.set_format(false, pix);
-    let takes: Vec<_> = node.raw_formats().into_iter().filter(|f| [abi::YU12, abi::NV12].contains(f)).collect();
+    let takes: Vec<_> =
+        node.raw_formats().into_iter().filter(|f| [abi::YU12, abi::NV12].contains(f)).collect();
     if takes.is_empty() {
         return other(format!("makes {coded}, but takes neither YU12 nor NV12"));
     }
-    let largest = sizes(&node.file, coded, |_, _| Intervals::These(Vec::new())).into_iter().filter_map(|s| match s {
-        Sizes::One { width, height, .. } => Some((width, height)),
-        Sizes::Range { most, .. } => Some(most),
-        Sizes::Unknown => None,
-    });
+    let largest = sizes(&node.file, coded, |_, _| Intervals::These(Vec::new()))
+        .into_iter()
+        .filter_map(|s| match s {
+            Sizes::One { width, height, .. } => Some((width, height)),
+            Sizes::Range { most, .. } => Some(most),
+            Sizes::Unknown => None,
+        });
     let largest = largest.max_by_key(|(w, h)| u64::from(*w) * u64::from(*h));
     let found = Found { path: path.to_owned(), identity, takes, largest };
     Ok(Encoder { found, coded, driver: Box::new(node) })
@@ -157,7 +168,10 @@ impl Node {
 
 impl Drop for Node {
     fn drop(&mut self) {
-        [&self.pictures, &self.coded].into_iter().flatten().for_each(|queue| queue.stop(&self.file));
+        [&self.pictures, &self.coded]
+            .into_iter()
+            .flatten()
+            .for_each(|queue| queue.stop(&self.file));
     }
 }
 
@@ -179,7 +193,13 @@ impl Driver for Node {
     }
 
     fn crop(&mut self, width: u32, height: u32) -> nix::Result<(u32, u32)> {
-        let mut selection = Selection { kind: BUF_TYPE_OUTPUT, target: SELECT_CROP, width, height, ..Selection::default() };
+        let mut selection = Selection {
+            kind: BUF_TYPE_OUTPUT,
+            target: SELECT_CROP,
+            width,
+            height,
+            ..Selection::default()
+        };
         ioctl::ask(&self.file, &mut selection)?;
         let at_the_corner = (selection.left, selection.top) == (0, 0);
         if at_the_corner { Ok((selection.width, selection.height)) } else { Err(Errno::ERANGE) }
@@ -199,7 +219,13 @@ impl Driver for Node {
         self.queue(output)?.start(&self.file)
     }
 
-    fn put(&mut self, index: u32, bytes: u32, micros: u64, write: &mut dyn FnMut(&mut [u8]) -> bool) -> nix::Result<bool> {
+    fn put(
+        &mut self,
+        index: u32,
+        bytes: u32,
+        micros: u64,
+        write: &mut dyn FnMut(&mut [u8]) -> bool,
+    ) -> nix::Result<bool> {
         let Some(queue) = &mut self.pictures else { return Err(Errno::EINVAL) };
         let Some(mapping) = queue.buffer(index) else { return Err(Errno::EINVAL) };
         let memory = mapping.bytes_mut();
@@ -216,7 +242,9 @@ impl Driver for Node {
 
     fn take(&mut self) -> nix::Result<Option<Piece>> {
         let Some(queue) = &mut self.coded else { return Err(Errno::EINVAL) };
-        let Some(Taken { index, content, damaged, stamp, .. }) = queue.take(&self.file)? else { return Ok(None) };
+        let Some(Taken { index, content, damaged, stamp, .. }) = queue.take(&self.file)? else {
+            return Ok(None);
+        };
         let all = queue.buffer(index).ok_or(Errno::EPROTO)?.bytes();
         let end = content.end.min(all.len());
         let bytes = Bytes::copy_from_slice(&all[content.start.min(end)..end]);

@@ -10,11 +10,15 @@ impl Placed {
 
     /// A picture of this size has room.
     pub(super) fn holds(self, width: usize, height: usize) -> bool {
-        width > 0 && height > 0 && self.stride >= width && self.rows >= height && self.stride.is_multiple_of(2)
+        width > 0
+            && height > 0
+            && self.stride >= width
+            && self.rows >= height
+            && self.stride.is_multiple_of(2)
     }
 
-    /// Copies the samples; false, and nothing, where there is no room. What is around the picture repeats its edge, for an encoder
-    /// that looks there would see rubbish.
+    /// Copies the samples; false, and nothing, where there is no room. What is around the picture
+    /// repeats its edge, for an encoder that looks there would see rubbish.
     pub(super) fn fill(self, picture: &I420, to: &mut [u8]) -> bool {
         let (w, h) = (picture.width(), picture.height());
         if !self.holds(w, h) || to.len() < self.bytes() {
@@ -71,7 +75,9 @@ mod tests {
         let mut picture = I420::new(w, h);
         let mut n = 0_u8;
         for (plane, ..) in picture.planes_mut() {
-            plane.iter_mut().for_each(|sample| (n, *sample) = (n.wrapping_mul(31).wrapping_add(7), n));
+            plane
+                .iter_mut()
+                .for_each(|sample| (n, *sample) = (n.wrapping_mul(31).wrapping_add(7), n));
         }
         picture
     }

@@ -10,8 +10,9 @@ use crate::{
     v4l2::{
         Raw,
         abi::{
-            self, COLORSPACE_REC709, COLORSPACE_SMPTE170M, FIELD_NONE, FourCc, Fraction, PRIV_MAGIC, PixFormat,
-            QUANTIZATION_FULL, QUANTIZATION_LIMITED, YCBCR_ENC_601, YCBCR_ENC_709,
+            self, COLORSPACE_REC709, COLORSPACE_SMPTE170M, FIELD_NONE, FourCc, Fraction,
+            PRIV_MAGIC, PixFormat, QUANTIZATION_FULL, QUANTIZATION_LIMITED, YCBCR_ENC_601,
+            YCBCR_ENC_709,
         },
         coding::{BITRATE, FORCE_KEYFRAME},
     },
@@ -21,14 +22,17 @@ use media::{Mono, bits::split_annex_b, h264};
 use nix::errno::Errno;
 use std::{collections::VecDeque, os::fd::BorrowedFd, time::Duration};
 
-/// Buffers for raw pictures: one that is encoded, one that waits for that, and one for encoders that hold back their reference.
+/// Buffers for raw pictures: one that is encoded, one that waits for that, and one for encoders
+/// that hold back their reference.
 const RAW_BUFFERS: u32 = 3;
 const CODED_BUFFERS: u32 = 4;
-/// Pictures that are in the encoder at a time, as long as they come out again. More would be a queue.
+/// Pictures that are in the encoder at a time, as long as they come out again. More would be a
+/// queue.
 const IN_FLIGHT: usize = 2;
 /// An encoder that has pictures and gives nothing for so long has failed.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// Bytes of a buffer for coded pictures, at least: a picture in two pieces would have to wait for the next one.
+/// Bytes of a buffer for coded pictures, at least: a picture in two pieces would have to wait for
+/// the next one.
 const LEAST_CODED: u32 = 512 << 10;
 
 /// What an encoder's device does. `output` is the kernel's word: to the device.
@@ -44,8 +48,15 @@ pub(in crate::v4l2) trait Driver {
     /// How many buffers there are. Those for coded pictures are the device's at once.
     fn allocate(&mut self, output: bool, count: u32) -> nix::Result<u32>;
     fn start(&mut self, output: bool) -> nix::Result<()>;
-    /// Has a raw picture written into a buffer, and gives it to the device. False if it was not written.
-    fn put(&mut self, index: u32, bytes: u32, micros: u64, write: &mut dyn FnMut(&mut [u8]) -> bool) -> nix::Result<bool>;
+    /// Has a raw picture written into a buffer, and gives it to the device. False if it was not
+    /// written.
+    fn put(
+        &mut self,
+        index: u32,
+        bytes: u32,
+        micros: u64,
+        write: &mut dyn FnMut(&mut [u8]) -> bool,
+    ) -> nix::Result<bool>;
     /// A buffer of a raw picture that is ours again.
     fn take_back(&mut self) -> nix::Result<Option<u32>>;
     fn take(&mut self) -> nix::Result<Option<Piece>>;
@@ -131,12 +142,28 @@ impl<T> Session<T> {
         let coded = encoder.coded;
         let (place, size) = set_up(&mut *encoder.driver, wish, coded)?;
         let driver = &mut encoder.driver;
-        let buffers = driver.allocate(true, RAW_BUFFERS).map_err(|e| Failed::Driver("buffers for its pictures", e))?;
-        driver.allocate(false, CODED_BUFFERS).map_err(|e| Failed::Driver("buffers for coded pictures", e))?;
-        driver.start(false).and_then(|()| driver.start(true)).map_err(|e| Failed::Driver("starting it", e))?;
+        let buffers = driver
+            .allocate(true, RAW_BUFFERS)
+            .map_err(|e| Failed::Driver("buffers for its pictures", e))?;
+        driver
+            .allocate(false, CODED_BUFFERS)
+            .map_err(|e| Failed::Driver("buffers for coded pictures", e))?;
+        driver
+            .start(false)
+            .and_then(|()| driver.start(true))
+            .map_err(|e| Failed::Driver("starting it", e))?;
         let interval = Duration::from_secs(1) / u32::from(wish.fps.max(1));
         let (free, waiting) = ((0..buffers).rev().collect(), VecDeque::new());
-        Ok(Self { encoder, place, size, free, waiting, micros: 0, newest: Mono::default(), interval })
+        Ok(Self {
+            encoder,
+            place,
+            size,
+            free,
+            waiting,
+            micros: 0,
+            newest: Mono::default(),
+            interval,
+        })
     }
 
     /// Who it is.
@@ -144,17 +171,24 @@ impl<T> Session<T> {
         &self.encoder
     }
 
-    /// There is something to take when this can be read; [`Session::has_room`] may change when it can be written.
+    /// There is something to take when this can be read; [`Session::has_room`] may change when it
+    /// can be written.
     pub fn fd(&self) -> Option<BorrowedFd<'_>> {
         self.encoder.driver.fd()
     }
 
-    /// A picture may be put in. While none may, pictures grow old elsewhere, and the newest is put in afterwards.
+    /// A picture may be put in. While none may, pictures grow old elsewhere, and the newest is put
+    /// in afterwards.
     ///
     /// # Errors
     /// The driver's.
     pub fn has_room(&mut self, now: Mono) -> Result<bool, Failed> {
-        while let Some(index) = self.encoder.driver.take_back().map_err(|e| Failed::Driver("taking its pictures back", e))? {
+        while let Some(index) = self
+            .encoder
+            .driver
+            .take_back()
+            .map_err(|e| Failed::Driver("taking its pictures back", e))?
+        {
             self.free.push(index);
         }
         // One that holds pictures until there are more gets more.
@@ -166,7 +200,13 @@ impl<T> Session<T> {
     ///
     /// # Errors
     /// The driver's, and [`Failed::Buffers`].
-    pub fn put(&mut self, picture: &I420, captured: Mono, tag: T, now: Mono) -> Result<bool, Failed> {
+    pub fn put(
+        &mut self,
+        picture: &I420,
+        captured: Mono,
+        tag: T,
+        now: Mono,
+    ) -> Result<bool, Failed> {
         if !self.has_room(now)? {
             return Ok(false);
         }
@@ -174,7 +214,10 @@ impl<T> Session<T> {
         // No two are alike.
         let micros = (captured.as_nanos() / 1000).max(self.micros + 1);
         let place = self.place;
-        let written = self.encoder.driver.put(index, self.size, micros, &mut |memory| place.fill(picture, memory));
+        let written = self
+            .encoder
+            .driver
+            .put(index, self.size, micros, &mut |memory| place.fill(picture, memory));
         if !written.map_err(|e| Failed::Driver("giving it a picture", e))? {
             return Err(Failed::Buffers);
         }
@@ -188,9 +231,11 @@ impl<T> Session<T> {
     /// # Errors
     /// The driver's: `ENODEV` if it is gone.
     pub fn take(&mut self) -> Result<Option<Done<T>>, Failed> {
-        let piece = self.encoder.driver.take().map_err(|e| Failed::Driver("taking a coded picture", e))?;
+        let piece =
+            self.encoder.driver.take().map_err(|e| Failed::Driver("taking a coded picture", e))?;
         let Some(Piece { bytes, micros, damaged }) = piece else { return Ok(None) };
-        if self.encoder.coded == abi::H264 && !damaged && !bytes.is_empty() && !has_picture(&bytes) {
+        if self.encoder.coded == abi::H264 && !damaged && !bytes.is_empty() && !has_picture(&bytes)
+        {
             return Ok(Some(Done { bytes, tag: None, by_time: false, damaged, left_out: 0 }));
         }
         // Where times are not carried through, pictures come out as they went in.
@@ -210,7 +255,8 @@ impl<T> Session<T> {
         Some(self.waiting.front()?.since + PATIENCE)
     }
 
-    /// When to look again, whatever happens: then it has failed, or has room for one that moves the others.
+    /// When to look again, whatever happens: then it has failed, or has room for one that moves the
+    /// others.
     pub fn due(&self, now: Mono) -> Option<Mono> {
         let more = self.newest + self.interval * 2;
         let held = self.waiting.len() >= IN_FLIGHT && !self.free.is_empty() && more > now;
@@ -220,7 +266,11 @@ impl<T> Session<T> {
     /// # Errors
     /// [`Failed::Silent`] from the deadline on.
     pub fn check(&self, now: Mono) -> Result<(), Failed> {
-        if self.deadline().is_some_and(|deadline| now >= deadline) { Err(Failed::Silent) } else { Ok(()) }
+        if self.deadline().is_some_and(|deadline| now >= deadline) {
+            Err(Failed::Silent)
+        } else {
+            Ok(())
+        }
     }
 
     /// Asks for a keyframe. False if it cannot make one on demand.
@@ -238,23 +288,34 @@ fn has_picture(bytes: &Bytes) -> bool {
     split_annex_b(bytes).any(|unit| matches!(h264::nal_type(&unit), 1..=5))
 }
 
-/// All that comes before the buffers, in the order that the kernel's document gives, with the settings before it, where they bound
-/// what sizes are taken, and after it, where formats undo them.
+/// All that comes before the buffers, in the order that the kernel's document gives, with the
+/// settings before it, where they bound what sizes are taken, and after it, where formats undo
+/// them.
 fn set_up(driver: &mut dyn Driver, wish: &Wish, coded: FourCc) -> Result<(Placed, u32), Failed> {
     let settings = settings::settings(wish);
     apply(driver, &settings);
     let Wish { width, height, .. } = *wish;
     let sizeimage = LEAST_CODED.max(width.saturating_mul(height) / 2);
-    let pix = PixFormat { width, height, format: coded, field: FIELD_NONE, sizeimage, ..PixFormat::default() };
-    let got = driver.set_format(false, pix).map_err(|e| Failed::Driver("setting what it makes", e))?;
+    let pix = PixFormat {
+        width,
+        height,
+        format: coded,
+        field: FIELD_NONE,
+        sizeimage,
+        ..PixFormat::default()
+    };
+    let got =
+        driver.set_format(false, pix).map_err(|e| Failed::Driver("setting what it makes", e))?;
     if got.format != coded {
         return Err(Failed::Driver("setting what it makes", Errno::EINVAL));
     }
     let known = driver.raw_formats();
     let wanted = [(abi::YU12, Raw::Yu12), (abi::NV12, Raw::Nv12)];
-    let (format, raw) = wanted.into_iter().find(|(code, _)| known.contains(code)).ok_or(Failed::Formats)?;
+    let (format, raw) =
+        wanted.into_iter().find(|(code, _)| known.contains(code)).ok_or(Failed::Formats)?;
     let pix = PixFormat { width, height, format, field: FIELD_NONE, ..colours(wish) };
-    let got = driver.set_format(true, pix).map_err(|e| Failed::Driver("setting what it takes", e))?;
+    let got =
+        driver.set_format(true, pix).map_err(|e| Failed::Driver("setting what it takes", e))?;
     if got.format != format {
         return Err(Failed::Formats);
     }
@@ -263,7 +324,8 @@ fn set_up(driver: &mut dyn Driver, wish: &Wish, coded: FourCc) -> Result<(Placed
     crop(driver, (width, height), (got.width, got.height))?;
     apply(driver, &settings);
     let place = Placed { raw, stride: got.bytesperline as usize, rows: got.height as usize };
-    let holds = place.holds(width as usize, height as usize) && place.bytes() <= got.sizeimage as usize;
+    let holds =
+        place.holds(width as usize, height as usize) && place.bytes() <= got.sizeimage as usize;
     if holds { Ok((place, got.sizeimage)) } else { Err(Failed::Buffers) }
 }
 
@@ -287,7 +349,9 @@ fn apply(driver: &mut dyn Driver, settings: &[Setting]) {
 /// What the samples mean, for encoders that tell players.
 fn colours(wish: &Wish) -> PixFormat {
     let hd = wish.colour.matrix == Some(1);
-    let (colorspace, ycbcr_enc) = if hd { (COLORSPACE_REC709, YCBCR_ENC_709) } else { (COLORSPACE_SMPTE170M, YCBCR_ENC_601) };
-    let quantization = if wish.colour.full_range { QUANTIZATION_FULL } else { QUANTIZATION_LIMITED };
+    let (colorspace, ycbcr_enc) =
+        if hd { (COLORSPACE_REC709, YCBCR_ENC_709) } else { (COLORSPACE_SMPTE170M, YCBCR_ENC_601) };
+    let quantization =
+        if wish.colour.full_range { QUANTIZATION_FULL } else { QUANTIZATION_LIMITED };
     PixFormat { colorspace, ycbcr_enc, quantization, private: PRIV_MAGIC, ..PixFormat::default() }
 }

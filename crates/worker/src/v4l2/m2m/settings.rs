@@ -12,13 +12,14 @@ pub(super) const LEVEL: u32 = CODEC + 359;
 pub(super) const PROFILE: u32 = CODEC + 363;
 const HEADERS_WITH_KEYFRAMES: u32 = CODEC + 644;
 
-/// `V4L2_MPEG_VIDEO_H264_PROFILE_…`: constrained, which is what every player can and what the software makes, and plain.
+/// `V4L2_MPEG_VIDEO_H264_PROFILE_…`: constrained, which is what every player can and what the
+/// software makes, and plain.
 const BASELINES: [i32; 2] = [1, 0];
 const CONSTANT: i32 = 1;
 const WITH_THE_FRAME: i32 = 1;
 
-/// The levels of H.264 (table A-1), in the order of the kernel's menu: macroblocks a second, macroblocks of a picture, and 1000 bits
-/// a second at most.
+/// The levels of H.264 (table A-1), in the order of the kernel's menu: macroblocks a second,
+/// macroblocks of a picture, and 1000 bits a second at most.
 const LEVELS: [(u64, u64, u64); 20] = [
     (1_485, 99, 64),
     (1_485, 99, 128),
@@ -51,7 +52,10 @@ pub(super) fn level(wish: &Wish) -> usize {
     let (size, rate) = (columns * rows, columns * rows * u64::from(wish.fps));
     let longest = columns.max(rows);
     let fits = |&(_, (most, largest, kilobits)): &(usize, &(u64, u64, u64))| {
-        rate <= *most && size <= *largest && longest * longest <= largest * 8 && u64::from(wish.bitrate) <= kilobits * 1000
+        rate <= *most
+            && size <= *largest
+            && longest * longest <= largest * 8
+            && u64::from(wish.bitrate) <= kilobits * 1000
     };
     let levels = LEVELS.iter().enumerate().filter(|(n, _)| *n != LEVEL_1B);
     levels.clone().find(fits).map_or(LEVELS.len() - 1, |(n, _)| n)
@@ -60,8 +64,8 @@ pub(super) fn level(wish: &Wish) -> usize {
 /// A control, and the values that will do: the first that is taken is good.
 pub(super) type Setting = (u32, Vec<i32>);
 
-/// All that is said. Drivers take what they know, and the order serves those that are particular: profile and level come first,
-/// for some refuse sizes and rates that the level does not allow.
+/// All that is said. Drivers take what they know, and the order serves those that are particular:
+/// profile and level come first, for some refuse sizes and rates that the level does not allow.
 pub(super) fn settings(wish: &Wish) -> Vec<Setting> {
     let number = |n: u32| i32::try_from(n).unwrap_or(i32::MAX);
     let levels = (level(wish)..LEVELS.len()).filter(|n| *n != LEVEL_1B).map(|n| n as i32).collect();
@@ -117,7 +121,11 @@ mod tests {
             (4096, 16, 1, 500, "4"),
             (8192, 8192, 240, 12_000, "6.2"),
         ] {
-            assert_eq!(named(wish(w, h, fps, kilobits * 1000)), expected, "{w}x{h} at {fps}, {kilobits} kbit/s");
+            assert_eq!(
+                named(wish(w, h, fps, kilobits * 1000)),
+                expected,
+                "{w}x{h} at {fps}, {kilobits} kbit/s"
+            );
         }
     }
 

@@ -10,8 +10,14 @@ use media::{Mono, Payload, bits::split_annex_b, h264};
 use proto::ipc::Coded;
 use std::time::Duration;
 
-const WISH: Wish =
-    Wish { width: 176, height: 100, fps: 25, gop: 10, bitrate: 1_000_000, colour: Colour { full_range: false, matrix: Some(1) } };
+const WISH: Wish = Wish {
+    width: 176,
+    height: 100,
+    fps: 25,
+    gop: 10,
+    bitrate: 1_000_000,
+    colour: Colour { full_range: false, matrix: Some(1) },
+};
 
 fn at(millis: u64) -> Mono {
     Mono::from_nanos(millis * 1_000_000)
@@ -49,10 +55,21 @@ fn each_picture_comes_out_as_it_went_in_with_what_belongs_to_it() {
         let payload: Payload = split_annex_b(&done.bytes).collect();
         let key = h264::is_key(&payload);
         assert_eq!(key, number.is_multiple_of(10), "{number}");
-        let coded = Coded { pts: number as i64, key, show: true, captured: at(0), received: at(0), payload };
+        let coded = Coded {
+            pts: number as i64,
+            key,
+            show: true,
+            captured: at(0),
+            received: at(0),
+            payload,
+        };
         assert!(decoder.decode(&coded, &mut decoded).unwrap());
         let shown = &decoded.as_ref().unwrap().picture;
-        assert_eq!((shown.width(), shown.height()), (176, 100), "what is around the picture is left out");
+        assert_eq!(
+            (shown.width(), shown.height()),
+            (176, 100),
+            "what is around the picture is left out"
+        );
         let [y, ..] = shown.planes();
         let off = y.iter().map(|luma| luma.abs_diff(20 + 5 * number as u8)).max();
         assert!(off < Some(8), "{off:?} in {number}");
@@ -66,13 +83,20 @@ fn the_level_is_told_before_sizes_and_again_behind_them() {
     let _session = Session::<()>::start(encoder, &wish).unwrap();
     let settings = ["profile 1", "level 13", "bitrate 8000000", "headers repeated"];
     let formats = ["makes H264 1920x1080", "takes YU12 1920x1080", "shows 1920x1080"];
-    assert_eq!(*heard.borrow(), [&settings[..], &formats, &settings].concat(), "this one refuses 1080p60 at level 4");
+    assert_eq!(
+        *heard.borrow(),
+        [&settings[..], &formats, &settings].concat(),
+        "this one refuses 1080p60 at level 4"
+    );
 }
 
 #[test]
 fn what_it_does_not_take_is_said_in_words() {
     let (encoder, _) = fake::encoder(Script::default());
-    let Err(why) = Session::<()>::start(encoder, &Wish { width: 2560, height: 1440, ..WISH }) else { panic!() };
+    let Err(why) = Session::<()>::start(encoder, &Wish { width: 2560, height: 1440, ..WISH })
+    else {
+        panic!()
+    };
     assert_eq!(why.to_string(), "it does not take 2560x1440; it would make 1920x1440");
 }
 
@@ -92,7 +116,8 @@ fn pictures_are_matched_by_time_or_else_by_order() {
         // The same time again, as of a driver whose clock is coarse.
         session.put(&picture(1), at(40), 2, at(90)).unwrap();
         assert_eq!(
-            [take(&mut session), take(&mut session)].map(|done| done.map(|d| (d.tag.unwrap(), d.by_time))),
+            [take(&mut session), take(&mut session)]
+                .map(|done| done.map(|d| (d.tag.unwrap(), d.by_time))),
             [1, 2].map(|n| Some((n, copies_times)))
         );
     }
@@ -104,7 +129,11 @@ fn one_that_holds_pictures_gets_more_and_no_more_than_needed() {
     assert!(put(&mut session, 0) && put(&mut session, 1));
     assert_eq!(take(&mut session), None);
     assert!(!put(&mut session, 2), "two are in it already");
-    assert_eq!(session.due(at(86)), Some(at(45 + 80)), "then there is room for one that moves them");
+    assert_eq!(
+        session.due(at(86)),
+        Some(at(45 + 80)),
+        "then there is room for one that moves them"
+    );
     assert!(session.put(&picture(3), at(120), 3, at(126)).unwrap());
     assert_eq!(take(&mut session).unwrap().tag, Some(0));
     assert_eq!(session.due(at(126)), Some(at(126 + 79) + Duration::from_millis(1)));
@@ -115,14 +144,24 @@ fn silence_is_a_failure_and_so_is_a_device_that_is_gone() {
     let (mut session, _) = session(Script { silent_after: 1, ..Script::default() });
     put(&mut session, 0);
     take(&mut session).unwrap();
-    assert_eq!((session.due(at(9)), session.check(at(5000)).is_ok()), (None, true), "nothing is in it");
+    assert_eq!(
+        (session.due(at(9)), session.check(at(5000)).is_ok()),
+        (None, true),
+        "nothing is in it"
+    );
     put(&mut session, 1);
     assert_eq!((take(&mut session), session.due(at(50))), (None, Some(at(1045))));
     assert!(session.check(at(1044)).is_ok());
-    assert_eq!(session.check(at(1045)).unwrap_err().to_string(), "it has given nothing for a second");
+    assert_eq!(
+        session.check(at(1045)).unwrap_err().to_string(),
+        "it has given nothing for a second"
+    );
     let (mut session, _) = self::session(Script { gone_after: 1, ..Script::default() });
     put(&mut session, 0);
-    assert_eq!(session.take().unwrap_err().to_string(), "taking a coded picture: no such device (ENODEV)");
+    assert_eq!(
+        session.take().unwrap_err().to_string(),
+        "taking a coded picture: no such device (ENODEV)"
+    );
 }
 
 #[test]

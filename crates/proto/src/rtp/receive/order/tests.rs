@@ -40,7 +40,10 @@ fn patience_ends() {
     o.handle_timeout(ms(60));
     assert_eq!((ready(&mut o), o.poll_timeout()), (vec![(3, true)], Some(ms(90))));
     assert_eq!(feed(&mut o, ms(70), 1, &[2, 4]), [(4, false), (5, false)]);
-    assert_eq!((o.counters.lost, o.counters.late, o.counters.reordered, o.counters.duplicates), (1, 1, 1, 0));
+    assert_eq!(
+        (o.counters.lost, o.counters.late, o.counters.reordered, o.counters.duplicates),
+        (1, 1, 1, 0)
+    );
 }
 
 #[test]
@@ -80,12 +83,19 @@ fn a_stray_datagram_changes_nothing_and_two_in_a_row_are_a_new_sender() {
 
 #[test]
 fn sequence_numbers_from_elsewhere_are_a_sender_that_began_anew() {
-    for (transport, elsewhere) in [(Transport::Unordered, 40_000), (Transport::Ordered, 40_000), (Transport::Unordered, 65_000)] {
+    for (transport, elsewhere) in [
+        (Transport::Unordered, 40_000),
+        (Transport::Ordered, 40_000),
+        (Transport::Unordered, 65_000),
+    ] {
         let mut o = Order::new(transport);
         feed(&mut o, ms(0), 1, &[1, 3]);
         let out = feed(&mut o, ms(1), 1, &[elsewhere, elsewhere + 1]);
         let tail = [(elsewhere, true), (elsewhere + 1, false)];
-        assert!(out.ends_with(&tail) && o.counters.restarts == 1 && o.counters.lost == 1, "{out:?}");
+        assert!(
+            out.ends_with(&tail) && o.counters.restarts == 1 && o.counters.lost == 1,
+            "{out:?}"
+        );
     }
 }
 

@@ -6,7 +6,11 @@ use media::{Aac, G711Law};
 use proptest::prelude::*;
 
 fn aac(config: &'static [u8], clock_rate: u32) -> Format {
-    Format::new(96, clock_rate, Codec::Aac(Aac { config: Bytes::from_static(config), rate: clock_rate, channels: 2 }))
+    Format::new(
+        96,
+        clock_rate,
+        Codec::Aac(Aac { config: Bytes::from_static(config), rate: clock_rate, channels: 2 }),
+    )
 }
 
 fn lc() -> Format {
@@ -53,7 +57,10 @@ fn a_frame_in_fragments_is_whole_or_not_at_all() {
     r.handle_rtp(ms(1), packet(1, 0, false, &part(b"45")));
     r.handle_rtp(ms(2), packet(2, 0, true, &part(b"6789")));
     let got = units(&mut r);
-    assert_eq!((payloads(&got), got[0].timing.captured.at, got[0].timing.received), (vec![&b"0123456789"[..]], ms(0), ms(2)));
+    assert_eq!(
+        (payloads(&got), got[0].timing.captured.at, got[0].timing.received),
+        (vec![&b"0123456789"[..]], ms(0), ms(2))
+    );
 
     r.handle_rtp(ms(3), packet(3, 1024, false, &part(b"0123")));
     r.handle_rtp(ms(4), packet(5, 1024, true, &part(b"6789")));
@@ -85,14 +92,18 @@ fn headers_that_do_not_fit_are_malformed() {
 
 #[test]
 fn opus_and_g711_are_what_they_are() {
-    let mut r = receiver(&Format::new(96, 48_000, Codec::Opus { channels: 2 }), Transport::Unordered);
+    let mut r =
+        receiver(&Format::new(96, 48_000, Codec::Opus { channels: 2 }), Transport::Unordered);
     r.handle_rtp(ms(0), packet(0, 5, false, b"opus"));
     r.handle_rtp(ms(20), packet(1, 965, false, b""));
     r.handle_rtp(ms(40), packet(2, 1925, false, b"more"));
     let got = units(&mut r);
     assert_eq!((payloads(&got), got[1].pts - got[0].pts), (vec![&b"opus"[..], b"more"], 1920));
 
-    let mut r = receiver(&Format::new(96, 8000, Codec::G711 { law: G711Law::Mu, rate: 8000, channels: 2 }), Transport::Ordered);
+    let mut r = receiver(
+        &Format::new(96, 8000, Codec::G711 { law: G711Law::Mu, rate: 8000, channels: 2 }),
+        Transport::Ordered,
+    );
     r.handle_rtp(ms(0), packet(0, 0, false, &[7; 2800]));
     let got = units(&mut r);
     assert_eq!(

@@ -19,8 +19,8 @@ fn weather() -> impl Strategy<Value = Weather> {
         .prop_map(|(seed, lost, duplicated, delay_ms)| Weather { seed, lost, duplicated, delay_ms })
 }
 
-/// What a network delivers, by time, and what it swallowed. The first and the last frame come through, since nobody could miss
-/// what was lost before the first packet or behind the last.
+/// What a network delivers, by time, and what it swallowed. The first and the last frame come
+/// through, since nobody could miss what was lost before the first packet or behind the last.
 struct Delivery {
     arrivals: Vec<(Mono, Bytes)>,
     lost: Vec<usize>,
@@ -44,7 +44,11 @@ fn deliver(packets: &[Bytes], owner: &[usize], weather: &Weather) -> Delivery {
             arrivals.insert((ms(1000 + i as u64 + delay), i, copy), bytes.clone());
         }
     }
-    Delivery { arrivals: arrivals.into_iter().map(|((at, ..), bytes)| (at, bytes)).collect(), lost, duplicates }
+    Delivery {
+        arrivals: arrivals.into_iter().map(|((at, ..), bytes)| (at, bytes)).collect(),
+        lost,
+        duplicates,
+    }
 }
 
 fn run(r: &mut TrackReceiver, arrivals: Vec<(Mono, Bytes)>) -> Vec<AccessUnit> {
@@ -64,8 +68,8 @@ fn run(r: &mut TrackReceiver, arrivals: Vec<(Mono, Bytes)>) -> Vec<AccessUnit> {
     out
 }
 
-/// NAL units of one frame: maybe parameter sets and SEI, then slices of which only the first begins the picture. No zeros, so
-/// that nothing looks like a start code.
+/// NAL units of one frame: maybe parameter sets and SEI, then slices of which only the first begins
+/// the picture. No zeros, so that nothing looks like a start code.
 fn frame(syntax: &'static Codec) -> impl Strategy<Value = Vec<Vec<u8>>> {
     let body = |max: usize| prop::collection::vec(1u8..128, 4..max);
     let slices = prop::collection::vec(prop_oneof![3 => body(3000), 2 => body(400)], 1..4);
@@ -100,7 +104,12 @@ fn is_slice(codec: &Codec, nal: &[u8]) -> bool {
 }
 
 /// Sends frames through the weather and holds what comes out against what went in.
-fn check(codec: &Codec, frames: &[Vec<Vec<u8>>], weather: &Weather, begin: (u16, u32)) -> Result<(), TestCaseError> {
+fn check(
+    codec: &Codec,
+    frames: &[Vec<Vec<u8>>],
+    weather: &Weather,
+    begin: (u16, u32),
+) -> Result<(), TestCaseError> {
     let sent = frames.iter().enumerate().map(|(i, nals)| {
         let nals: Vec<_> = nals.iter().map(Vec::as_slice).collect();
         unit(i as i64 * 3000, &nals)
@@ -124,28 +133,45 @@ fn check(codec: &Codec, frames: &[Vec<Vec<u8>>], weather: &Weather, begin: (u16,
     let mut missing: Vec<_> = (0..sent.len()).collect();
     for unit in &got {
         let i = ((unit.pts - got[0].pts) / 3000) as usize;
-        prop_assert!(missing.contains(&i) && missing.iter().all(|m| *m >= i || damaged(*m)), "frame {} out of order", i);
+        prop_assert!(
+            missing.contains(&i) && missing.iter().all(|m| *m >= i || damaged(*m)),
+            "frame {} out of order",
+            i
+        );
         missing.retain(|m| *m != i);
         if damaged(i) {
             // All that can be missing unnoticed is what comes before the picture.
-            let slices = |u: &AccessUnit| u.payload.iter().filter(|n| is_slice(codec, n)).cloned().collect::<Vec<_>>();
+            let slices = |u: &AccessUnit| {
+                u.payload.iter().filter(|n| is_slice(codec, n)).cloned().collect::<Vec<_>>()
+            };
             prop_assert_eq!(slices(unit), slices(&sent[i]));
         } else {
             prop_assert_eq!(&unit.payload, &sent[i].payload);
             prop_assert_eq!(unit.key, unit.payload.iter().any(|n| [0x65, 0x26].contains(&n[0])));
         }
     }
-    prop_assert!(missing.iter().all(|m| damaged(*m)), "undamaged frames are missing: {:?}", missing);
+    prop_assert!(
+        missing.iter().all(|m| damaged(*m)),
+        "undamaged frames are missing: {:?}",
+        missing
+    );
     prop_assert_eq!(stats.frames as usize, got.len());
     prop_assert!(delivery.lost.is_empty() || got.iter().any(|u| u.discontinuity));
     Ok(())
 }
 
 /// The packets of all units and, for each, which unit it belongs to.
-fn number(codec: &Codec, (sequence, timestamp): (u16, u32), sent: &[AccessUnit]) -> (Vec<Bytes>, Vec<usize>) {
+fn number(
+    codec: &Codec,
+    (sequence, timestamp): (u16, u32),
+    sent: &[AccessUnit],
+) -> (Vec<Bytes>, Vec<usize>) {
     let mut owner = Vec::new();
     for (i, unit) in sent.iter().enumerate() {
-        owner.extend(std::iter::repeat_n(i, crate::rtp::send::fragments(unit, codec).fragments.len()));
+        owner.extend(std::iter::repeat_n(
+            i,
+            crate::rtp::send::fragments(unit, codec).fragments.len(),
+        ));
     }
     (packets_of(codec, setup(sequence, timestamp), sent), owner)
 }

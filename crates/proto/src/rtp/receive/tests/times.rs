@@ -19,7 +19,10 @@ fn three_days_of_frames_wrap_everything_and_nobody_notices() {
     let (mut next, mut frames) = (90_000, 0);
     for second in 0..3 * 86_400u32 {
         let timestamp = 4_000_000_000u32.wrapping_add(second.wrapping_mul(90_000));
-        r.handle_rtp(ms(1000 + u64::from(second) * 1000), packet(second as u16, timestamp, true, SLICE));
+        r.handle_rtp(
+            ms(1000 + u64::from(second) * 1000),
+            packet(second as u16, timestamp, true, SLICE),
+        );
         for unit in units(&mut r) {
             assert_eq!((unit.pts, unit.discontinuity), (next, false));
             next += 90_000;
@@ -42,7 +45,8 @@ fn a_camera_that_sets_its_clock_does_not_jump_in_the_stream() {
     assert_eq!(r.stats().jumps, 1);
 }
 
-/// Sends a frame taken at `taken` ms that arrives 25 ms later; its age by the receiver, if the sender told.
+/// Sends a frame taken at `taken` ms that arrives 25 ms later; its age by the receiver, if the
+/// sender told.
 fn age(r: &mut TrackReceiver, sequence: u16, taken: u64) -> Option<Duration> {
     r.handle_rtp(ms(taken + 25), packet(sequence, (taken as u32).wrapping_mul(90), true, SLICE));
     let unit = units(r).pop()?;
@@ -54,7 +58,13 @@ fn age(r: &mut TrackReceiver, sequence: u16, taken: u64) -> Option<Duration> {
 fn report(ssrc: u32, at: u64, step: i64) -> Bytes {
     let ntp = clocks(at, step).wall.to_ntp();
     rtcp::write_sender_report(
-        &rtcp::SenderReport { ssrc, ntp, timestamp: (at as u32).wrapping_mul(90), packets: 0, octets: 0 },
+        &rtcp::SenderReport {
+            ssrc,
+            ntp,
+            timestamp: (at as u32).wrapping_mul(90),
+            packets: 0,
+            octets: 0,
+        },
         "c",
     )
 }
@@ -62,7 +72,9 @@ fn report(ssrc: u32, at: u64, step: i64) -> Bytes {
 #[test]
 fn capture_times_follow_the_sender_through_wall_clock_steps() {
     let mut r = receiver(&h264(), Transport::Ordered);
-    let is_25_ms = |age: Option<Duration>| age.is_some_and(|a| a.abs_diff(Duration::from_millis(25)) < Duration::from_millis(2));
+    let is_25_ms = |age: Option<Duration>| {
+        age.is_some_and(|a| a.abs_diff(Duration::from_millis(25)) < Duration::from_millis(2))
+    };
     assert_eq!(age(&mut r, 0, 1000), None, "nothing told yet");
     r.handle_rtcp(ms(1101), &clocks(1101, 0), &report(9, 1100, 0));
     assert_eq!(age(&mut r, 1, 1200), None, "somebody else's report");
@@ -86,7 +98,8 @@ fn a_report_before_the_first_packet_counts() {
 #[test]
 fn sound_is_moved_to_where_the_reports_say_its_picture_is() {
     let sound = Format::new(96, 48_000, Codec::Opus { channels: 2 });
-    let (mut video, mut audio) = (receiver(&h264(), Transport::Ordered), receiver(&sound, Transport::Ordered));
+    let (mut video, mut audio) =
+        (receiver(&h264(), Transport::Ordered), receiver(&sound, Transport::Ordered));
     let together = Together::default();
     [&mut video, &mut audio].into_iter().for_each(|r| {
         r.disbelieve_clock();
@@ -95,7 +108,10 @@ fn sound_is_moved_to_where_the_reports_say_its_picture_is() {
     // The picture's encoder takes 150 ms, that of the sound 20 ms; their timestamps begin anywhere.
     let report = |timestamp| {
         let ntp = clocks(1000, 3_600_000_000).wall.to_ntp();
-        rtcp::write_sender_report(&rtcp::SenderReport { ssrc: 7, ntp, timestamp, packets: 0, octets: 0 }, "c")
+        rtcp::write_sender_report(
+            &rtcp::SenderReport { ssrc: 7, ntp, timestamp, packets: 0, octets: 0 },
+            "c",
+        )
     };
     let mut apart = Vec::new();
     for i in 0..100u32 {
@@ -118,14 +134,20 @@ fn receiver_reports_tell_loss_and_the_last_sender_report() {
     let mut r = receiver(&h264(), Transport::Unordered);
     assert_eq!(r.receiver_report(ms(0), 1, "me")[..2], [0x80, 201], "nothing to report on yet");
     for i in (0..100u16).filter(|i| i % 10 != 5) {
-        r.handle_rtp(ms(1000 + u64::from(i) * 40), packet(65_500u16.wrapping_add(i), u32::from(i) * 3600, true, SLICE));
+        r.handle_rtp(
+            ms(1000 + u64::from(i) * 40),
+            packet(65_500u16.wrapping_add(i), u32::from(i) * 3600, true, SLICE),
+        );
     }
     r.handle_rtcp(ms(5000), &clocks(5000, 0), &report(7, 5000, 0));
     let bytes = r.receiver_report(ms(5500), 1, "me");
     let compound = rtcp_types::Compound::parse(&bytes).unwrap().next().unwrap().unwrap();
     let rtcp_types::Packet::Rr(rr) = compound else { panic!("{compound:?}") };
     let block = rr.report_blocks().next().unwrap();
-    assert_eq!((rr.ssrc(), block.ssrc(), block.cumulative_lost(), block.fraction_lost()), (1, 7, 10, 25));
+    assert_eq!(
+        (rr.ssrc(), block.ssrc(), block.cumulative_lost(), block.fraction_lost()),
+        (1, 7, 10, 25)
+    );
     assert_eq!(block.extended_sequence_number(), 65_500 + 99);
     assert_eq!(block.delay_since_last_sender_report_timestamp(), 32_768);
     assert_eq!(block.last_sender_report_timestamp(), (clocks(5000, 0).wall.to_ntp() >> 16) as u32);

@@ -1,12 +1,15 @@
-//! Holds back what is sent faster than live: at the beginning from the last keyframe, and after skipping.
+//! Holds back what is sent faster than live: at the beginning from the last keyframe, and after
+//! skipping.
 
 use media::Mono;
 use std::time::Duration;
 
-/// A backlog is sent this much faster than it was published: fast enough to be live soon, slow enough for a client that
-/// decodes what it gets before it reads on, with a receive buffer of some 200 packets.
+/// A backlog is sent this much faster than it was published: fast enough to be live soon, slow
+/// enough for a client that decodes what it gets before it reads on, with a receive buffer of some
+/// 200 packets.
 const SPEED: u32 = 3;
-/// Bytes that may leave at once whatever their times; smaller than the usual receive buffer with its overhead.
+/// Bytes that may leave at once whatever their times; smaller than the usual receive buffer with
+/// its overhead.
 const BURST: u64 = 96 << 10;
 /// Bytes a second beyond that.
 const RATE: u64 = 6 << 20;
@@ -22,12 +25,14 @@ pub(super) struct Pace {
 }
 
 impl Pace {
-    /// A frame of `bytes` that was published at `published` leaves at `now`; `behind` if newer ones wait already.
+    /// A frame of `bytes` that was published at `published` leaves at `now`; `behind` if newer ones
+    /// wait already.
     pub(super) fn sent(&mut self, now: Mono, bytes: usize, published: Mono, behind: bool) {
         let cost = Duration::from_nanos(bytes as u64 * 1_000_000_000 / RATE);
         self.drained = self.drained.max(now) + cost;
         let too_much = self.drained.since(now + Duration::from_nanos(BURST * 1_000_000_000 / RATE));
-        let gap = self.published.replace(published).map_or(Duration::ZERO, |last| published.since(last));
+        let gap =
+            self.published.replace(published).map_or(Duration::ZERO, |last| published.since(last));
         self.resume_at = behind.then(|| now + too_much.max(gap / SPEED));
     }
 
@@ -61,6 +66,10 @@ mod tests {
     #[test]
     fn a_burst_is_spread_by_its_size() {
         let floor = (120.0 * 10_000.0 - BURST as f64) / RATE as f64;
-        assert!((floor * 0.99..floor * 1.1).contains(&time_for(10_000, 0)), "{}", time_for(10_000, 0));
+        assert!(
+            (floor * 0.99..floor * 1.1).contains(&time_for(10_000, 0)),
+            "{}",
+            time_for(10_000, 0)
+        );
     }
 }

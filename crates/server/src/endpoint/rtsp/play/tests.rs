@@ -34,9 +34,13 @@ fn drain(player: &mut Player, now: u64) -> Vec<(usize, u16, u32)> {
             Event::Catalog(catalog) => player.follow(&catalog),
             Event::Unit(unit, _) => {
                 let Some((track, packets)) = player.packets(ms(now), &unit) else { continue };
-                out.extend(
-                    packets.map(|(h, _)| (track, u16::from_be_bytes([h[2], h[3]]), u32::from_be_bytes([h[4], h[5], h[6], h[7]]))),
-                );
+                out.extend(packets.map(|(h, _)| {
+                    (
+                        track,
+                        u16::from_be_bytes([h[2], h[3]]),
+                        u32::from_be_bytes([h[4], h[5], h[6], h[7]]),
+                    )
+                }));
             }
             _ => {}
         }
@@ -61,7 +65,10 @@ fn rtp_info_names_the_first_packets() {
     let infos = player.play();
     let packets = drain(&mut player, 40);
     for (info, packet) in infos.iter().zip(&packets) {
-        assert_eq!((info.track, info.sequence, info.timestamp), (packet.0, packet.1, Some(packet.2)));
+        assert_eq!(
+            (info.track, info.sequence, info.timestamp),
+            (packet.0, packet.1, Some(packet.2))
+        );
     }
     assert_eq!((infos.len(), packets.len()), (2, 2));
 }
@@ -121,7 +128,10 @@ fn a_pause_reads_nothing() {
 
 /// What a report says: the wall clock in µs, and the ticks that belong to it.
 fn reported(player: &mut Player, index: usize, at: u64) -> Option<(i64, u32)> {
-    let clocks = ClockPair { mono: ms(at), wall: media::Wall::from_micros(1_700_000_000_000_000 + at as i64 * 1000) };
+    let clocks = ClockPair {
+        mono: ms(at),
+        wall: media::Wall::from_micros(1_700_000_000_000_000 + at as i64 * 1000),
+    };
     let bytes = player.report(index, &clocks)?;
     let report = proto::rtp::rtcp::sender_reports(&bytes).next().unwrap();
     Some((report.wall().as_micros(), report.timestamp))
@@ -143,7 +153,8 @@ fn all_tracks_report_by_one_clock_however_late_their_units_come() {
     let first = drain(&mut player, 1120);
     let zero = |track: usize| first.iter().find(|p| p.0 == track).unwrap().2;
     let apart = |player: &mut Player, at: u64| {
-        let (sound, picture) = (reported(player, 0, at).unwrap(), reported(player, 1, at + 3).unwrap());
+        let (sound, picture) =
+            (reported(player, 0, at).unwrap(), reported(player, 1, at + 3).unwrap());
         // Where on the wall clock each puts its first unit.
         let began = |(wall, ticks): (i64, u32), track, rate: i64| {
             wall - i64::from(ticks.wrapping_sub(zero(track)).cast_signed()) * 1_000_000 / rate

@@ -45,7 +45,11 @@ impl PlayTrack {
 
     /// Carries the track of its own number if it can, else the first it can that is not `taken`.
     pub(super) fn follow(&mut self, catalog: &Catalog, taken: &[TrackId]) {
-        let fits = |t: &&Track| t.timescale == self.timescale && carries(&self.codec, &t.codec) && !taken.contains(&t.id);
+        let fits = |t: &&Track| {
+            t.timescale == self.timescale
+                && carries(&self.codec, &t.codec)
+                && !taken.contains(&t.id)
+        };
         let own = catalog.tracks.get(self.index).filter(fits);
         let found = own.or_else(|| catalog.tracks.iter().find(fits));
         self.source = found.map(|t| t.id);
@@ -94,10 +98,13 @@ impl PlayTrack {
     }
 }
 
-/// True if a client that was told of `told` can decode `new`. What H.264, H.265 and Opus need to know is in band.
+/// True if a client that was told of `told` can decode `new`. What H.264, H.265 and Opus need to
+/// know is in band.
 fn carries(told: &Codec, new: &Codec) -> bool {
     match (told, new) {
-        (Codec::H264(_), Codec::H264(_)) | (Codec::H265(_), Codec::H265(_)) | (Codec::Opus { .. }, Codec::Opus { .. }) => true,
+        (Codec::H264(_), Codec::H264(_))
+        | (Codec::H265(_), Codec::H265(_))
+        | (Codec::Opus { .. }, Codec::Opus { .. }) => true,
         _ => told == new,
     }
 }

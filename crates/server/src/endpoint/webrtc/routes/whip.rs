@@ -42,11 +42,18 @@ async fn offer_rendition(
     publish(&api, &format!("{camera}/{rendition}"), peer, &headers, &body).await
 }
 
-async fn publish(api: &Api, camera: &str, peer: Peer, headers: &HeaderMap, body: &[u8]) -> Result<Response, ApiError> {
+async fn publish(
+    api: &Api,
+    camera: &str,
+    peer: Peer,
+    headers: &HeaderMap,
+    body: &[u8],
+) -> Result<Response, ApiError> {
     let stream = api.cameras.publish(camera)?;
     let offer = text(headers, SDP, body)?;
     let peer = peer.map(|Extension(ConnectInfo(peer))| peer);
-    let Accepted { answer, secret, etag } = api.service.publish(&stream, offer, peer, host(headers)).await?;
+    let Accepted { answer, secret, etag } =
+        api.service.publish(&stream, offer, peer, host(headers)).await?;
     // One level for all: the secret alone finds the session.
     let base = camera.split('/').next().unwrap_or(camera);
     let answer_headers = [

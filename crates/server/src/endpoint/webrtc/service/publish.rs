@@ -2,7 +2,9 @@
 
 use super::{FIRST_ETAG, Refusal, Secret, Service};
 use crate::{
-    endpoint::webrtc::{answer, fragment::Fragment, offer::Offer, publisher::Arrival, shard::Command, taking::Taken},
+    endpoint::webrtc::{
+        answer, fragment::Fragment, offer::Offer, publisher::Arrival, shard::Command, taking::Taken,
+    },
     publication::Publication,
 };
 use hub::Stream;
@@ -20,7 +22,8 @@ pub(in crate::endpoint::webrtc) struct Accepted {
 }
 
 impl Service {
-    /// Answers the offer of somebody who wants to publish. `peer` is who asks, `host` the address by which they reached us.
+    /// Answers the offer of somebody who wants to publish. `peer` is who asks, `host` the address
+    /// by which they reached us.
     pub(in crate::endpoint::webrtc) async fn publish(
         &self,
         stream: &Arc<Stream>,
@@ -32,15 +35,22 @@ impl Service {
         let offer = Offer::parse(offer)?;
         let Taken { choice, lanes, numbers } = Taken::of(&offer)?;
         let now = self.clock.now();
-        let by = peer.map_or_else(|| "whip publisher".to_owned(), |peer| format!("whip publisher {peer}"));
+        let by = peer
+            .map_or_else(|| "whip publisher".to_owned(), |peer| format!("whip publisher {peer}"));
         let formats = lanes.iter().map(|lane| &lane.format);
         let publication = Publication::begin(now, stream, &by, formats)
             .map_err(|refused| Refusal::Busy { name: stream.name().clone(), refused })?;
-        let session = Session::accept(self.clock.instant(now), &self.certificate, &offer.remote, &self.addresses(host));
+        let session = Session::accept(
+            self.clock.instant(now),
+            &self.certificate,
+            &offer.remote,
+            &self.addresses(host),
+        );
         let answer = answer::write(&offer, &choice, None, &session, &self.certificate);
         let id = self.publishers.fetch_add(1, Relaxed);
         let stats = self.stats.camera(stream.name());
-        let arrival = Box::new(Arrival { session, lanes, numbers, publication, by, candidates, stats });
+        let arrival =
+            Box::new(Arrival { session, lanes, numbers, publication, by, candidates, stats });
         let secret = self.open(id, offer.remote.credentials.ufrag, &answer)?;
         self.begin(id, |done| Command::Publish { id, arrival, done }).await?;
         Ok(Accepted { answer, secret, etag: FIRST_ETAG })

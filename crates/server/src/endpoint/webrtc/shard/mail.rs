@@ -30,7 +30,13 @@ impl Shard {
     }
 
     /// Hands a connection on, whose first frame told whose it is; false if it was lost on the way.
-    pub(super) fn hand_over(&self, id: ViewerId, path: Path, stream: std::net::TcpStream, rest: (Vec<u8>, Deframer)) -> bool {
+    pub(super) fn hand_over(
+        &self,
+        id: ViewerId,
+        path: Path,
+        stream: std::net::TcpStream,
+        rest: (Vec<u8>, Deframer),
+    ) -> bool {
         self.post(Mail { id, path, contents: Contents::Connection(stream, rest.0, rest.1) })
     }
 
@@ -43,7 +49,9 @@ impl Shard {
         let Mail { id, path, contents } = mail;
         match contents {
             Contents::Datagram(mut data) => self.handle_datagram(id, path, &mut data),
-            Contents::Connection(stream, frame, deframer) => self.handle_connection(id, path, stream, (frame, deframer)),
+            Contents::Connection(stream, frame, deframer) => {
+                self.handle_connection(id, path, stream, (frame, deframer))
+            }
         }
     }
 }
@@ -70,16 +78,29 @@ mod tests {
         let (mailbox, mut mail) = mpsc::channel(1);
         let (gone, _left) = mpsc::unbounded_channel();
         let directory = Arc::new(Directory::new(2));
-        let shared = Shared { directory, mailboxes: vec![mailbox.clone(), mailbox], stats: Arc::default(), gone };
-        let (clock, port) = (Clock::new(), Port::new(UdpSocket::bind("127.0.0.1:0").unwrap()).unwrap());
-        let shard = Shard::new(clock, 0, shared, Outlet::new(clock, Sender::new(port), Tcp::new(clock, None).unwrap()));
+        let shared = Shared {
+            directory,
+            mailboxes: vec![mailbox.clone(), mailbox],
+            stats: Arc::default(),
+            gone,
+        };
+        let (clock, port) =
+            (Clock::new(), Port::new(UdpSocket::bind("127.0.0.1:0").unwrap()).unwrap());
+        let shard = Shard::new(
+            clock,
+            0,
+            shared,
+            Outlet::new(clock, Sender::new(port), Tcp::new(clock, None).unwrap()),
+        );
         let address = ([127, 0, 0, 1], 9).into();
         let path = Path { transport: Transport::Udp, local: address, remote: address };
         assert!(shard.is_mine(4) && !shard.is_mine(5));
         shard.forward(5, path, b"kept");
         shard.forward(5, path, b"lost");
         assert_eq!(shard.shared.stats.datagrams_dropped.load(Relaxed), 1);
-        let Contents::Datagram(data) = mail.try_recv().unwrap().contents else { panic!("a datagram is one") };
+        let Contents::Datagram(data) = mail.try_recv().unwrap().contents else {
+            panic!("a datagram is one")
+        };
         assert!(data == b"kept" && mail.try_recv().is_err());
     }
 }

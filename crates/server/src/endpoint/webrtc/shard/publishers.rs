@@ -13,7 +13,8 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokio::sync::watch;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
-/// Completes when readers of what a publisher publishes want something else; or when it is gone, and then with nothing.
+/// Completes when readers of what a publisher publishes want something else; or when it is gone,
+/// and then with nothing.
 pub(super) type Wish = LocalBoxFuture<'static, Option<(ViewerId, watch::Receiver<Demand>)>>;
 
 pub(super) struct Entry {
@@ -32,7 +33,10 @@ impl Shard {
         self.shared.directory.enter(ufrag.clone(), id);
         self.new_wishes.push(wish(id, publisher.demand(), here.clone()));
         let timer = self.wheel.add(id);
-        self.publishers.insert(id, Entry { ufrag, timer, publisher, _leaves: here.clone().drop_guard(), here });
+        self.publishers.insert(
+            id,
+            Entry { ufrag, timer, publisher, _leaves: here.clone().drop_guard(), here },
+        );
         self.with_publisher(id, |publisher, cx| publisher.handle_timeout(cx));
     }
 
@@ -47,7 +51,9 @@ impl Shard {
     /// False if this is no datagram of the publisher's.
     pub(super) fn handle_published(&mut self, id: ViewerId, path: Path, data: &mut [u8]) -> bool {
         let mut accepted = false;
-        self.with_publisher(id, |publisher, cx| accepted = publisher.handle_datagram(cx, path, data));
+        self.with_publisher(id, |publisher, cx| {
+            accepted = publisher.handle_datagram(cx, path, data)
+        });
         accepted
     }
 
@@ -66,7 +72,11 @@ impl Shard {
     }
 
     /// `None` if the publisher is no more.
-    pub(super) fn restart_publisher(&mut self, id: ViewerId, remote: &Credentials) -> Option<(Credentials, Vec<String>)> {
+    pub(super) fn restart_publisher(
+        &mut self,
+        id: ViewerId,
+        remote: &Credentials,
+    ) -> Option<(Credentials, Vec<String>)> {
         let entry = self.publishers.get_mut(&id)?;
         let answer = entry.publisher.restart_ice(remote);
         self.shared.directory.forget(&entry.ufrag);
@@ -77,7 +87,11 @@ impl Shard {
     }
 
     /// Lets a publisher do something, and lays it to rest if that was its last.
-    pub(super) fn with_publisher(&mut self, id: ViewerId, act: impl FnOnce(&mut Publisher, &mut Context<'_>)) {
+    pub(super) fn with_publisher(
+        &mut self,
+        id: ViewerId,
+        act: impl FnOnce(&mut Publisher, &mut Context<'_>),
+    ) {
         let Some(entry) = self.publishers.get_mut(&id) else { return };
         let mut cx = Context { clock: self.clock, pair: self.clock.pair(), out: &mut self.out };
         // A panic in the engine is this publisher's end and nobody else's.
@@ -96,7 +110,9 @@ impl Shard {
         let pair = self.clock.pair();
         match end {
             End::Panicked => entry.publisher.finish(pair.mono, end),
-            _ => entry.publisher.close(&mut Context { clock: self.clock, pair, out: &mut self.out }, end),
+            _ => entry
+                .publisher
+                .close(&mut Context { clock: self.clock, pair, out: &mut self.out }, end),
         }
         self.out.tcp.leave(id);
         self.wheel.remove(entry.timer);

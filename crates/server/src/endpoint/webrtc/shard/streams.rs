@@ -32,14 +32,23 @@ impl Shard {
         }
     }
 
-    fn handle_frames(&mut self, key: Key, path: Path, mut viewer: Option<ViewerId>, mut deframer: Deframer) {
+    fn handle_frames(
+        &mut self,
+        key: Key,
+        path: Path,
+        mut viewer: Option<ViewerId>,
+        mut deframer: Deframer,
+    ) {
         loop {
             match deframer.next_frame() {
-                Ok(Some(frame)) => match viewer.or_else(|| self.shared.directory.find_named(frame)) {
-                    Some(id) if self.is_mine(id) => match self.handle_frame(key, path, id, frame, viewer.is_some()) {
-                        true => viewer = Some(id),
-                        false => return self.refuse(key),
-                    },
+                Ok(Some(frame)) => match viewer.or_else(|| self.shared.directory.find_named(frame))
+                {
+                    Some(id) if self.is_mine(id) => {
+                        match self.handle_frame(key, path, id, frame, viewer.is_some()) {
+                            true => viewer = Some(id),
+                            false => return self.refuse(key),
+                        }
+                    }
                     Some(id) => {
                         let frame = frame.to_vec();
                         return self.pass_on(key, path, id, (frame, deframer));
@@ -52,8 +61,16 @@ impl Shard {
         }
     }
 
-    /// False ends the connection: its first frame must be an authentic check of the viewer whose it claims to be.
-    fn handle_frame(&mut self, key: Key, path: Path, id: ViewerId, frame: &mut [u8], known: bool) -> bool {
+    /// False ends the connection: its first frame must be an authentic check of the viewer whose it
+    /// claims to be.
+    fn handle_frame(
+        &mut self,
+        key: Key,
+        path: Path,
+        id: ViewerId,
+        frame: &mut [u8],
+        known: bool,
+    ) -> bool {
         if !self.take(id, path, frame) {
             return known;
         }
@@ -61,14 +78,22 @@ impl Shard {
         self.is_here(id) && self.out.tcp.vouch(key, id)
     }
 
-    /// To the media thread of a viewer that is not ours. Whether the check is authentic is for that one to see.
+    /// To the media thread of a viewer that is not ours. Whether the check is authentic is for that
+    /// one to see.
     fn pass_on(&mut self, key: Key, path: Path, id: ViewerId, rest: (Vec<u8>, Deframer)) {
-        let passed = self.out.tcp.release(key).is_some_and(|stream| self.hand_over(id, path, stream, rest));
+        let passed =
+            self.out.tcp.release(key).is_some_and(|stream| self.hand_over(id, path, stream, rest));
         self.count_refused((!passed).into());
     }
 
     /// A connection that the first media thread found to be of a viewer of ours.
-    pub(super) fn handle_connection(&mut self, id: ViewerId, path: Path, stream: std::net::TcpStream, rest: (Vec<u8>, Deframer)) {
+    pub(super) fn handle_connection(
+        &mut self,
+        id: ViewerId,
+        path: Path,
+        stream: std::net::TcpStream,
+        rest: (Vec<u8>, Deframer),
+    ) {
         let (mut frame, deframer) = rest;
         let Ok(key) = self.out.tcp.adopt(stream, path) else { return self.count_refused(1) };
         match self.handle_frame(key, path, id, &mut frame, false) {

@@ -1,8 +1,10 @@
-//! The TCP side of the WebRTC port, for browsers whose network blocks UDP (ICE-TCP, RFC 6544): they connect, frames go both ways.
+//! The TCP side of the WebRTC port, for browsers whose network blocks UDP (ICE-TCP, RFC 6544): they
+//! connect, frames go both ways.
 //!
-//! Nothing here waits or grows for a slow browser. The kernel is told to hold little that it has not sent; what it does not take
-//! waits in a small outbox, and while that holds something the viewer is told that there is no room: it goes on from its place
-//! in the stream, or from a newer keyframe, when there is.
+//! Nothing here waits or grows for a slow browser. The kernel is told to hold little that it has
+//! not sent; what it does not take waits in a small outbox, and while that holds something the
+//! viewer is told that there is no room: it goes on from its place in the stream, or from a newer
+//! keyframe, when there is.
 
 mod outbox;
 
@@ -38,7 +40,8 @@ const PROVE_WITHIN: Duration = Duration::from_secs(10);
 const IDLE: Duration = Duration::from_secs(30);
 /// After the machine refused a connection, for want of descriptors as a rule.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
-/// Asked of the kernel: what is on its way over a long and fast link. What it has not sent is bounded by [`UNSENT`].
+/// Asked of the kernel: what is on its way over a long and fast link. What it has not sent is
+/// bounded by [`UNSENT`].
 const SEND_BUFFER: usize = 256 << 10;
 /// Browsers send little.
 const RECEIVE_BUFFER: usize = 64 << 10;
@@ -106,19 +109,30 @@ pub(super) struct Tcp {
 }
 
 impl Tcp {
-    /// Takes over a bound listener, if there is one. Must be called on the runtime that will use it.
+    /// Takes over a bound listener, if there is one. Must be called on the runtime that will use
+    /// it.
     ///
     /// # Errors
     /// If the kernel refuses what every Linux grants.
     pub(super) fn new(clock: Clock, listener: Option<std::net::TcpListener>) -> io::Result<Self> {
         let listener = listener.map(prepared).transpose()?;
-        Ok(Self { clock, listener, connections: HashMap::new(), serial: 0, waits: Vec::new(), paused_until: clock.now() })
+        Ok(Self {
+            clock,
+            listener,
+            connections: HashMap::new(),
+            serial: 0,
+            waits: Vec::new(),
+            paused_until: clock.now(),
+        })
     }
 
     /// The next connection. Cancel safe.
     pub(super) async fn accept(&self) -> io::Result<TcpStream> {
         let Some(listener) = &self.listener else { return std::future::pending().await };
-        tokio::time::sleep_until(tokio::time::Instant::from_std(self.clock.instant(self.paused_until))).await;
+        tokio::time::sleep_until(tokio::time::Instant::from_std(
+            self.clock.instant(self.paused_until),
+        ))
+        .await;
         listener.accept().await.map(|(stream, _)| stream)
     }
 
@@ -147,7 +161,8 @@ impl Tcp {
         self.evict()
     }
 
-    /// Takes in a connection that another media thread has let go. It is not waited for before [`Tcp::resume`].
+    /// Takes in a connection that another media thread has let go. It is not waited for before
+    /// [`Tcp::resume`].
     ///
     /// # Errors
     /// If it has ended, or there is no room.
@@ -185,9 +200,15 @@ impl Tcp {
     /// The oldest stranger gives way, so that strangers who say nothing do not lock a viewer out.
     fn evict(&mut self) -> u64 {
         let strangers = self.connections.iter().filter(|(_, c)| c.viewer.is_none());
-        let (count, oldest) = strangers.fold((0, None), |(count, oldest): (usize, Option<(u64, Key)>), (key, c)| {
-            (count + 1, Some(oldest.map_or((c.serial, *key), |o| if c.serial < o.0 { (c.serial, *key) } else { o })))
-        });
+        let (count, oldest) =
+            strangers.fold((0, None), |(count, oldest): (usize, Option<(u64, Key)>), (key, c)| {
+                (
+                    count + 1,
+                    Some(oldest.map_or((c.serial, *key), |o| {
+                        if c.serial < o.0 { (c.serial, *key) } else { o }
+                    })),
+                )
+            });
         match oldest.filter(|_| count > MAX_STRANGERS) {
             Some((_, key)) => {
                 self.close(key);
@@ -217,8 +238,8 @@ impl Tcp {
         overdue
     }
 
-    /// Reads a little. Returns what came in, to be given back to [`Tcp::resume`] when its frames are handled, with the way that it
-    /// came and whose it is; `None` if the connection is no more.
+    /// Reads a little. Returns what came in, to be given back to [`Tcp::resume`] when its frames
+    /// are handled, with the way that it came and whose it is; `None` if the connection is no more.
     pub(super) fn receive(&mut self, key: Key) -> Option<(Deframer, Path, Option<ViewerId>)> {
         let connection = self.connections.get_mut(&key)?;
         let mut buffer = [0; READ];
@@ -298,7 +319,9 @@ impl Tcp {
 
     /// Bytes that may be sent now: none while some wait, or if there is no such connection.
     pub(super) fn room(&self, route: Route) -> usize {
-        self.connections.get(&Key::of(route)).map_or(0, |c| if c.outbox.is_empty() { ROOM } else { 0 })
+        self.connections
+            .get(&Key::of(route))
+            .map_or(0, |c| if c.outbox.is_empty() { ROOM } else { 0 })
     }
 
     /// Ends a connection; false if it has ended.
@@ -354,7 +377,8 @@ fn prepared(listener: std::net::TcpListener) -> io::Result<TcpListener> {
 }
 
 fn path(stream: &TcpStream) -> io::Result<Path> {
-    let canonical = |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
+    let canonical =
+        |address: SocketAddr| SocketAddr::new(address.ip().to_canonical(), address.port());
     let (local, remote) = (canonical(stream.local_addr()?), canonical(stream.peer_addr()?));
     Ok(Path { transport: Transport::Tcp, local, remote })
 }

@@ -3,7 +3,8 @@
 use proto::webrtc::write_frame;
 use std::io;
 
-/// Of one connection. A packet more than that is dropped: the kernel holds some, too, and all of it is delay.
+/// Of one connection. A packet more than that is dropped: the kernel holds some, too, and all of it
+/// is delay.
 const MAX: usize = 128 << 10;
 /// What is kept for next time.
 const KEEP: usize = 32 << 10;

@@ -32,7 +32,8 @@ impl Port {
     /// A browser that is known to be one.
     async fn viewer(&mut self) -> (std::net::TcpStream, Route) {
         let (far, _) = self.connect().await;
-        let path = Path { transport: Transport::Tcp, local: self.at, remote: far.local_addr().unwrap() };
+        let path =
+            Path { transport: Transport::Tcp, local: self.at, remote: far.local_addr().unwrap() };
         let route = Route::of(path);
         assert!(self.tcp.vouch(Key::of(route), VIEWER));
         // The runtime must have looked at the socket once.
@@ -44,7 +45,10 @@ impl Port {
     /// Waits until something is ready.
     async fn ready(&mut self) -> Ready {
         self.waits.extend(self.tcp.new_waits());
-        let (ready, _, rest) = timeout(SOON, futures::future::select_all(std::mem::take(&mut self.waits))).await.unwrap();
+        let (ready, _, rest) =
+            timeout(SOON, futures::future::select_all(std::mem::take(&mut self.waits)))
+                .await
+                .unwrap();
         self.waits = rest;
         ready
     }
@@ -90,7 +94,10 @@ async fn a_browser_that_stops_reading_is_held_little_for_and_goes_on_with_whole_
     // Obeys as a viewer does, until there is no room.
     let mut sent = 0;
     while port.tcp.room(route) > 0 {
-        assert!(matches!(port.send(route, sent..sent + 16), Sent::All { .. }), "nothing is lost while there was room");
+        assert!(
+            matches!(port.send(route, sent..sent + 16), Sent::All { .. }),
+            "nothing is lost while there was room"
+        );
         sent += 16;
         assert!(sent < 100_000, "the kernel takes everything");
     }
@@ -139,7 +146,11 @@ async fn a_viewer_has_so_many_connections_and_takes_them_along() {
         all.push(port.viewer().await.0);
     }
     let (one_more, _) = port.connect().await;
-    assert!(!port.tcp.vouch(Key { remote: one_more.local_addr().unwrap(), local: port.at.ip() }, VIEWER));
+    assert!(
+        !port
+            .tcp
+            .vouch(Key { remote: one_more.local_addr().unwrap(), local: port.at.ip() }, VIEWER)
+    );
     port.tcp.leave(VIEWER);
     assert_eq!(all[3].read(&mut [0]).unwrap(), 0);
     assert_eq!(port.tcp.connections.len(), 1);

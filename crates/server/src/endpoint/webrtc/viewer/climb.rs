@@ -1,4 +1,5 @@
-//! Moving between a camera's renditions, so that a thin link shows a smaller picture instead of a broken one. The session stays.
+//! Moving between a camera's renditions, so that a thin link shows a smaller picture instead of a
+//! broken one. The session stays.
 
 use super::{Context, MAX_LAG, Viewer};
 use crate::{
@@ -47,7 +48,15 @@ pub(super) struct Landing {
 impl Climb {
     pub(super) fn new(cameras: Cameras, now: Mono) -> Self {
         let ladder = Ladder::new(now, 0);
-        Self { cameras, rungs: Vec::new(), ladder, looked: None, chosen: now, next: None, astray: false }
+        Self {
+            cameras,
+            rungs: Vec::new(),
+            ladder,
+            looked: None,
+            chosen: now,
+            next: None,
+            astray: false,
+        }
     }
 
     /// Chooses where the viewer should be, and gets ready to go there.
@@ -72,7 +81,8 @@ impl Climb {
         }
     }
 
-    /// Renditions come and go by reload; what is there keeps its place, so that a rate that moves does not shuffle them.
+    /// Renditions come and go by reload; what is there keeps its place, so that a rate that moves
+    /// does not shuffle them.
     fn look(&mut self, now: Mono, camera: &str) {
         let there = self.cameras.renditions(camera);
         let known = |c: &Arc<Camera>| self.rungs.iter().any(|r| Arc::ptr_eq(r, c));
@@ -85,7 +95,9 @@ impl Climb {
         if let Some(renditions) = self.rungs.get_mut(1..) {
             renditions.sort_by_key(|rung| std::cmp::Reverse(rung.bitrate()));
         }
-        let place = current.as_ref().map_or(Some(0), |current| self.rungs.iter().position(|r| Arc::ptr_eq(r, current)));
+        let place = current
+            .as_ref()
+            .map_or(Some(0), |current| self.rungs.iter().position(|r| Arc::ptr_eq(r, current)));
         self.ladder = Ladder::new(now, place.unwrap_or(0));
         self.next = None;
         if place.is_none() {
@@ -103,12 +115,14 @@ impl Climb {
 
     fn prepare(&mut self, now: Mono, rung: usize) {
         let Some(target) = self.rungs.get(rung) else { return };
-        let reader = target.stream().subscribe(ReaderOptions { start: Start::NextKey, max_lag: MAX_LAG });
+        let reader =
+            target.stream().subscribe(ReaderOptions { start: Start::NextKey, max_lag: MAX_LAG });
         reader.request_keyframe(now);
         self.next = Some(Next { rung, reader, catalog: None, unwatched: true });
     }
 
-    /// True once for each rendition that is waited for: the viewer must be woken for it from now on.
+    /// True once for each rendition that is waited for: the viewer must be woken for it from now
+    /// on.
     pub(super) fn take_unwatched(&mut self) -> Option<Arc<hub::Stream>> {
         let next = self.next.as_mut().filter(|next| next.unwatched)?;
         next.unwatched = false;
@@ -135,9 +149,13 @@ impl Climb {
     }
 }
 
-/// What a rendition needs in bit/s; `None` if it cannot be had now, or this viewer cannot be sent it.
+/// What a rendition needs in bit/s; `None` if it cannot be had now, or this viewer cannot be sent
+/// it.
 fn need(rung: &Camera, choice: &Choice) -> Option<u64> {
-    let fits = rung.stream().catalog().is_some_and(|catalog| catalog.video().is_some_and(|t| choice.carries(&t.codec)));
+    let fits = rung
+        .stream()
+        .catalog()
+        .is_some_and(|catalog| catalog.video().is_some_and(|t| choice.carries(&t.codec)));
     Some(rung.bitrate()).filter(|bits| fits && *bits > 0)
 }
 
@@ -167,7 +185,11 @@ impl Viewer {
         }
         self.video.switch();
         self.audio.switch();
-        let reason = if camera.rendition().is_some() { "the link carries no more" } else { "the link carries it" };
+        let reason = if camera.rendition().is_some() {
+            "the link carries no more"
+        } else {
+            "the link carries it"
+        };
         self.seat.move_to(camera.rendition().map(Into::into), reason);
         tracing::info!(camera = %self.seat.camera, viewer = self.seat.id(), rendition = camera.rendition(), reason, "moved");
         self.sending = self.begin(cx, &unit, position);

@@ -29,7 +29,9 @@ impl Viewer {
                 }
                 Feedback::PictureLoss { .. } => self.handle_keyframe_wanted(cx),
                 // One that repeats its number is the same request, sent again.
-                Feedback::KeyframeRequest { sequence, .. } if self.full_request.replace(sequence) != Some(sequence) => {
+                Feedback::KeyframeRequest { sequence, .. }
+                    if self.full_request.replace(sequence) != Some(sequence) =>
+                {
                     self.handle_keyframe_wanted(cx);
                 }
                 Feedback::TransportWide(packet) => {
@@ -37,20 +39,25 @@ impl Viewer {
                         link.handle_feedback(cx.now, packet);
                     }
                 }
-                Feedback::ReceiverTime { from, ntp } => self.answer_clock(cx, &Dlrr::new(from, ntp, Duration::ZERO)),
+                Feedback::ReceiverTime { from, ntp } => {
+                    self.answer_clock(cx, &Dlrr::new(from, ntp, Duration::ZERO))
+                }
                 _ => {}
             }
         }
     }
 
-    /// A browser that only receives learns the round trip from this, and asks for lost packets sooner.
+    /// A browser that only receives learns the round trip from this, and asks for lost packets
+    /// sooner.
     fn answer_clock(&mut self, cx: &mut Context<'_>, answer: &Dlrr) {
         if let (Some(egress), Some(route)) = (&mut self.egress, self.route) {
-            cx.out.write(route, account(cx.feed, &self.seat), |out| egress.write_clock(out, answer));
+            cx.out
+                .write(route, account(cx.feed, &self.seat), |out| egress.write_clock(out, answer));
         }
     }
 
-    /// The newest group of pictures is sent again at once, which helps whatever the camera does; and the camera is asked.
+    /// The newest group of pictures is sent again at once, which helps whatever the camera does;
+    /// and the camera is asked.
     fn handle_keyframe_wanted(&mut self, cx: &mut Context<'_>) {
         cx.feed.stats.plis.fetch_add(1, Relaxed);
         self.reader.request_keyframe(cx.now);
@@ -93,13 +100,16 @@ impl Viewer {
         if limited != self.seat.is_link_limited() {
             let (camera, viewer) = (cx.feed.stream.name(), self.seat.id());
             let kbit = |rate: Option<u64>| rate.map(|bits| bits / 1000);
-            let (carries_kbit, needs_kbit) = self.link.as_ref().map_or((None, None), |l| (kbit(l.carries()), kbit(l.needs())));
+            let (carries_kbit, needs_kbit) =
+                self.link.as_ref().map_or((None, None), |l| (kbit(l.carries()), kbit(l.needs())));
             match limited {
                 true => tracing::info!(
                     %camera, viewer, carries_kbit, needs_kbit,
                     "this viewer's link carries less than the stream: frames are left out so that the rest is not late"
                 ),
-                false => tracing::info!(%camera, viewer, "this viewer's link carries the whole stream again"),
+                false => {
+                    tracing::info!(%camera, viewer, "this viewer's link carries the whole stream again")
+                }
             }
         }
         self.seat.set_link_limited(limited);

@@ -23,8 +23,14 @@ pub(super) struct Link {
 }
 
 impl Link {
-    /// A packet of this many bytes, less what UDP and IP add, is sent, perhaps with a number by which the browser will know it.
-    pub(super) fn count(link: &mut Option<Box<Self>>, now: Mono, number: Option<u16>, bytes: usize) {
+    /// A packet of this many bytes, less what UDP and IP add, is sent, perhaps with a number by
+    /// which the browser will know it.
+    pub(super) fn count(
+        link: &mut Option<Box<Self>>,
+        now: Mono,
+        number: Option<u16>,
+        bytes: usize,
+    ) {
         if let (Some(link), Some(number)) = (link, number) {
             link.estimator.on_sent(now, number, bytes + DATAGRAM_OVERHEAD);
         }
@@ -38,7 +44,13 @@ impl Link {
     }
 
     /// True if a picture is to be sent. Every one is asked for, in order.
-    pub(super) fn admits(&mut self, now: Mono, unit: &AccessUnit, disposable: bool, catching_up: bool) -> bool {
+    pub(super) fn admits(
+        &mut self,
+        now: Mono,
+        unit: &AccessUnit,
+        disposable: bool,
+        catching_up: bool,
+    ) -> bool {
         let size = unit.size();
         let bytes = size + size.div_ceil(PAYLOAD) * PACKET_OVERHEAD;
         self.since_key = if unit.key { bytes } else { self.since_key + bytes };

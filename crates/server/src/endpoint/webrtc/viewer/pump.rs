@@ -13,7 +13,8 @@ use std::{sync::Arc, time::Duration};
 /// Sound older than this is not worth catching up with.
 const STALE_SOUND: Duration = Duration::from_millis(100);
 
-/// A connection over TCP that has no room tells when it has; until then it is asked now and then, for another may take its place.
+/// A connection over TCP that has no room tells when it has; until then it is asked now and then,
+/// for another may take its place.
 const ASK_FOR_ROOM: Duration = Duration::from_millis(50);
 
 /// A frame partly sent.
@@ -50,7 +51,9 @@ impl Viewer {
     fn fill(&mut self, cx: &mut Context<'_>) {
         while self.end.is_none() && (self.sending.is_some() || self.take_next(cx)) {
             self.pacer.set_limit(self.link.as_ref().and_then(|link| link.pace(cx.now)));
-            let room = self.route.map_or(usize::MAX, |route| cx.out.room(route, account(cx.feed, &self.seat)));
+            let room = self
+                .route
+                .map_or(usize::MAX, |route| cx.out.room(route, account(cx.feed, &self.seat)));
             if room == 0 {
                 self.paced_until = Some(cx.now + ASK_FOR_ROOM);
                 return;
@@ -65,13 +68,19 @@ impl Viewer {
 
     /// Sends as much of the current frame as `budget` allows; false if that is not all.
     fn send_some(&mut self, cx: &mut Context<'_>, budget: usize) -> bool {
-        let (Some(sending), Some(egress), Some(route)) = (&mut self.sending, &mut self.egress, self.route) else { return true };
+        let (Some(sending), Some(egress), Some(route)) =
+            (&mut self.sending, &mut self.egress, self.route)
+        else {
+            return true;
+        };
         let Sending { unit, position, next, kind, stamp, received } = sending;
         let link = &mut self.link;
         // It was cut when it was taken.
         let fragments = &unit.rtp_fragments(|_| RtpFragments::default()).fragments;
         let (first, sequence, mut bytes) = (*next, egress.next_sequence(*kind), 0);
-        while let Some(fragment) = fragments.get(*next).filter(|f| bytes + f.len() + PACKET_OVERHEAD <= budget) {
+        while let Some(fragment) =
+            fragments.get(*next).filter(|f| bytes + f.len() + PACKET_OVERHEAD <= budget)
+        {
             bytes += fragment.len() + PACKET_OVERHEAD;
             *next += 1;
             let marker = *next == fragments.len() && *kind == MediaKind::Video;
@@ -109,13 +118,16 @@ impl Viewer {
         let (Some(egress), Some(route)) = (&mut self.egress, self.route) else { return };
         if egress.report_due(cx.now) {
             let (now, pair) = (cx.now, cx.pair);
-            cx.out.write(route, account(cx.feed, &self.seat), |out| egress.write_reports(out, now, pair));
+            cx.out.write(route, account(cx.feed, &self.seat), |out| {
+                egress.write_reports(out, now, pair)
+            });
         }
     }
 
     /// What goes with every packet of a frame.
     pub(super) fn stamp(&mut self, cx: &Context<'_>, unit: &AccessUnit, timestamp: u32) -> Stamp {
-        let is_video = self.catalog.as_ref().and_then(|c| c.video()).is_some_and(|t| t.id == unit.track);
+        let is_video =
+            self.catalog.as_ref().and_then(|c| c.video()).is_some_and(|t| t.id == unit.track);
         let playout = is_video.then(|| self.playout.delay(cx.now));
         Stamp { timestamp, captured: cx.pair.wall_at(unit.timing.captured.at), playout }
     }
@@ -142,7 +154,8 @@ impl Viewer {
                 None => {
                     self.catching_up = false;
                     if !self.started {
-                        // Nothing to begin with is held: an encoder that can is to make it. Throttled by the hub.
+                        // Nothing to begin with is held: an encoder that can is to make it.
+                        // Throttled by the hub.
                         self.reader.request_keyframe(cx.now);
                     }
                     return false;
@@ -166,13 +179,24 @@ impl Viewer {
     }
 
     /// Decides whether and how a unit is sent.
-    pub(super) fn begin(&mut self, cx: &mut Context<'_>, unit: &Arc<AccessUnit>, position: u64) -> Option<Sending> {
+    pub(super) fn begin(
+        &mut self,
+        cx: &mut Context<'_>,
+        unit: &Arc<AccessUnit>,
+        position: u64,
+    ) -> Option<Sending> {
         let catalog = self.catalog.clone()?;
         let codec = &catalog.track(unit.track)?.codec;
         let kind = codec.kind();
         let wanted = match kind {
-            MediaKind::Video => catalog.video().is_some_and(|t| t.id == unit.track) && self.wants_picture(cx, unit, codec),
-            MediaKind::Audio => catalog.audio().is_some_and(|t| t.id == unit.track) && self.wants_sound(cx.now, unit),
+            MediaKind::Video => {
+                catalog.video().is_some_and(|t| t.id == unit.track)
+                    && self.wants_picture(cx, unit, codec)
+            }
+            MediaKind::Audio => {
+                catalog.audio().is_some_and(|t| t.id == unit.track)
+                    && self.wants_sound(cx.now, unit)
+            }
         };
         if !wanted || !self.choice.carries(codec) {
             return None;
@@ -181,7 +205,8 @@ impl Viewer {
         if kind == MediaKind::Video {
             self.seat.sent_frames(1);
         }
-        let received = (kind == MediaKind::Video && !self.catching_up).then_some(unit.timing.received);
+        let received =
+            (kind == MediaKind::Video && !self.catching_up).then_some(unit.timing.received);
         let timeline = match kind {
             MediaKind::Video => &mut self.video,
             MediaKind::Audio => &mut self.audio,
@@ -189,10 +214,22 @@ impl Viewer {
         let timestamp = timeline.next(unit, catalog.track(unit.track)?.timescale);
         // Cut by the first viewer, for all.
         proto::rtp::send::fragments(unit, codec);
-        Some(Sending { stamp: self.stamp(cx, unit, timestamp), unit: unit.clone(), position, next: 0, kind, received })
+        Some(Sending {
+            stamp: self.stamp(cx, unit, timestamp),
+            unit: unit.clone(),
+            position,
+            next: 0,
+            kind,
+            received,
+        })
     }
 
-    fn wants_picture(&mut self, cx: &mut Context<'_>, unit: &AccessUnit, codec: &media::Codec) -> bool {
+    fn wants_picture(
+        &mut self,
+        cx: &mut Context<'_>,
+        unit: &AccessUnit,
+        codec: &media::Codec,
+    ) -> bool {
         if !self.link_admits(cx, unit, codec) {
             return false;
         }
@@ -209,13 +246,19 @@ impl Viewer {
     }
 
     /// False if the link carries too little for this picture.
-    fn link_admits(&mut self, cx: &mut Context<'_>, unit: &AccessUnit, codec: &media::Codec) -> bool {
+    fn link_admits(
+        &mut self,
+        cx: &mut Context<'_>,
+        unit: &AccessUnit,
+        codec: &media::Codec,
+    ) -> bool {
         let Some(link) = &mut self.link else { return true };
         if link.admits(cx.now, unit, is_disposable(unit, codec), self.catching_up) {
             return true;
         }
         let recently = self.replayed.is_some_and(|at| cx.now.since(at) < REPLAY_INTERVAL);
-        let (limited, replay) = (link.is_limited(cx.now), !recently && link.is_worth_replay(cx.now));
+        let (limited, replay) =
+            (link.is_limited(cx.now), !recently && link.is_worth_replay(cx.now));
         self.seat.skipped_for_congestion(1);
         self.set_limited(cx, limited);
         if replay {

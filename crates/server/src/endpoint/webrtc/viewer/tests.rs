@@ -1,5 +1,6 @@
-//! A whole viewer in virtual time, against another WebRTC engine, over a link that loses and delays. Only the last few
-//! micrometres are real: what is sent goes through a socket of this machine.
+//! A whole viewer in virtual time, against another WebRTC engine, over a link that loses and
+//! delays. Only the last few micrometres are real: what is sent goes through a socket of this
+//! machine.
 
 use super::{super::*, *};
 use crate::{
@@ -80,15 +81,27 @@ impl Lab {
         let offer = Offer::parse(&offered.to_sdp_string()).unwrap();
         let choice = Choice::new(&offer, Some(&catalog)).unwrap();
         let certificate = Certificate::generate().unwrap();
-        let session = Session::accept(clock.instant(now), &certificate, &offer.remote, &[(Way::Udp, local)]);
+        let session =
+            Session::accept(clock.instant(now), &certificate, &offer.remote, &[(Way::Udp, local)]);
         let sources = (Sources::random(), Sources::random());
         let answer = answer::write(&offer, &choice, Some(sources), &session, &certificate);
-        client.sdp_api().accept_answer(pending, SdpAnswer::from_sdp_string(&answer).unwrap()).unwrap();
+        client
+            .sdp_api()
+            .accept_answer(pending, SdpAnswer::from_sdp_string(&answer).unwrap())
+            .unwrap();
 
         let plan = Plan::new(&offer, &choice, sources);
         let visit = Visit { protocol: Protocol::WebRtc, stream: "front", end: Arc::new(|_| {}) };
         let seat = Audience::default().join(visit, clock.pair()).unwrap();
-        let arrival = Arrival { session, plan, choice, stream: stream.clone(), seat, cameras: None, candidates: Vec::new() };
+        let arrival = Arrival {
+            session,
+            plan,
+            choice,
+            stream: stream.clone(),
+            seat,
+            cameras: None,
+            candidates: Vec::new(),
+        };
         Self {
             clock,
             now,
@@ -96,7 +109,11 @@ impl Lab {
             frames: 0,
             viewer: Viewer::new(clock, now, arrival),
             feed: Feed::new(stream, Arc::new(CameraStats::default())),
-            out: Outlet::new(clock, Sender::new(Port::new(near).unwrap()), Tcp::new(clock, None).unwrap()),
+            out: Outlet::new(
+                clock,
+                Sender::new(Port::new(near).unwrap()),
+                Tcp::new(clock, None).unwrap(),
+            ),
             local,
             far,
             client,
@@ -123,7 +140,8 @@ impl Lab {
     /// A millisecond passes.
     fn step(&mut self) {
         self.now = self.now + MS;
-        let path = Path { transport: Way::Udp, local: self.local, remote: self.far.local_addr().unwrap() };
+        let path =
+            Path { transport: Way::Udp, local: self.local, remote: self.far.local_addr().unwrap() };
         while self.up.front().is_some_and(|(at, _)| *at <= self.now) {
             let (_, mut data) = self.up.pop_front().unwrap();
             self.with_viewer(|viewer, cx| viewer.handle_datagram(cx, path, &mut data));
@@ -195,7 +213,12 @@ impl Lab {
         nal[0] = if key { 0x65 } else { 0x41 };
         let pts = (self.frames * 2970).cast_signed();
         let payload = std::iter::once(Bytes::from(nal)).collect();
-        self.publisher.push(self.now, AccessUnit::new(TrackId(0), pts, key, Timing::arrived(self.now), payload)).unwrap();
+        self.publisher
+            .push(
+                self.now,
+                AccessUnit::new(TrackId(0), pts, key, Timing::arrived(self.now), payload),
+            )
+            .unwrap();
         self.published.push(self.now);
         self.frames += 1;
     }
@@ -210,10 +233,12 @@ impl Lab {
         }
     }
 
-    /// From a frame's publishing to the arrival of its last packet, in milliseconds; `None` for one that never was whole.
+    /// From a frame's publishing to the arrival of its last packet, in milliseconds; `None` for one
+    /// that never was whole.
     fn delays(&self) -> Vec<Option<u128>> {
         let mut delays = Vec::new();
-        let (mut expected, mut last, mut whole) = (*self.arrived.keys().next().unwrap(), Mono::default(), true);
+        let (mut expected, mut last, mut whole) =
+            (*self.arrived.keys().next().unwrap(), Mono::default(), true);
         for (sequence, (at, ends)) in &self.arrived {
             whole &= *sequence == expected;
             expected = sequence + 1;
@@ -233,7 +258,11 @@ fn client_config() -> RtcConfig {
     extensions.set(1, Extension::AbsoluteCaptureTime);
     extensions.set(2, Extension::PlayoutDelay);
     extensions.set(3, Extension::TransportSequenceNumber);
-    RtcConfig::new().clear_codecs().enable_h264(true).set_extension_map(extensions).set_rtp_mode(true)
+    RtcConfig::new()
+        .clear_codecs()
+        .enable_h264(true)
+        .set_extension_map(extensions)
+        .set_rtp_mode(true)
 }
 
 /// Watches 20 seconds; returns delays of frames, sorted.
@@ -251,7 +280,11 @@ fn watch(seed: u64, loss: f64, round_trip: Duration) -> Vec<u128> {
     let mut whole: Vec<u128> = delays[..600].iter().copied().flatten().collect();
     // At a tenth lost the other end gives up a packet now and then: it asks a few times only.
     let given_up = if loss > 0.05 { 2 } else { 0 };
-    assert!(whole.len() >= 600 - given_up, "{} frames were never whole (seed {seed}, loss {loss})", 600 - whole.len());
+    assert!(
+        whole.len() >= 600 - given_up,
+        "{} frames were never whole (seed {seed}, loss {loss})",
+        600 - whole.len()
+    );
     whole.sort_unstable();
     whole
 }
@@ -262,19 +295,26 @@ async fn every_frame_arrives_at_once_on_a_clean_link() {
     assert!(watch(2, 0.0, 40 * MS).iter().all(|ms| *ms <= 22));
 }
 
-/// What takes longest is a request that is lost itself: the other end asks again only after a tenth of a second.
+/// What takes longest is a request that is lost itself: the other end asks again only after a tenth
+/// of a second.
 #[tokio::test]
 async fn every_loss_is_repaired_in_time() {
     for seed in 0..5 {
-        for (loss, round_trip, nearly_all) in [(0.03, Duration::ZERO, 180), (0.03, 40 * MS, 240), (0.10, Duration::ZERO, 320)] {
+        for (loss, round_trip, nearly_all) in
+            [(0.03, Duration::ZERO, 180), (0.03, 40 * MS, 240), (0.10, Duration::ZERO, 320)]
+        {
             let delays = watch(seed, loss, round_trip);
             let (p99, worst) = (delays[delays.len() * 99 / 100 - 1], delays[delays.len() - 1]);
-            assert!(p99 <= nearly_all && worst <= 600, "seed {seed}, loss {loss}, {round_trip:?}: p99 {p99}, worst {worst} ms");
+            assert!(
+                p99 <= nearly_all && worst <= 600,
+                "seed {seed}, loss {loss}, {round_trip:?}: p99 {p99}, worst {worst} ms"
+            );
         }
     }
 }
 
-/// The promise of the send path: what is done for each viewer and each packet does not touch the heap.
+/// The promise of the send path: what is done for each viewer and each packet does not touch the
+/// heap.
 #[tokio::test]
 async fn a_frame_is_sent_without_allocating() {
     let mut lab = Lab::new(1, Duration::ZERO);
@@ -296,7 +336,11 @@ async fn a_frame_is_sent_without_allocating() {
 
 #[test]
 fn batches_keep_their_buffer() {
-    let route = Route { transport: Way::Udp, destination: ([127, 0, 0, 1], 9).into(), source: [127, 0, 0, 1].into() };
+    let route = Route {
+        transport: Way::Udp,
+        destination: ([127, 0, 0, 1], 9).into(),
+        source: [127, 0, 0, 1].into(),
+    };
     let mut batch = Batch::default();
     let mut frame = || {
         assert!((0..64).all(|_| batch.write(route, |out| out.extend_from_slice(&[7; 1000]))));

@@ -5,13 +5,17 @@ use media::{Codec, Mono, Timing, TrackId, h264::ParameterSets};
 
 /// What x264 writes for 1280x720.
 const SPS: &[u8] = &[
-    0x67, 0x64, 0x00, 0x1f, 0xac, 0xb2, 0x00, 0xa0, 0x0b, 0x74, 0x20, 0x00, 0x00, 0x03, 0x00, 0x20, 0x00, 0x00, 0x07, 0x91, 0xe3,
-    0x06, 0x49,
+    0x67, 0x64, 0x00, 0x1f, 0xac, 0xb2, 0x00, 0xa0, 0x0b, 0x74, 0x20, 0x00, 0x00, 0x03, 0x00, 0x20,
+    0x00, 0x00, 0x07, 0x91, 0xe3, 0x06, 0x49,
 ];
 
 fn catalog() -> Catalog {
-    let sets = ParameterSets::parse(Bytes::from_static(SPS), Bytes::from_static(&[0x68, 0xea])).unwrap();
-    Catalog::new([(Codec::H264(Some(Arc::new(sets))), 90_000), (Codec::Opus { channels: 2 }, 48_000)])
+    let sets =
+        ParameterSets::parse(Bytes::from_static(SPS), Bytes::from_static(&[0x68, 0xea])).unwrap();
+    Catalog::new([
+        (Codec::H264(Some(Arc::new(sets))), 90_000),
+        (Codec::Opus { channels: 2 }, 48_000),
+    ])
 }
 
 struct Camera {
@@ -35,8 +39,9 @@ impl Camera {
         let at = self.begun + Duration::from_millis(ms);
         let payload = |nal: &'static [u8]| [Bytes::from_static(nal)].into_iter().collect();
         let picture = payload(if key { &[0x65, 1, 2, 3] } else { &[0x41, 1, 2] });
-        let unit =
-            |track, ticks: u64, key, payload| AccessUnit::new(TrackId(track), ticks as i64, key, Timing::arrived(at), payload);
+        let unit = |track, ticks: u64, key, payload| {
+            AccessUnit::new(TrackId(track), ticks as i64, key, Timing::arrived(at), payload)
+        };
         self.publisher.push(at, unit(0, ms * 90, key, picture)).unwrap();
         self.publisher.push(at, unit(1, ms * 48, true, payload(&[0x78, 9]))).unwrap();
     }
@@ -87,7 +92,11 @@ fn units_begin_with_the_newest_keyframe_and_what_a_decoder_must_know() {
     assert_eq!(tracks["tracks"][0]["codec"], "avc1.64001f");
     assert!(tracks["tracks"][0]["description"].as_str().unwrap().starts_with("AWQAH"), "{tracks}");
     let Some(Output::Media(key, true)) = feed.next().now_or_never() else { panic!("no picture") };
-    assert_eq!((key[0], key[1], key[2]), (1, 1 | 4 | 3 << 4, 24), "a key, overtaken already, by arrival");
+    assert_eq!(
+        (key[0], key[1], key[2]),
+        (1, 1 | 4 | 3 << 4, 24),
+        "a key, overtaken already, by arrival"
+    );
     assert_eq!(number(&key, 8), 66_000);
     let wall = camera.clock.pair().wall_at(camera.begun + Duration::from_millis(66)).as_micros();
     assert!((number(&key, 16) - wall).abs() < 1000);
@@ -104,7 +113,9 @@ fn fragments_come_one_a_frame_behind_an_init_segment() {
     let frames = ["fragment of 0", "fragment of 1", "fragment of 0", "fragment of 1"];
     assert_eq!(words, [&["tracks", "init"][..], &frames, &["state"]].concat());
     camera.push(66, false);
-    let Some(Output::Media(fragment, true)) = feed.next().now_or_never() else { panic!("no picture") };
+    let Some(Output::Media(fragment, true)) = feed.next().now_or_never() else {
+        panic!("no picture")
+    };
     assert_eq!(number(&fragment, 8), 66_000, "its place in the file");
     assert_eq!(&fragment[28..32], b"moof");
 }
@@ -131,12 +142,16 @@ fn other_parameters_and_other_states_are_told_in_between() {
     let mut other = catalog();
     other.tracks.truncate(1);
     if let Codec::H264(Some(sets)) = &mut other.tracks[0].codec {
-        *sets = Arc::new(ParameterSets { pps: Bytes::from_static(&[0x68, 0xeb]), ..(**sets).clone() });
+        *sets =
+            Arc::new(ParameterSets { pps: Bytes::from_static(&[0x68, 0xeb]), ..(**sets).clone() });
     }
     camera.publisher.set_catalog(other).unwrap();
     let at = camera.begun + Duration::from_millis(33);
     let payload = [Bytes::from_static(&[0x65, 1])].into_iter().collect();
-    camera.publisher.push(at, AccessUnit::new(TrackId(0), 3000, true, Timing::arrived(at), payload)).unwrap();
+    camera
+        .publisher
+        .push(at, AccessUnit::new(TrackId(0), 3000, true, Timing::arrived(at), payload))
+        .unwrap();
     assert_eq!(told(&mut feed), ["tracks", "init", "fragment of 0"]);
     let Camera { publisher, stream, clock, .. } = camera;
     publisher.finish(clock.now(), "it went away");
@@ -169,6 +184,9 @@ fn what_cannot_be_shown_is_said() {
     let mut feed = camera.watch(Format::Units, false);
     let at = camera.clock.now();
     let payload = [Bytes::from_static(&[0x78, 9])].into_iter().collect();
-    camera.publisher.push(at, AccessUnit::new(TrackId(0), 0, true, Timing::arrived(at), payload)).unwrap();
+    camera
+        .publisher
+        .push(at, AccessUnit::new(TrackId(0), 0, true, Timing::arrived(at), payload))
+        .unwrap();
     assert_eq!(told(&mut feed), ["unsupported", "state"]);
 }
