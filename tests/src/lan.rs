@@ -41,7 +41,7 @@ pub fn on_a_lan(test: impl FnOnce(&Lan) + Send) {
     let run = || match unshare(CloneFlags::CLONE_NEWNET) {
         Ok(()) => test(&Lan::new().expect("a network of two hosts")),
         Err(e) => {
-            skip(&format!("this machine permits no network namespaces ({e}); run it as root"))
+            skip(&format!("this machine permits no network namespaces ({e}); run it as root"));
         }
     };
     let ended = thread::scope(|scope| {

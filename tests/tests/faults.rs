@@ -148,7 +148,7 @@ fn line(course: &Course) -> Line {
     }
     match expected(camera, *fault) {
         Expected::Live => {
-            drop(line.at_most("longest gap ms", ms(course.longest_gap), 1500.0, 4000.0))
+            line.at_most("longest gap ms", ms(course.longest_gap), 1500.0, 4000.0);
         }
         Expected::Told(states, words) => {
             line.at_least("told", f64::from(u8::from(course.was_told(states, words))), 1.0, 1.0);

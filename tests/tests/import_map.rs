@@ -258,7 +258,7 @@ fn expand(
     loop {
         match rest.peek() {
             Some(c) if c.is_alphanumeric() || matches!(c, '_' | ':' | '*') => {
-                path.extend(rest.next())
+                path.extend(rest.next());
             }
             Some('{') if path.ends_with("::") => {
                 rest.next();

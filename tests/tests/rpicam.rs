@@ -247,10 +247,10 @@ fn every_fault_is_told_in_words_and_gets_over() {
     while pictures_after.len() < 3 {
         match viewer.read().unwrap() {
             Message::Text(text) if text["type"] == "state" && text["state"] == "live" => {
-                pictures_after.push(0)
+                pictures_after.push(0);
             }
             Message::Binary(_) => {
-                pictures_after.iter_mut().last().into_iter().for_each(|n| *n += 1)
+                pictures_after.iter_mut().last().into_iter().for_each(|n| *n += 1);
             }
             _ => {}
         }

@@ -200,7 +200,7 @@ fn a_page_of_another_origin_embeds_a_camera() {
     let probe = || {
         browser
             .probe_player("page", &format!("{element}.player"), &format!("{element}.shadowRoot"))
-            .unwrap()
+            .unwrap();
     };
     probe();
     let posts =

@@ -34,7 +34,7 @@ impl Playlist {
                 "#EXT-X-SKIP" => {
                     sequence += attribute(value, "SKIPPED-SEGMENTS")
                         .and_then(|n| n.parse().ok())
-                        .unwrap_or(0)
+                        .unwrap_or(0);
                 }
                 "#EXTINF" => (sequence, open) = (sequence + 1, 0),
                 "#EXT-X-MAP" => list.init = attribute(value, "URI").map(str::to_owned),

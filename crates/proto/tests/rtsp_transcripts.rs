@@ -67,7 +67,7 @@ fn replay(transcript: &[u8], cuts: &[usize]) -> Outcome {
         while let Some(event) = server.poll_event() {
             match event {
                 Event::Question(question) => {
-                    server.answer(now, host(&question, &mut outcome.asked))
+                    server.answer(now, host(&question, &mut outcome.asked));
                 }
                 Event::Data { rtcp: true, .. } => outcome.rtcp += 1,
                 Event::Data { rtcp: false, .. } => outcome.rtp += 1,

@@ -58,7 +58,7 @@ impl Viewer {
             1 => self.feedback(input.short()?),
             2 => {
                 self.now = self.now
-                    + Duration::from_millis(u64::from(input.byte()?) << (3 * (op >> 2 & 1)))
+                    + Duration::from_millis(u64::from(input.byte()?) << (3 * (op >> 2 & 1)));
             }
             _ => self.frame(op, input.word()?, input.word()?),
         }

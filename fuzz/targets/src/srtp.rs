@@ -131,7 +131,7 @@ impl Link {
         let sent = &mut self.sent[at];
         match opened {
             Ok(clear) => {
-                assert!(clear == sent.clear && !std::mem::replace(&mut sent.delivered, true))
+                assert!(clear == sent.clear && !std::mem::replace(&mut sent.delivered, true));
             }
             Err(Error::Replayed) => {
                 assert!(
@@ -142,7 +142,7 @@ impl Link {
             Err(Error::Sources) => assert!(!known && self.sources() >= SOURCES),
             // So late that its number is taken for one of the next round.
             Err(Error::Forged) if !rtcp => {
-                assert!(newest.is_some_and(|n| n >= sent.index + HALF_A_ROUND))
+                assert!(newest.is_some_and(|n| n >= sent.index + HALF_A_ROUND));
             }
             Err(error) => panic!("{error} though it is genuine"),
         }

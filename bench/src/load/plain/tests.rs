@@ -133,7 +133,7 @@ impl Server {
             Event::MediaAdded(media) => self.mid = Some(media.mid),
             Event::EgressBitrateEstimate(_) => self.estimated = true,
             Event::PeerStats(stats) => {
-                self.loss_by_feedback = stats.egress_loss_fraction.or(self.loss_by_feedback)
+                self.loss_by_feedback = stats.egress_loss_fraction.or(self.loss_by_feedback);
             }
             Event::MediaEgressStats(stats) => {
                 self.loss_by_report = stats.loss.or(self.loss_by_report);

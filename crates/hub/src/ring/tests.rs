@@ -213,7 +213,7 @@ impl Reader {
         let entry = is_entry_point(&found.unit, &found.catalog);
         match self.expects {
             None => {
-                assert!(entry && found.skipped == 0, "begins at a keyframe, having lost nothing")
+                assert!(entry && found.skipped == 0, "begins at a keyframe, having lost nothing");
             }
             Some(expects) => assert_eq!(
                 found.position,

@@ -258,7 +258,7 @@ fn a_day_with_a_lazy_reader() {
                     (expected, last_dts, read) = (position + 1, unit.dts, read + 1);
                 }
                 Event::Skipped { units } => {
-                    (expected, skipped) = (expected + units, skipped + units)
+                    (expected, skipped) = (expected + units, skipped + units);
                 }
                 _ => {}
             }

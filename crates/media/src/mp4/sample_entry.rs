@@ -9,17 +9,17 @@ use bytes::{BufMut, Bytes};
 pub(super) fn put_entry(out: &mut Vec<u8>, track: &Track) {
     match &track.codec {
         Codec::H264(Some(sets)) => {
-            visual(out, *b"avc1", sets.video, |out| put(out, *b"avcC", |out| avc(out, sets)))
+            visual(out, *b"avc1", sets.video, |out| put(out, *b"avcC", |out| avc(out, sets)));
         }
         Codec::H265(Some(sets)) => {
-            visual(out, *b"hvc1", sets.video, |out| put(out, *b"hvcC", |out| hevc(out, sets)))
+            visual(out, *b"hvc1", sets.video, |out| put(out, *b"hvcC", |out| hevc(out, sets)));
         }
         Codec::Aac(aac) => sound(out, *b"mp4a", aac.channels, aac.rate, |out| {
-            put_full(out, *b"esds", 0, 0, |out| es(out, aac))
+            put_full(out, *b"esds", 0, 0, |out| es(out, aac));
         }),
         Codec::Opus { channels } => {
             sound(out, *b"Opus", *channels, opus::CLOCK, |out| {
-                put(out, *b"dOps", |out| opus_head(out, *channels))
+                put(out, *b"dOps", |out| opus_head(out, *channels));
             });
         }
         Codec::H264(None) | Codec::H265(None) | Codec::Mjpeg(_) | Codec::G711 { .. } => {}

@@ -156,7 +156,7 @@ impl Demuxer {
                     self.lanes.push(lane);
                 }
                 Listed::Known { kind, .. } => {
-                    self.ignored.push(format!("a second track of {}", kind.name()))
+                    self.ignored.push(format!("a second track of {}", kind.name()));
                 }
                 Listed::Unknown(name) => self.ignored.push(name),
             }

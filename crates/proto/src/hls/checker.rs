@@ -73,19 +73,19 @@ pub(super) fn read(text: &str) -> Read {
         match name {
             "EXT-X-VERSION" => assert_eq!(value, "9", "8: EXT-X-SKIP"),
             "EXT-X-TARGETDURATION" => {
-                read.target = value.parse().expect("4.4.3.1: a decimal integer")
+                read.target = value.parse().expect("4.4.3.1: a decimal integer");
             }
             "EXT-X-PART-INF" => {
-                read.part_target = attributes["PART-TARGET"].parse().expect("seconds")
+                read.part_target = attributes["PART-TARGET"].parse().expect("seconds");
             }
             "EXT-X-SERVER-CONTROL" => read.control = attributes,
             "EXT-X-MEDIA-SEQUENCE" => read.sequence = value.parse().expect("a number"),
             "EXT-X-DISCONTINUITY-SEQUENCE" => {
-                read.discontinuities = value.parse().expect("a number")
+                read.discontinuities = value.parse().expect("a number");
             }
             "EXT-X-INDEPENDENT-SEGMENTS" => read.independent = true,
             "EXT-X-SKIP" => {
-                read.skipped = attributes["SKIPPED-SEGMENTS"].parse().expect("a number")
+                read.skipped = attributes["SKIPPED-SEGMENTS"].parse().expect("a number");
             }
             "EXTINF" => {
                 segment.duration =

@@ -47,11 +47,11 @@ impl Directives {
             match key {
                 "_HLS_msn" => {
                     directives.sequence =
-                        Some(value.parse().map_err(|_| BadDirectives::Number("_HLS_msn"))?)
+                        Some(value.parse().map_err(|_| BadDirectives::Number("_HLS_msn"))?);
                 }
                 "_HLS_part" => {
                     directives.part =
-                        Some(value.parse().map_err(|_| BadDirectives::Number("_HLS_part"))?)
+                        Some(value.parse().map_err(|_| BadDirectives::Number("_HLS_part"))?);
                 }
                 "_HLS_skip" => directives.skip = matches!(value, "YES" | "v2"),
                 _ => {}

@@ -144,7 +144,7 @@ impl Bench {
             .filter(|_| self.strict)
             .flat_map(|seen| seen.segments.iter().filter_map(|s| s.uri.as_ref()));
         before.for_each(|uri| {
-            assert!(matches!(playlist.file(uri), File::Segment(..)), "{uri} is gone too soon")
+            assert!(matches!(playlist.file(uri), File::Segment(..)), "{uri} is gone too soon");
         });
     }
 
@@ -210,7 +210,7 @@ fn players_that_wait_for_a_better_page_begin_right_behind_a_keyframe() {
                 // A part lasts three pictures.
                 (Some(until), Some(_)) => assert!(i <= until + 3, "came later than said"),
                 (None, Some(wait)) => {
-                    waiting_until = Some(i + wait.as_millis() as usize * 30 / 1000)
+                    waiting_until = Some(i + wait.as_millis() as usize * 30 / 1000);
                 }
                 (_, None) => waiting_until = None,
             }

@@ -45,10 +45,10 @@ pub(super) fn read(body: &mut Reader) -> Result<Catalog, Error> {
 fn write_codec(body: &mut Writer, of: &Codec) {
     match of {
         Codec::H264(sets) => {
-            write_sets(body, codec::H264, sets.as_deref().map(|s| [&s.sps, &s.pps]))
+            write_sets(body, codec::H264, sets.as_deref().map(|s| [&s.sps, &s.pps]));
         }
         Codec::H265(sets) => {
-            write_sets(body, codec::H265, sets.as_deref().map(|s| [&s.vps, &s.sps, &s.pps]))
+            write_sets(body, codec::H265, sets.as_deref().map(|s| [&s.vps, &s.sps, &s.pps]));
         }
         Codec::Mjpeg(video) => {
             body.u8(codec::MJPEG);
@@ -61,10 +61,10 @@ fn write_codec(body: &mut Writer, of: &Codec) {
         }
         Codec::Opus { channels } => write_sound(body, codec::OPUS, 48_000, *channels),
         Codec::G711 { law: G711Law::Mu, rate, channels } => {
-            write_sound(body, codec::PCMU, *rate, *channels)
+            write_sound(body, codec::PCMU, *rate, *channels);
         }
         Codec::G711 { law: G711Law::A, rate, channels } => {
-            write_sound(body, codec::PCMA, *rate, *channels)
+            write_sound(body, codec::PCMA, *rate, *channels);
         }
     }
 }

@@ -167,7 +167,7 @@ impl Server {
             Item::Data { channel, payload } => {
                 match self.session.as_ref().and_then(|s| s.route(channel)) {
                     Some((track, rtcp)) => {
-                        self.events.push_back(Event::Data { track, rtcp, payload })
+                        self.events.push_back(Event::Data { track, rtcp, payload });
                     }
                     None => self.stray += 1,
                 }

@@ -207,7 +207,7 @@ fn what_is_described_is_read_back() {
         match &track.codec {
             // The made-up sets cannot be parsed, but they travel.
             Codec::H265(Some(sets)) => {
-                assert_eq!(format.parameter_sets, [&sets.vps, &sets.sps, &sets.pps])
+                assert_eq!(format.parameter_sets, [&sets.vps, &sets.sps, &sets.pps]);
             }
             codec => assert_eq!(&format.codec, codec),
         }

@@ -39,12 +39,12 @@ pub(super) fn interpolate(
         Value::List(items) => {
             let items = items.iter_mut().enumerate();
             items.for_each(|(i, item)| {
-                interpolate(item, &format!("{path}[{i}]"), environment, problems)
+                interpolate(item, &format!("{path}[{i}]"), environment, problems);
             });
         }
         Value::Map(entries) => {
             entries.iter_mut().for_each(|entry| {
-                interpolate(&mut entry.node, &below(&entry.key), environment, problems)
+                interpolate(&mut entry.node, &below(&entry.key), environment, problems);
             });
         }
     }

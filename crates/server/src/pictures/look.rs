@@ -92,7 +92,7 @@ impl Looker {
             // Those who watch it see pictures that `ffmpeg` has made, which tell nobody whether
             // they stand still.
             Some(Codec::H265(_)) if self.stillness.wants_look(now) || self.is_watched() => {
-                self.film(now).await
+                self.film(now).await;
             }
             _ => self.rest(),
         }

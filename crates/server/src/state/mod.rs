@@ -107,10 +107,10 @@ fn put_aside(path: &Path, error: &str) {
     let (file, aside) = (path.display(), aside.display());
     match moved {
         Ok(()) => {
-            tracing::error!(%file, %aside, error, "a file of the state directory cannot be understood and was put aside")
+            tracing::error!(%file, %aside, error, "a file of the state directory cannot be understood and was put aside");
         }
         Err(e) => {
-            tracing::error!(%file, error, "a file of the state directory cannot be understood, nor put aside: {e}")
+            tracing::error!(%file, error, "a file of the state directory cannot be understood, nor put aside: {e}");
         }
     }
 }

@@ -250,7 +250,7 @@ impl Machine {
                 self.stop(now, Some(fault));
             }
             Phase::Stopping { deadline, .. } if now >= *deadline => {
-                self.actions.push_back(Action::Abort)
+                self.actions.push_back(Action::Abort);
             }
             _ => {}
         }

@@ -231,7 +231,7 @@ impl Driver {
             Note::Live => tracing::info!(%camera, "camera live"),
             Note::Fault { exit, tries, wait } => {
                 self.history.send_modify(|history| {
-                    history.last = Some((self.clock.now(), exit.words.clone()))
+                    history.last = Some((self.clock.now(), exit.words.clone()));
                 });
                 tracing::warn!(
                     %camera, fault = exit.fault.as_str(), reason = %exit.words, tries, next_try_ms = wait.as_millis() as u64,

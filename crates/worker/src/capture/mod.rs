@@ -100,7 +100,7 @@ pub(crate) fn run(link: &mut Link, job: &Capture, opened: Opened) -> Result<(), 
                 ToWorker::ForceKeyframe => work.force_keyframe(),
                 ToWorker::SetBitrate(bps) => work.set_bitrate(bps)?,
                 ToWorker::SetControls { order, values } => {
-                    work.set_controls(link, order, &values)?
+                    work.set_controls(link, order, &values)?;
                 }
                 ToWorker::Start(_) | ToWorker::Want(_) | ToWorker::Decode(_) => {}
             }

@@ -74,7 +74,7 @@ fn lines(text: &str, room: usize) -> Vec<String> {
         match taken {
             0 => lines[last] = piece,
             _ if taken + 1 + piece.chars().count() <= room => {
-                lines[last] = format!("{} {piece}", lines[last])
+                lines[last] = format!("{} {piece}", lines[last]);
             }
             _ => lines.push(piece),
         }

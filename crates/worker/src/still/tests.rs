@@ -103,7 +103,7 @@ fn something_small_that_changes_is_seen_without_any_noise() {
         fill(picture, (42 + (frame / FPS) as usize % 3 * 6, 32, 4, 6), 230);
     };
     let light = |frame: u64, picture: &mut I420| {
-        fill(picture, (100, 100, 4, 4), if (frame / FPS).is_multiple_of(2) { 40 } else { 220 })
+        fill(picture, (100, 100, 4, 4), if (frame / FPS).is_multiple_of(2) { 40 } else { 220 });
     };
     let walker =
         |frame: u64, picture: &mut I420| fill(picture, (20 + frame as usize / 10, 90, 3, 8), 60);

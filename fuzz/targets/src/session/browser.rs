@@ -98,7 +98,7 @@ impl Browser {
             match dtls.poll_output(&mut buffer) {
                 Output::Packet(packet) => self.up.push_back(packet.to_vec()),
                 Output::KeyingMaterial(material, profile) => {
-                    self.keys = Some(keys(&material, profile))
+                    self.keys = Some(keys(&material, profile));
                 }
                 Output::Timeout(_) => break,
                 _ => {}

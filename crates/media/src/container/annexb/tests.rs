@@ -13,7 +13,7 @@ fn frame(h265: bool, key: bool, slices: usize, fill: u8) -> Vec<u8> {
         match if h265 { samples::h265() } else { samples::h264() } {
             Codec::H264(Some(sets)) => [&sets.sps, &sets.pps].iter().for_each(|set| put(set)),
             Codec::H265(Some(sets)) => {
-                [&sets.vps, &sets.sps, &sets.pps].iter().for_each(|set| put(set))
+                [&sets.vps, &sets.sps, &sets.pps].iter().for_each(|set| put(set));
             }
             _ => unreachable!(),
         }

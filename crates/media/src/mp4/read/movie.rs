@@ -64,7 +64,7 @@ pub(super) fn read(storage: &mut impl Storage, place: Place) -> Result<Movie, Fa
         match &place.name {
             b"mvhd" => clock = timescale(storage, *place)?,
             b"trak" if movie.tracks.len() < MAX_TRACKS => {
-                movie.tracks.extend(track(storage, *place, clock)?)
+                movie.tracks.extend(track(storage, *place, clock)?);
             }
             _ => {}
         }
@@ -113,7 +113,7 @@ fn track(storage: &mut impl Storage, place: Place, clock: u32) -> Result<Option<
                     word(&bytes, if bytes.first() == Some(&1) { 20 } else { 12 }).unwrap_or(0);
             }
             b"edts" => {
-                edits = inside(storage, place)?.into_iter().find(|place| &place.name == b"elst")
+                edits = inside(storage, place)?.into_iter().find(|place| &place.name == b"elst");
             }
             b"mdia" if !media(storage, place, &mut found)? => return Ok(None),
             _ => {}
@@ -192,7 +192,7 @@ fn tables(storage: &mut impl Storage, place: Place, found: &mut Described) -> Re
             b"stco" => index.offsets = Some(Table::read(storage, place, 8, 4)?),
             b"co64" => {
                 (index.offsets, index.wide_offsets) =
-                    (Some(Table::read(storage, place, 8, 8)?), true)
+                    (Some(Table::read(storage, place, 8, 8)?), true);
             }
             b"stsz" => {
                 let head = super::exactly(storage, place.body, 12)?.unwrap_or_default();

@@ -101,12 +101,12 @@ fn track(
         put_full(out, *b"tkhd", 0, 0, |out| [0, 0, id].iter().for_each(|n| out.put_u32(*n)));
         put(out, *b"edts", |out| {
             put_full(out, *b"elst", 0, 0, |out| {
-                [2, edit.0, u32::MAX, 0, 0, edit.1, 0].iter().for_each(|n| out.put_u32(*n))
+                [2, edit.0, u32::MAX, 0, 0, edit.1, 0].iter().for_each(|n| out.put_u32(*n));
             });
         });
         put(out, *b"mdia", |out| {
             put_full(out, *b"mdhd", 0, 0, |out| {
-                [0, 0, clock, 0].iter().for_each(|n| out.put_u32(*n))
+                [0, 0, clock, 0].iter().for_each(|n| out.put_u32(*n));
             });
             put_full(out, *b"hdlr", 0, 0, |out| out.put_slice(&[&[0; 4], handler].concat()));
             put(out, *b"minf", |out| {
@@ -116,16 +116,16 @@ fn track(
                         crate::mp4::sample_entry::put_entry(out, &known[id as usize - 1]);
                     });
                     put_full(out, *b"stts", 0, 0, |out| {
-                        [1, frames, 4].iter().for_each(|n| out.put_u32(*n))
+                        [1, frames, 4].iter().for_each(|n| out.put_u32(*n));
                     });
                     put_full(out, *b"stsc", 0, 0, |out| {
                         out.put_u32(runs.len() as u32);
                         runs.iter().for_each(|(first, each)| {
-                            [*first, *each, 1].iter().for_each(|n| out.put_u32(*n))
+                            [*first, *each, 1].iter().for_each(|n| out.put_u32(*n));
                         });
                     });
                     put_full(out, *b"stsz", 0, 0, |out| {
-                        [size, frames].iter().for_each(|n| out.put_u32(*n))
+                        [size, frames].iter().for_each(|n| out.put_u32(*n));
                     });
                     put_full(out, *b"stco", 0, 0, |out| {
                         out.put_u32(chunks.len() as u32);

@@ -151,7 +151,7 @@ impl Ingest {
                     self.arrivals.note(clocks.mono, u16::from_be_bytes([*high, *low]));
                 }
                 [..] if number == numbers.capture_time => {
-                    captured = value.first_chunk().map(|ntp| u64::from_be_bytes(*ntp))
+                    captured = value.first_chunk().map(|ntp| u64::from_be_bytes(*ntp));
                 }
                 _ => {}
             }
@@ -226,7 +226,7 @@ impl Ingest {
         match blocks.is_empty() {
             true => put_receiver_report(out, self.ssrc, None),
             false => {
-                blocks.iter().for_each(|block| put_receiver_report(out, self.ssrc, Some(block)))
+                blocks.iter().for_each(|block| put_receiver_report(out, self.ssrc, Some(block)));
             }
         }
         put_description(out, self.ssrc, self.cname);

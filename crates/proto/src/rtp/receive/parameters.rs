@@ -36,10 +36,10 @@ impl Parameters {
         described.iter().for_each(|unit| this.note_described(unit));
         match &codec {
             Codec::H264(Some(sets)) => {
-                [&sets.sps, &sets.pps].into_iter().for_each(|u| this.note_described(u))
+                [&sets.sps, &sets.pps].into_iter().for_each(|u| this.note_described(u));
             }
             Codec::H265(Some(sets)) => {
-                [&sets.vps, &sets.sps, &sets.pps].into_iter().for_each(|u| this.note_described(u))
+                [&sets.vps, &sets.sps, &sets.pps].into_iter().for_each(|u| this.note_described(u));
             }
             _ => {}
         }

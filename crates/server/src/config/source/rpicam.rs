@@ -148,7 +148,7 @@ pub(super) fn parse(rest: &str) -> Result<RpicamSource, String> {
             "driver" => pi.driver = driver(&value)?,
             "encoder" => pi.encoder = encoder(&value)?,
             control if CONTROLS.contains(&control) => {
-                pi.controls.push((control.to_owned(), plain(&key, &value)?))
+                pi.controls.push((control.to_owned(), plain(&key, &value)?));
             }
             _ => return Err(unknown_option(&key)),
         }

@@ -43,7 +43,7 @@ pub(super) fn parse(text: &str) -> Result<UdpSource, String> {
     for (key, value) in url::form_urlencoded::parse(options.as_bytes()) {
         match &*key {
             "interface" if address.ip().is_multicast() => {
-                source.interface = Some(value.into_owned())
+                source.interface = Some(value.into_owned());
             }
             "interface" => {
                 return Err(

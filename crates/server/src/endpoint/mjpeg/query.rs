@@ -43,11 +43,11 @@ impl Query {
                 "quality" => query.quality = within(&key, value, 1..=100)?,
                 "fps" => {
                     query.interval =
-                        Duration::from_secs_f64(1.0 / within(&key, value, 0.01..=240.0)?)
+                        Duration::from_secs_f64(1.0 / within(&key, value, 0.01..=240.0)?);
                 }
                 "headers" => query.headers = within(&key, value, 0..=1u8)? == 1,
                 "max_age" => {
-                    query.max_age = Duration::from_secs_f64(within(&key, value, 0.0..=3600.0)?)
+                    query.max_age = Duration::from_secs_f64(within(&key, value, 0.0..=3600.0)?);
                 }
                 _ => {}
             }

@@ -226,7 +226,7 @@ impl Connection {
                 None => return Ok(()),
                 Some(Event::Question(question)) => self.decide(question).await,
                 Some(Event::Data { track, rtcp, payload }) => {
-                    self.handle_packet(track, rtcp, payload).await?
+                    self.handle_packet(track, rtcp, payload).await?;
                 }
                 Some(Event::Paused) => {
                     if let Role::Play(player) = &mut self.role {

@@ -84,7 +84,7 @@ impl Offer {
         for line in sdp.lines() {
             match line.strip_prefix("m=") {
                 Some(media) if sections.len() < MAX_SECTIONS => {
-                    sections.push(Section::parse(media))
+                    sections.push(Section::parse(media));
                 }
                 Some(_) => break,
                 None => sections.last_mut().into_iter().for_each(|section| section.read(line)),

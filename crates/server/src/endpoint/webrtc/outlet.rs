@@ -90,7 +90,7 @@ impl Outlet {
                 viewer.into_iter().for_each(|viewer| viewer.sent_bytes(run.bytes.len()));
             }
             Sent::Full { packets } => {
-                drop(camera.packets_dropped.fetch_add(packets as u64, Relaxed))
+                camera.packets_dropped.fetch_add(packets as u64, Relaxed);
             }
             Sent::Refused => {}
         }

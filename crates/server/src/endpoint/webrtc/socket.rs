@@ -243,7 +243,7 @@ mod tests {
         let mut batch = Batch::default();
         for i in 0..MAX_SEGMENTS as u8 {
             assert!(batch.write(route, |out| {
-                out.extend_from_slice(&[i; 900][..if i == 63 { 100 } else { 900 }])
+                out.extend_from_slice(&[i; 900][..if i == 63 { 100 } else { 900 }]);
             }));
         }
         batch

@@ -337,7 +337,7 @@ impl Viewer {
             }
             Event::Moved(path) => self.follow(*path),
             Event::Path { alive: false } if self.phase == Phase::Playing => {
-                self.phase = Phase::Lost
+                self.phase = Phase::Lost;
             }
             Event::Path { alive: true } if self.phase == Phase::Lost => self.play(cx),
             Event::Path { .. } => {}

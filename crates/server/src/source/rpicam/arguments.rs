@@ -83,7 +83,7 @@ pub(super) fn arguments(
             match knows("--low-latency") {
                 true => add(&["--low-latency"]),
                 false => {
-                    add(&["--libav-video-codec-opts", "preset=ultrafast;tune=zerolatency;bf=0"])
+                    add(&["--libav-video-codec-opts", "preset=ultrafast;tune=zerolatency;bf=0"]);
                 }
             }
         }

@@ -162,7 +162,7 @@ impl Plan {
                 format.codec.name()
             )),
             None => {
-                self.ignored.push(format!("{}, whose description is broken", format.codec.name()))
+                self.ignored.push(format!("{}, whose description is broken", format.codec.name()));
             }
         }
     }

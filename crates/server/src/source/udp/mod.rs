@@ -88,11 +88,11 @@ async fn receive(
         let now = ctx.clock.now();
         match received {
             Ok(Ok((length, from))) if sender.admits(from, now) => {
-                intake.take(now, &buffer[..length])?
+                intake.take(now, &buffer[..length])?;
             }
             Ok(Ok(_)) => {}
             Ok(Err(error)) => {
-                tracing::debug!(camera = %ctx.stream.name(), %error, "cannot receive")
+                tracing::debug!(camera = %ctx.stream.name(), %error, "cannot receive");
             }
             Err(_) => intake.pause(now)?,
         }

@@ -126,7 +126,7 @@ impl Conversation {
         while let Some(message) = self.line.poll()? {
             match message {
                 ToServer::Controls(controls) if self.speaker.greeted => {
-                    self.clerk.lay_out(controls)
+                    self.clerk.lay_out(controls);
                 }
                 ToServer::ControlsSet { order, refused } => self.clerk.done(order, refused),
                 message => self.speaker.take(now, message)?,
@@ -187,7 +187,7 @@ impl Speaker {
             ToServer::Lost(loss, text) => return Err(End::Lost(loss, text)),
             ToServer::Heartbeat(progress) => self.note(now, progress),
             ToServer::Stats(stats) => {
-                tracing::debug!(camera = %self.stream.name(), ?stats, "worker statistics")
+                tracing::debug!(camera = %self.stream.name(), ?stats, "worker statistics");
             }
             // The former are for the clerk, pictures come from workers with another job.
             ToServer::Controls(_)

@@ -50,7 +50,7 @@ impl Shard {
         match contents {
             Contents::Datagram(mut data) => self.handle_datagram(id, path, &mut data),
             Contents::Connection(stream, frame, deframer) => {
-                self.handle_connection(id, path, stream, (frame, deframer))
+                self.handle_connection(id, path, stream, (frame, deframer));
             }
         }
     }

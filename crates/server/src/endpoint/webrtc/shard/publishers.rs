@@ -52,7 +52,7 @@ impl Shard {
     pub(super) fn handle_published(&mut self, id: ViewerId, path: Path, data: &mut [u8]) -> bool {
         let mut accepted = false;
         self.with_publisher(id, |publisher, cx| {
-            accepted = publisher.handle_datagram(cx, path, data)
+            accepted = publisher.handle_datagram(cx, path, data);
         });
         accepted
     }

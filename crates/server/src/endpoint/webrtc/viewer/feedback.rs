@@ -40,7 +40,7 @@ impl Viewer {
                     }
                 }
                 Feedback::ReceiverTime { from, ntp } => {
-                    self.answer_clock(cx, &Dlrr::new(from, ntp, Duration::ZERO))
+                    self.answer_clock(cx, &Dlrr::new(from, ntp, Duration::ZERO));
                 }
                 _ => {}
             }
@@ -108,7 +108,7 @@ impl Viewer {
                     "this viewer's link carries less than the stream: frames are left out so that the rest is not late"
                 ),
                 false => {
-                    tracing::info!(%camera, viewer, "this viewer's link carries the whole stream again")
+                    tracing::info!(%camera, viewer, "this viewer's link carries the whole stream again");
                 }
             }
         }

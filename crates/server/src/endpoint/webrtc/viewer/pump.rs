@@ -119,7 +119,7 @@ impl Viewer {
         if egress.report_due(cx.now) {
             let (now, pair) = (cx.now, cx.pair);
             cx.out.write(route, account(cx.feed, &self.seat), |out| {
-                egress.write_reports(out, now, pair)
+                egress.write_reports(out, now, pair);
             });
         }
     }
