@@ -56,8 +56,9 @@ async function newPage(name) {
   return page;
 }
 
-// A page of the server's own origin with nothing but the test player in it. Interception ends before anything is measured.
-async function playerPage(name, url) {
+// An HTML page of the server's own origin with nothing in it; `then` may load this folder's modules into it. Interception
+// ends before anything is measured.
+async function emptyPage(name, url, then = () => {}) {
   const page = await newPage(name);
   const origin = new URL(url).origin;
   const pattern = `${origin}${PREFIX}**`;
@@ -68,13 +69,19 @@ async function playerPage(name, url) {
     return route.fulfill({ contentType: "text/javascript", body });
   });
   await page.goto(`${origin}${PREFIX}`);
-  await page.evaluate(async () => {
-    const { Player } = await import("./player.mjs");
-    globalThis.player = new Player();
-  });
+  await then(page);
   await page.unroute(pattern);
   return page;
 }
+
+// The same with the test player in it.
+const playerPage = (name, url) =>
+  emptyPage(name, url, (page) =>
+    page.evaluate(async () => {
+      const { Player } = await import("./player.mjs");
+      globalThis.player = new Player();
+    }),
+  );
 
 const page = (name) => pages.get(name) ?? fail(`no page ${name}`);
 
@@ -150,6 +157,11 @@ const commands = {
     const page = await newPage(name);
     if (script) await page.addInitScript(script);
     await page.goto(url);
+  },
+
+  // An empty HTML page of that server, for a test to put things into.
+  async openEmpty({ name, url }) {
+    await emptyPage(name, url);
   },
 
   // As `open`, with a camera before which a clock hangs.

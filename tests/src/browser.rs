@@ -185,6 +185,14 @@ impl Browser {
         self.call("open", json!({ "name": name, "url": url })).map(drop)
     }
 
+    /// Opens an empty HTML page of the server at `url`, to put things into.
+    ///
+    /// # Errors
+    /// If the page cannot be made.
+    pub fn open_empty(&self, name: &str, url: &str) -> Result<()> {
+        self.call("openEmpty", json!({ "name": name, "url": url })).map(drop)
+    }
+
     /// As [`Self::open`]; `script` runs before anything of the page does.
     ///
     /// # Errors

@@ -36,7 +36,7 @@ fn hls_js(server: &Server) -> Option<Browser> {
         return None;
     };
     let browser = Browser::start().unwrap()?;
-    browser.open("page", &server.url("/ready")).unwrap();
+    browser.open_empty("page", &server.url("/")).unwrap();
     browser.evaluate("page", &format!("void (0, eval)({})", serde_json::json!(library))).unwrap();
     browser.evaluate("page", HLS_JS).unwrap();
     browser.probe("page", "document.querySelector('video')").unwrap();

@@ -492,7 +492,7 @@ fn the_latency_in_an_img_element_is_read_off_the_clock_in_the_picture() {
 }
 
 fn watch_img(server: &Server, browser: &Browser) -> Measured {
-    browser.open("page", &server.url("/ready")).unwrap();
+    browser.open_empty("page", &server.url("/")).unwrap();
     browser
         .evaluate("page", "void (document.body.innerHTML = '<img id=img src=/live/cam/mjpeg>')")
         .unwrap();

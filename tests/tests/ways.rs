@@ -1,7 +1,7 @@
 //! Which way of playing the page takes, what it says of it, and the player for other pages.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use harness::{Browser, DEADLINE, Line, Server, ServerOptions, lan, wait_until};
+use harness::{Browser, DEADLINE, HtmlHost, Line, Server, ServerOptions, lan, wait_until};
 use std::time::Duration;
 
 const CAMERA: &str = "cam: { source: 'test:?width=1280&height=720&fps=30&gop=30' }";
@@ -185,9 +185,9 @@ fn a_thin_link_is_told_in_words() {
 
 #[test]
 fn a_page_of_another_origin_embeds_a_camera() {
-    let (server, host) = (server(), Server::with_cameras("").unwrap());
+    let (server, host) = (server(), HtmlHost::start().unwrap());
     let Some(browser) = Browser::start().unwrap() else { return };
-    browser.open("page", &host.url("/ready")).unwrap();
+    browser.open("page", &host.url()).unwrap();
     let embed = format!(
         "document.body.innerHTML = '<neverblink-player src=\"{}\" controls muted mode=\"\"></neverblink-player>';
         document.head.append(Object.assign(document.createElement('script'), {{ type: 'module', src: '{}' }}))",
