@@ -50,7 +50,7 @@ pub use clip::Clip;
 pub use flash::{Flasher, sound_to_picture, sound_to_picture_for_long};
 pub use guest::Guest;
 pub use html_host::HtmlHost;
-pub use line::{Line, in_ci};
+pub use line::{Line, strict};
 pub use log::Log;
 pub use offer::OFFER;
 pub use player::{KeyframeWatch, Player};

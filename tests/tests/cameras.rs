@@ -5,7 +5,7 @@
 use harness::{
     Browser, Line, Measured, Server,
     faults::{Everyone, treat_all, wait_until_well},
-    in_ci,
+    strict,
 };
 use std::time::Instant;
 
@@ -21,7 +21,7 @@ fn cameras_of_every_kind_play_in_a_browser_and_nothing_is_missing() {
     let Some(browser) = Browser::start().unwrap() else { return };
     let Some(everyone) = Everyone::start().unwrap() else { return };
     let server = everyone.server("").unwrap();
-    let seconds = if in_ci() { 8.0 } else { 60.0 };
+    let seconds = if strict() { 60.0 } else { 8.0 };
     let lines = treat_all(
         everyone.patients,
         &server,
@@ -33,7 +33,7 @@ fn cameras_of_every_kind_play_in_a_browser_and_nothing_is_missing() {
 
 fn watch_all(browser: &Browser, server: &Server, names: &[String], seconds: f64) -> Vec<Line> {
     let (jpeg, others): (Vec<_>, Vec<_>) = names.iter().cloned().partition(|name| name == JPEG);
-    let at_once = if in_ci() { others.len() } else { AT_ONCE };
+    let at_once = if strict() { AT_ONCE } else { others.len() };
     let mut lines: Vec<_> =
         others.chunks(at_once).flat_map(|names| watch(browser, server, names, seconds)).collect();
     // Whoever reads too slowly gets the newest picture, so that this one reads alone.

@@ -3,8 +3,8 @@
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
 use harness::{
-    Browser, Camera, Line, Publisher, PublisherOptions, Server, WebCamera, free_udp_port, in_ci,
-    skip_without,
+    Browser, Camera, Line, Publisher, PublisherOptions, Server, WebCamera, free_udp_port,
+    skip_without, strict,
 };
 use serde_json::Value;
 
@@ -85,7 +85,7 @@ fn judge(server: &Server, what: &str, mode: &str) {
          }}) }}"
     );
     browser.evaluate("page", &listen).unwrap();
-    browser.measure("page", if in_ci() { 5.0 } else { 20.0 }).unwrap();
+    browser.measure("page", if strict() { 20.0 } else { 5.0 }).unwrap();
     let errors: Vec<f64> =
         serde_json::from_value(browser.evaluate("page", "errors").unwrap()).unwrap();
     let near = |bound: f64| {
@@ -97,12 +97,13 @@ fn judge(server: &Server, what: &str, mode: &str) {
         "{what}: time of capture told (by {}) against the clock in the picture",
         text(&clock)
     ));
-    line.at_least("frames", errors.len() as f64, if in_ci() { 60.0 } else { 550.0 }, 60.0);
+    line.at_least("frames", errors.len() as f64, 550.0, 60.0);
     line.seen("p50 ms later", percentile(&errors, 50))
         .seen("p1", percentile(&errors, 1))
         .seen("p99", percentile(&errors, 99));
-    // Other work on the machine delays what is known by its arrival.
-    line.at_least(&format!("% within {NEAR} ms"), near(NEAR), 95.0, 0.0);
+    // Other work on the machine delays what is known by its arrival, but not all of it: a wrong
+    // clock puts every frame off.
+    line.at_least(&format!("% within {NEAR} ms"), near(NEAR), 95.0, 25.0);
     line.at_least("% within 50 ms", near(50.0), 99.0, 80.0);
     line.finish();
 }

@@ -26,8 +26,9 @@ enum Expected {
     Live,
     /// A state, for a reason with these words.
     Told(&'static [&'static str], &'static str),
-    /// It may be over before anybody can tell.
-    Brief,
+    /// It may be over before the next look at the state: these words are in a state's reason or in
+    /// the cause of the last restart.
+    Brief(&'static str),
 }
 
 fn expected(camera: &str, fault: Fault) -> Expected {
@@ -36,11 +37,12 @@ fn expected(camera: &str, fault: Fault) -> Expected {
     match (camera, fault) {
         (_, Fault::Ahead | Fault::Back) | ("sent" | "command", Fault::Wrapped) => Live,
         ("sent" | "command" | "file", Fault::Resized) => Live,
-        (_, Fault::Wrapped) => Brief,
-        ("made", Fault::Killed) => Brief,
+        ("pulled", Fault::Wrapped) => Brief("the connection"),
+        ("pushed", Fault::Wrapped) => Brief("publisher"),
+        ("made", Fault::Killed) => Brief("SIGKILL"),
         (_, Fault::Stopped) => Told(&["stalled"], "no frame for 2 s"),
         ("pulled" | "web", Fault::Closed) => Told(&["offline"], "refuses the connection"),
-        ("pulled" | "web", Fault::Killed | Fault::Resized) => Told(&["offline"], "127.0.0.1"),
+        ("pulled" | "web", Fault::Killed | Fault::Resized) => Told(&["offline"], "the connection"),
         ("pushed", Fault::Killed | Fault::Resized | Fault::Closed) => {
             Told(&["offline"], "publisher")
         }
@@ -67,7 +69,10 @@ fn expected(camera: &str, fault: Fault) -> Expected {
         ("file", Fault::Locked) => {
             Told(&["offline"], "film.mp4 may not be read: see to the permissions")
         }
-        _ => Told(DOWN, ""),
+        ("pulled", Fault::Garbage) => Told(DOWN, "sends something that is no RTSP"),
+        ("pushed", Fault::Garbage) => Told(DOWN, "not an RTSP message"),
+        ("web", Fault::Garbage) => Brief("something that is no HTTP"),
+        _ => panic!("what {camera} tells of {fault:?} belongs into this table"),
     }
 }
 
@@ -135,10 +140,11 @@ fn restart(server: &Server, name: &str) -> anyhow::Result<()> {
 }
 
 fn line(course: &Course) -> Line {
-    let Course { camera, fault, told, .. } = course;
+    let Course { camera, fault, told, restarted, .. } = course;
     let words = told
         .iter()
         .map(|(state, reason)| format!("{state}: {reason}"))
+        .chain(restarted.iter().map(|cause| format!("restarted: {cause}")))
         .collect::<Vec<_>>()
         .join(" | ");
     let mut line = Line::new(&format!("faults: {camera} {fault:?} [{words}]").to_lowercase());
@@ -153,7 +159,11 @@ fn line(course: &Course) -> Line {
         Expected::Told(states, words) => {
             line.at_least("told", f64::from(u8::from(course.was_told(states, words))), 1.0, 1.0);
         }
-        Expected::Brief => {}
+        Expected::Brief(words) => {
+            let told = course.was_told(&["offline", "stalled", "connecting"], words)
+                || restarted.as_ref().is_some_and(|cause| cause.contains(words));
+            line.at_least("told", f64::from(u8::from(told)), 1.0, 1.0);
+        }
     }
     line.at_most("back after ms", ms(course.back_after), 10_000.0, 30_000.0);
     line

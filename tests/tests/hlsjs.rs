@@ -2,7 +2,7 @@
 //! for as long.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use harness::{Browser, Line, Measured, Server, in_ci, repository, skip};
+use harness::{Browser, Line, Measured, Server, repository, skip, strict};
 use std::fs;
 
 const TEN_MINUTES: f64 = 600.0;
@@ -62,7 +62,7 @@ fn judge(promise: &str, seen: &Measured, p50: (f64, f64)) -> Line {
 fn hls_js_is_live() {
     let server = server();
     let Some(browser) = hls_js(&server) else { return };
-    let seen = browser.measure("page", if in_ci() { 8.0 } else { 20.0 }).unwrap();
+    let seen = browser.measure("page", if strict() { 20.0 } else { 8.0 }).unwrap();
     // It never catches up by itself what a busy machine has cost it once.
     judge("hls.js with its defaults, capture to shown", &seen, (300.0, 1500.0)).finish();
 }

@@ -4,7 +4,7 @@
 
 use harness::{
     Browser, DEADLINE, Line, Measured, Publisher, PublisherOptions, Server, ServerOptions,
-    WebCamera, command, http, in_ci, skip_without, wait_until, wall_clock,
+    WebCamera, command, http, skip_without, strict, wait_until, wall_clock,
 };
 use nix::{
     sys::signal::{Signal, kill},
@@ -498,7 +498,7 @@ fn watch_img(server: &Server, browser: &Browser) -> Measured {
         .unwrap();
     browser.probe("page", "document.querySelector('#img')").unwrap();
     browser.measure("page", 2.0).unwrap();
-    browser.measure("page", if in_ci() { 8.0 } else { 20.0 }).unwrap()
+    browser.measure("page", if strict() { 20.0 } else { 8.0 }).unwrap()
 }
 
 fn judge_img(promise: &str, seen: &Measured, (p50, p99): (f64, f64)) {

@@ -2,18 +2,18 @@
 //! clock in the picture.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use harness::{Browser, Line, Server, in_ci, wall_clock};
+use harness::{Browser, Line, Server, strict, wall_clock};
 use nix::sys::signal::{Signal, kill};
 use serde_json::Value;
 use std::{thread, time::Duration};
 
 /// Where bounds are loose a few are enough.
 fn joins() -> usize {
-    if in_ci() { 4 } else { 10 }
+    if strict() { 10 } else { 4 }
 }
 
 fn stalls() -> usize {
-    if in_ci() { 1 } else { 3 }
+    if strict() { 3 } else { 1 }
 }
 
 const PLAYER: &str = "neverblink.players.cam";
@@ -45,7 +45,7 @@ fn playing(server: &Server, mode: &str) -> Option<Browser> {
 fn latency(mode: &str, p50: Bounds, p99: Bounds) {
     let server = server(30);
     let Some(browser) = playing(&server, mode) else { return };
-    let seconds = if in_ci() { 8.0 } else { 20.0 };
+    let seconds = if strict() { 20.0 } else { 8.0 };
     let listen = format!(
         "{{ globalThis.told = []; {PLAYER}.addEventListener('frame', (e) => e.detail && told.push(e.detail.ms)) }}"
     );

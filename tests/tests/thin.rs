@@ -4,9 +4,9 @@
 use harness::{
     Browser, DEADLINE, Line, Measured, Server, ServerOptions, Session, Shown,
     ages::{age, on_screen, percentile, within},
-    command, in_ci,
+    command,
     lan::{self, Lan},
-    wait_until, wall_clock,
+    strict, wait_until, wall_clock,
 };
 use serde_json::Value;
 use std::{fmt::Write as _, net::IpAddr, thread, time::Duration};
@@ -38,7 +38,7 @@ fn sixty_percent_of_the_stream() {
         let watched = Watched::start(lan, CAMERA);
         let kbit = watched.settled_bitrate() / 1e3;
         let limit = SHARE * kbit;
-        let seconds = if in_ci() { 20.0 } else { 60.0 };
+        let seconds = if strict() { 60.0 } else { 20.0 };
         if !lan.limit(limit as u64).expect("a limit") {
             return;
         }
@@ -79,7 +79,7 @@ fn a_smaller_picture_while_the_link_is_thin() {
         let kbit = watched.settled_bitrate() / 1e3;
         let session = watched.session();
         // Meanwhile the server may try whether the link carries the larger picture again.
-        let tries = if in_ci() { 10.0 } else { 30.0 };
+        let tries = if strict() { 30.0 } else { 10.0 };
         assert_eq!(watched.viewer()["rendition"], Value::Null);
         if !lan.limit((SHARE * kbit) as u64).expect("a limit") {
             return;

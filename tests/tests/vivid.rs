@@ -6,7 +6,7 @@ mod faults;
 
 use anyhow::{Context, Result};
 use harness::{
-    Browser, Guest, Line, Server, ages::percentile, http, in_ci, skip_without, wait_until,
+    Browser, Guest, Line, Server, ages::percentile, http, skip_without, strict, wait_until,
 };
 use serde_json::Value;
 use std::{
@@ -183,7 +183,7 @@ impl Viewer {
         let here =
             || self.server.metric("neverblink_camera_frames_total{camera=\"afar\"}").unwrap();
         let (before, here_before) = (frames(guest), here());
-        let seen = self.browser.measure("afar", if in_ci() { 10.0 } else { 60.0 }).unwrap();
+        let seen = self.browser.measure("afar", if strict() { 60.0 } else { 10.0 }).unwrap();
         let (sent, arrived) = (frames(guest) - before, here() - here_before);
         let counted = |what: &str| seen.stats[what].as_f64().unwrap();
         let decoded = counted("framesDecoded");

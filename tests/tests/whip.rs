@@ -2,7 +2,7 @@
 #![allow(clippy::unwrap_used, reason = "a test that cannot go on has failed")]
 
 use harness::{
-    Browser, DEADLINE, Line, OFFER, Server, ServerOptions, WhipCamera, command, http, in_ci, lan,
+    Browser, DEADLINE, Line, OFFER, Server, ServerOptions, WhipCamera, command, http, lan, strict,
     wait_until,
 };
 use nix::sys::signal::{Signal, kill};
@@ -26,7 +26,7 @@ fn frames(server: &Server) -> f64 {
 
 /// How long something is watched.
 fn seconds() -> f64 {
-    if in_ci() { 6.0 } else { 60.0 }
+    if strict() { 60.0 } else { 6.0 }
 }
 
 /// A browser whose page `phone` is about to publish its fake camera.
@@ -58,15 +58,15 @@ fn percent(server: &Server, browser: &Browser) -> f64 {
     let count = "publishing.session.stats().then(r => [...r.values()].find(e => e.type === 'outbound-rtp').framesSent)";
     let sent = || browser.evaluate("phone", count).unwrap().as_f64().unwrap();
     let mut last = (sent(), frames(server));
-    loop {
+    let (sent, came) = wait_until("all that was sent having come in", DEADLINE, || {
         // Longer than anything is waited for, and than browsers keep their statistics.
         thread::sleep(Duration::from_millis(600));
         let now = (sent(), frames(server));
-        if std::mem::replace(&mut last, now) == now {
-            assert!(now.0 > 50.0, "{now:?}");
-            return 100.0 * now.1 / now.0;
-        }
-    }
+        (std::mem::replace(&mut last, now) == now).then_some(now)
+    })
+    .unwrap();
+    assert!(sent > 50.0, "{sent} sent, {came} came in");
+    100.0 * came / sent
 }
 
 #[test]

@@ -108,7 +108,7 @@ fn is_gone(pid: Pid) -> bool {
 }
 
 #[test]
-fn a_worker_has_no_files_no_network_and_no_way_back() {
+fn a_worker_runs_with_no_new_privileges_and_a_filter_of_system_calls() {
     let (_server, worker) = server().unwrap();
     let status = std::fs::read_to_string(format!("/proc/{worker}/status")).unwrap();
     let field = |name: &str| {

@@ -28,6 +28,8 @@ pub struct Course {
     /// The longest age of the newest frame from the fault on, if the camera was never called
     /// anything but live.
     pub longest_gap: Duration,
+    /// Why it was restarted since the fault, if it was.
+    pub restarted: Option<String>,
     /// From the end of the fault to the first frame after it.
     pub back_after: Duration,
 }
@@ -51,6 +53,7 @@ impl Course {
             told: Vec::new(),
             told_after: None,
             longest_gap: Duration::ZERO,
+            restarted: None,
             back_after: Duration::ZERO,
         };
         wait_until_well(server, &camera)?;
@@ -74,6 +77,9 @@ impl Course {
             std::thread::sleep(ROUND);
         }
         course.back_after = healed.elapsed();
+        let last = &server.camera(&camera)?["last_restart"];
+        let since = last["age_ms"].as_u64().is_some_and(|age| newer_than(age, struck));
+        course.restarted = last["cause"].as_str().filter(|_| since).map(str::to_owned);
         Ok(course)
     }
 
@@ -112,6 +118,10 @@ pub fn wait_until_well(server: &Server, camera: &str) -> Result<()> {
         (last["state"] == "live" && last["fps"].as_f64()? > WELL).then_some(())
     });
     well.with_context(|| format!("last: {last}"))
+}
+
+fn newer_than(age_ms: u64, moment: Instant) -> bool {
+    Duration::from_millis(age_ms) < moment.elapsed()
 }
 
 fn age(shown: &Value) -> Duration {
