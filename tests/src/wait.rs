@@ -8,6 +8,10 @@ use std::time::{Duration, Instant, SystemTime};
 /// fails takes this long, one that passes does not.
 pub const DEADLINE: Duration = Duration::from_secs(20);
 
+/// Between two questions: one that takes long is not asked so often that it costs others the
+/// processor.
+const LONGEST_PAUSE: Duration = Duration::from_millis(30);
+
 /// Asks `probe` again and again until it has an answer.
 ///
 /// # Errors
@@ -18,6 +22,7 @@ pub fn wait_until<T>(
     mut probe: impl FnMut() -> Option<T>,
 ) -> Result<T> {
     let start = Instant::now();
+    let mut pause = Duration::from_millis(5);
     loop {
         if let Some(answer) = probe() {
             return Ok(answer);
@@ -25,7 +30,8 @@ pub fn wait_until<T>(
         if start.elapsed() > limit {
             bail!("waited {:.1} s in vain: {what}", limit.as_secs_f64());
         }
-        std::thread::sleep(Duration::from_millis(5));
+        std::thread::sleep(pause);
+        pause = (pause * 3 / 2).min(LONGEST_PAUSE);
     }
 }
 
