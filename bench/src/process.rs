@@ -20,7 +20,7 @@ pub(crate) struct ServerUse {
     pub(crate) children_cpu_seconds: f64,
     /// Bytes of memory resident.
     pub(crate) rss: u64,
-    /// Open file descriptors; `None` if it belongs to somebody else.
+    /// Open file descriptors; `None` if it belongs to another user.
     pub(crate) descriptors: Option<usize>,
 }
 
@@ -54,13 +54,13 @@ pub(crate) struct Shares {
     /// The server's children, for instance the encoder.
     pub(crate) children: f64,
     pub(crate) client: f64,
-    /// Everybody else, and interrupts nobody is charged for.
+    /// All other processes, and interrupts that no process is charged for.
     pub(crate) others: f64,
     pub(crate) idle: f64,
 }
 
 impl Shares {
-    /// Who burned most; nobody, where much was left over.
+    /// The process that used most; none, where much was left over.
     pub(crate) fn most(&self) -> &'static str {
         let Self { server, children, client, others, idle } = *self;
         let all = server + children + client + others + idle;
@@ -72,7 +72,7 @@ impl Shares {
         ];
         match users.into_iter().max_by(|a, b| a.0.total_cmp(&b.0)) {
             Some((_, name)) if idle < all * USED_UP_BELOW => name,
-            _ => "nobody, they are not used up",
+            _ => "none, they are not used up",
         }
     }
 }
@@ -188,7 +188,7 @@ mod tests {
             |client, idle| Shares { server: 0.6, children: 0.1, client, others: 0.2, idle };
         assert_eq!(shares(1.0, 0.1).most(), "the client");
         assert_eq!(shares(0.4, 0.1).most(), "the server");
-        assert_eq!(shares(0.4, 0.7).most(), "nobody, they are not used up");
+        assert_eq!(shares(0.4, 0.7).most(), "none, they are not used up");
     }
 
     #[test]

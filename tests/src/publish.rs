@@ -149,7 +149,7 @@ fn strings(list: &[&str]) -> Vec<String> {
     list.iter().map(|s| (*s).to_owned()).collect()
 }
 
-/// A UDP port of the loopback address that nobody uses now: for servers that must be told one.
+/// A UDP port of the loopback address that is not used now: for servers that must be told one.
 ///
 /// # Panics
 /// If there are none left.

@@ -168,7 +168,7 @@ impl Shared {
     }
 }
 
-/// Sends each parcel when it is due. Ends when nobody can post any more.
+/// Sends each parcel when it is due. Ends when no sender is left.
 fn deliver(parcels: &mpsc::Receiver<Parcel>) {
     let mut waiting: BTreeMap<(Instant, u64), Parcel> = BTreeMap::new();
     let mut count = 0;

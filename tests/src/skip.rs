@@ -1,4 +1,4 @@
-//! Skipping what this machine cannot do, so that nobody overlooks it.
+//! Skipping what this machine cannot do, so that it is not overlooked.
 
 use std::{fs::OpenOptions, io::Write};
 

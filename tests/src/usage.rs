@@ -21,7 +21,7 @@ impl Usage {
     /// Reads `/proc` for `pid`.
     ///
     /// # Errors
-    /// If there is no such process, or it is somebody else's.
+    /// If there is no such process, or it is another user's.
     pub fn of(pid: Pid) -> Result<Self> {
         let descriptors =
             fs::read_dir(format!("/proc/{pid}/fd")).context("process is gone")?.count();

@@ -30,7 +30,7 @@ pub enum Mode {
     Closed,
 }
 
-/// In which direction the media goes, seen from whoever connects.
+/// In which direction the media goes, seen from the side that connects.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub enum Media {
     /// From the one who connects: a publisher.

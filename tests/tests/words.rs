@@ -31,10 +31,10 @@ const THIS: &str = "tests/tests/words.rs";
 /// Words that must not come back anywhere in code, documents or API, with what is left of each.
 const WORDS: &[(&str, usize)] = &[
     // Prose: name the thing instead.
-    ("anew", 99),
-    ("nobody", 179),
-    ("somebody", 92),
-    ("whoever", 87),
+    ("anew", 77),
+    ("nobody", 153),
+    ("somebody", 73),
+    ("whoever", 75),
     // Terms: the glossary and the field have better ones.
     ("astray", 6),
     ("audience", 196),
@@ -133,7 +133,7 @@ const FILES: &[(&str, usize)] = &[
 ];
 
 /// How many types of `crates/*/src` share their name with another one. The goal is 150.
-const SHARED_TYPE_NAMES: usize = 487;
+const SHARED_TYPE_NAMES: usize = 435;
 
 #[test]
 fn replaced_words_do_not_come_back() {

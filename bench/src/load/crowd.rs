@@ -282,7 +282,7 @@ impl Crowd {
         Ok(())
     }
 
-    /// The longest that nobody was looked at: this process had something else to do, or no
+    /// The longest time in which no viewer was read: this process had something else to do, or no
     /// processor.
     pub(super) fn longest_pause(&self) -> Duration {
         self.longest_pause

@@ -109,7 +109,10 @@ impl Client {
 pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     let client = &arguments.client;
     if arguments.churn > 0.0 && arguments.staying() >= arguments.viewers {
-        bail!("nobody may leave: --stay and --sample leave none of {} viewers", arguments.viewers);
+        bail!(
+            "no viewer may leave: --stay and --sample leave none of {} viewers",
+            arguments.viewers
+        );
     }
     let mut crowd = client.crowd()?;
     let empty = Reading::take(client.server_pid)?;

@@ -162,7 +162,7 @@ impl<'a> Steps<'a> {
                 (Some(report), verdict)
             }
             Err(e) => {
-                // Who lost the connection does not find it again: begin anew.
+                // Who lost the connection does not find it again: begin again.
                 self.crowd.shrink(0);
                 (None, Err(format!("{e:#}")))
             }

@@ -36,7 +36,7 @@ pub(super) struct Report {
     pub(super) frames_each_second: Spread,
     pub(super) delivered: Delivered,
     pub(super) sample: Sample,
-    /// The longest time in which the client looked at nobody. Packets wait in sockets meanwhile,
+    /// The longest time in which the client read no viewer. Packets wait in sockets meanwhile,
     /// and are lost if it takes too long.
     pub(super) longest_client_pause_ms: f64,
     /// From a frame's last byte in to its first packet out, as the server tells it; absent if it
@@ -61,7 +61,7 @@ pub(super) struct Delivered {
     pub(super) complete_percent: f64,
     /// Frames with a hole.
     pub(super) broken_frames: u64,
-    /// Frames of which a viewer saw nothing, beyond those that nobody saw.
+    /// Frames of which a viewer saw nothing, beyond those that no viewer saw.
     pub(super) absent_frames: u64,
     /// Viewers with a broken or absent frame.
     pub(super) viewers_that_missed_frames: usize,
@@ -116,7 +116,7 @@ pub(super) struct Sight {
 }
 
 impl Delivered {
-    /// `bytes` are those of everybody; frames are counted at those who watched from `before` to
+    /// `bytes` are those of all viewers; frames are counted at those who watched from `before` to
     /// `after`.
     pub(super) fn between(
         before: &HashMap<u64, Totals>,
@@ -129,7 +129,7 @@ impl Delivered {
             .iter()
             .map(|(id, t)| difference(before.get(id).copied().unwrap_or_default(), *t))
             .collect();
-        // What nobody got was never made.
+        // A frame that no viewer got was never made.
         let never = each.iter().map(|e| e[2]).min().unwrap_or(0);
         let sum = |n: usize| each.iter().map(|e| e[n]).sum::<u64>();
         let most = each.iter().map(frames).max().unwrap_or(0);

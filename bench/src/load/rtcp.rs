@@ -29,7 +29,7 @@ impl Reception {
         self.newest = self.newest.max(sequence);
         self.received += 1;
         let transit = at.as_secs_f64() * CLOCK - f64::from(timestamp);
-        // Beyond half the range the timestamp has begun anew.
+        // Beyond half the range the timestamp has begun again.
         let change =
             self.transit.map(|before| (transit - before).abs()).filter(|d| *d < f64::from(1 << 31));
         self.jitter += (change.unwrap_or(self.jitter) - self.jitter) / 16.0;

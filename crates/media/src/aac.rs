@@ -157,7 +157,7 @@ fn sampling_rate(r: &mut BitReader<'_>) -> Option<u32> {
     }
 }
 
-/// Table 1.19; 0 means that a program config element tells, which nobody here reads: two is likely.
+/// Table 1.19; 0 means that a program config element tells, which is not read here: two is likely.
 fn channel_count(configuration: u32) -> Option<u8> {
     match configuration {
         0 => Some(2),

@@ -30,7 +30,7 @@ pub struct AccessUnit {
     /// The coded bytes.
     pub payload: Payload,
     rtp: OnceLock<RtpFragments>,
-    mp4: OnceLock<mp4::Sample>,
+    mp4: OnceLock<mp4::SamplePieces>,
 }
 
 impl AccessUnit {
@@ -63,7 +63,10 @@ impl AccessUnit {
 
     /// The frame as MP4 stores it, made by `form` for the first reader who asks and kept for all
     /// others.
-    pub(crate) fn mp4_sample(&self, form: impl FnOnce(&Self) -> mp4::Sample) -> &mp4::Sample {
+    pub(crate) fn mp4_sample(
+        &self,
+        form: impl FnOnce(&Self) -> mp4::SamplePieces,
+    ) -> &mp4::SamplePieces {
         self.mp4.get_or_init(|| form(self))
     }
 }

@@ -43,7 +43,7 @@ impl DecodeTimes {
         Self { depth, open: VecDeque::new(), used: None, step: step.max(1) }
     }
 
-    /// The timestamps begin anew: a new publisher, or a jump. What was learnt of the depth stays.
+    /// The timestamps begin again: a new publisher, or a jump. What was learnt of the depth stays.
     pub fn restart(&mut self) {
         self.open.clear();
         self.used = None;

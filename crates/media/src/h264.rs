@@ -67,7 +67,7 @@ pub struct Colour {
 
 /// Why parameter sets are unusable.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum H264Error {
     /// Longer than any real one, or empty.
     #[error("parameter set of {0} bytes")]
     Size(usize),
@@ -82,19 +82,19 @@ impl ParameterSets {
     /// # Errors
     /// If a set is empty, absurdly long, or the sequence parameter set breaks the syntax of
     /// §7.3.2.1.
-    pub fn parse(sps: Bytes, pps: Bytes) -> Result<Self, Error> {
+    pub fn parse(sps: Bytes, pps: Bytes) -> Result<Self, H264Error> {
         for set in [&sps, &pps] {
             if set.is_empty() || set.len() > MAX_SET {
-                return Err(Error::Size(set.len()));
+                return Err(H264Error::Size(set.len()));
             }
         }
         let rbsp = bits::rbsp(&sps, 1);
         let parsed = SeqParameterSet::from_bits(BitReader::new(&rbsp[..]))
-            .map_err(|e| Error::Sps(format!("{e:?}")))?;
+            .map_err(|e| H264Error::Sps(format!("{e:?}")))?;
         let (width, height) =
-            parsed.pixel_dimensions().map_err(|e| Error::Sps(format!("{e:?}")))?;
+            parsed.pixel_dimensions().map_err(|e| H264Error::Sps(format!("{e:?}")))?;
         if width == 0 || height == 0 {
-            return Err(Error::Sps("nothing is left of the picture after cropping".into()));
+            return Err(H264Error::Sps("nothing is left of the picture after cropping".into()));
         }
         Ok(Self {
             sps,

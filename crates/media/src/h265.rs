@@ -62,7 +62,7 @@ pub struct Description {
 
 /// Why parameter sets are unusable.
 #[derive(Debug, thiserror::Error)]
-pub enum Error {
+pub enum H265Error {
     /// Longer than any real one, or empty.
     #[error("parameter set of {0} bytes")]
     Size(usize),
@@ -77,13 +77,13 @@ impl ParameterSets {
     /// # Errors
     /// If a set is empty, absurdly long, or the sequence parameter set breaks the syntax of
     /// §7.3.2.2.
-    pub fn parse(vps: Bytes, sps: Bytes, pps: Bytes) -> Result<Self, Error> {
+    pub fn parse(vps: Bytes, sps: Bytes, pps: Bytes) -> Result<Self, H265Error> {
         for set in [&vps, &sps, &pps] {
             if set.is_empty() || set.len() > MAX_SET {
-                return Err(Error::Size(set.len()));
+                return Err(H265Error::Size(set.len()));
             }
         }
-        let (video, description) = read_sps(&bits::rbsp(&sps, 2)).ok_or(Error::Sps)?;
+        let (video, description) = read_sps(&bits::rbsp(&sps, 2)).ok_or(H265Error::Sps)?;
         Ok(Self { vps, sps, pps, video, description })
     }
 }

@@ -41,7 +41,7 @@ impl Scanner {
             if self.in_scan && !self.pass_scan(bytes) {
                 return Ok(None);
             }
-            let Some(segment) = Segment::at(bytes, self.at)? else { return Ok(None) };
+            let Some(segment) = JpegSegment::at(bytes, self.at)? else { return Ok(None) };
             if segment.marker == END {
                 return Ok(Some(segment.end));
             }
@@ -73,14 +73,14 @@ impl Scanner {
 
 /// A marker and what belongs to it.
 #[derive(Clone, Copy, Debug)]
-struct Segment {
+struct JpegSegment {
     marker: u8,
     /// Behind the marker.
     body: usize,
     end: usize,
 }
 
-impl Segment {
+impl JpegSegment {
     /// The one at `at`; `None` if its length has not come.
     fn at(bytes: &[u8], mut at: usize) -> Result<Option<Self>, NotJpeg> {
         // Any number of 0xff may stand before a marker.
@@ -110,7 +110,7 @@ impl Segment {
 pub fn size(file: &[u8]) -> Option<(u32, u32)> {
     let mut at = 2;
     loop {
-        let segment = Segment::at(file, at).ok()??;
+        let segment = JpegSegment::at(file, at).ok()??;
         if segment.marker == SCAN || segment.marker == END {
             return None;
         }

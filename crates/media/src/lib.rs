@@ -1,8 +1,8 @@
 //! The nouns of neverblink: time, tracks, access units, the bits of their codecs, and the
 //! containers they go into.
 //!
-//! Everything here is pure: no I/O, no async, and no clock is read; whoever needs the time is given
-//! it. An [`AccessUnit`] is immutable once published and shared by [`std::sync::Arc`], so whatever
+//! Everything here is pure: no I/O, no async, and no clock is read; the
+//! time is an argument. An [`AccessUnit`] is immutable once published and shared by [`std::sync::Arc`], so whatever
 //! can be derived from it (RTP fragments, the form that MP4 stores) is derived at most once, by
 //! whichever reader needs it first.
 #![forbid(unsafe_code)]

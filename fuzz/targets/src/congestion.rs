@@ -88,7 +88,7 @@ impl Viewer {
         };
         match self.gate.decide(self.now, &self.link, &frame) {
             Verdict::Send => {
-                assert!(frame.key || !self.broken, "nobody can decode it");
+                assert!(frame.key || !self.broken, "no viewer can decode it");
                 self.broken &= !frame.key;
                 self.send(bytes.into());
             }

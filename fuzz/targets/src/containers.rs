@@ -5,7 +5,7 @@ use media::{
     Mono,
     container::{Demux, Demuxed, Format, file},
     jpeg,
-    ts::Demuxer,
+    ts::TsDemuxer,
 };
 use proto::multipart::Reader;
 
@@ -15,7 +15,7 @@ const MOST_HELD: usize = 3 * (8 << 20);
 /// A transport stream in pieces, with pauses between.
 pub fn mpegts(data: &[u8]) {
     let mut input = Input(data);
-    let (mut demuxer, mut taken, mut tracks) = (Demuxer::default(), 0, 0);
+    let (mut demuxer, mut taken, mut tracks) = (TsDemuxer::default(), 0, 0);
     while let Some(length) = input.byte() {
         // A packet and more, or less.
         let piece = input.bytes(usize::from(length) * 2);
@@ -83,7 +83,7 @@ const MOST_GIVEN: usize = 4096;
 /// # Panics
 /// If it has more frames than can be.
 pub fn file(data: &[u8]) {
-    let Ok(mut reader) = file::Reader::open(data) else { return };
+    let Ok(mut reader) = file::FileReader::open(data) else { return };
     // An index may name the same bytes again and again, which ends with the index.
     let mut frames = 0;
     while let Ok(Some(found)) = reader.read() {

@@ -1,4 +1,4 @@
-//! An RTSP publisher, which somebody starts anew whenever it ends, as service managers do.
+//! An RTSP publisher, started again each time it ends, as service managers do.
 
 use super::{Fault, HOUR, OTHER, Patient, SMALL, picture};
 use crate::{

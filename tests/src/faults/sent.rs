@@ -14,7 +14,7 @@ use std::{
     time::Duration,
 };
 
-/// ffmpeg, and somebody who can send noise from the same address.
+/// ffmpeg, and a sender of noise from the same address.
 pub struct SentCamera {
     name: String,
     ffmpeg: Option<Process>,
@@ -114,7 +114,7 @@ impl Patient for SentCamera {
     }
 }
 
-/// Carries datagrams to `port` until nobody can want noise any more.
+/// Carries datagrams to `port` until no test can ask for noise any more.
 fn carry(entrance: UdpSocket, port: u16, noise: std::sync::Weak<AtomicBool>) -> Result<()> {
     let out = UdpSocket::bind("127.0.0.1:0")?;
     entrance.set_read_timeout(Some(Duration::from_millis(100)))?;

@@ -1,4 +1,4 @@
-//! A thread for each patient, and somebody who watches them all.
+//! A thread for each patient, and one that watches them all.
 
 use super::{Patient, wait_until_well};
 use crate::Server;

@@ -24,8 +24,8 @@ impl WhipPatient {
     fn publish(&mut self, server: &Server) -> Result<()> {
         self.camera = None;
         let url = server.url(&format!("/live/{}/whip", self.name));
-        // Refused as long as the one that was killed is not known to be gone: whoever starts it
-        // anew tries again.
+        // Refused as long as the one that was killed is not known to be gone: the
+        // publisher tries again.
         let start = || WhipCamera::start(&url, 30).ok();
         self.camera = Some(wait_until("a WHIP publisher being welcome", TRIES, start)?);
         Ok(())

@@ -186,7 +186,7 @@ fn a_server_sees_a_viewer_that_reports() {
     assert!(viewer.watch().connect_time().unwrap() < Duration::from_secs(5));
 }
 
-/// It does not talk to somebody else than who answered.
+/// It talks only to the peer that answered.
 #[test]
 fn another_certificate_is_refused() {
     str0m::crypto::from_feature_flags().install_process_default();

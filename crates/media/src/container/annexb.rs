@@ -18,7 +18,7 @@ const TELLING: usize = 3;
 
 /// Takes a byte stream apart.
 #[derive(Debug)]
-pub struct Demuxer {
+pub struct AnnexBDemuxer {
     h265: bool,
     nals: Nals,
     /// The frame at hand, from its first start code on, and what came behind it.
@@ -42,7 +42,7 @@ pub struct Demuxer {
 
 /// What a unit means for the frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-enum Role {
+enum UnitRole {
     /// Begins a frame if the one at hand has a slice.
     Begins,
     /// The first slice of a picture, or a later one.
@@ -51,7 +51,7 @@ enum Role {
     Follows,
 }
 
-impl Demuxer {
+impl AnnexBDemuxer {
     /// For H.264.
     pub fn h264() -> Self {
         Self::new(false)
@@ -89,21 +89,21 @@ impl Demuxer {
                 return;
             }
             match self.role(&self.held[unit..]) {
-                Role::Begins | Role::Slice { first: true } if self.has_slice => {
+                UnitRole::Begins | UnitRole::Slice { first: true } if self.has_slice => {
                     // The zero before a start code of four bytes is cut off with the units.
                     let frame = self.held.split_to(start).freeze();
                     self.finish(now, frame);
                     (self.seen, self.began) = (0, now);
                     continue;
                 }
-                Role::Slice { first } => {
+                UnitRole::Slice { first } => {
                     if self.paused && !first && !self.has_slice {
                         self.mistrust(unit);
                         continue;
                     }
                     (self.has_slice, self.paused) = (true, false);
                 }
-                Role::Begins | Role::Follows => {}
+                UnitRole::Begins | UnitRole::Follows => {}
             }
             self.seen = unit;
         }
@@ -129,24 +129,24 @@ impl Demuxer {
         (self.seen, self.has_slice, self.gap) = (0, false, true);
     }
 
-    fn role(&self, nal: &[u8]) -> Role {
+    fn role(&self, nal: &[u8]) -> UnitRole {
         if self.h265 {
             return match h265::nal_type(nal) {
-                0..32 => Role::Slice { first: nal[2] & 0x80 != 0 },
+                0..32 => UnitRole::Slice { first: nal[2] & 0x80 != 0 },
                 // Parameter sets, delimiters, messages before the picture, and reserved types of
                 // the same meaning.
-                32..=35 | 39 | 41..=44 | 48..=55 => Role::Begins,
-                _ => Role::Follows,
+                32..=35 | 39 | 41..=44 | 48..=55 => UnitRole::Begins,
+                _ => UnitRole::Follows,
             };
         }
         match h264::nal_type(nal) {
             // Partitions B and C are never the first; a picture begins with the macroblock of
             // number zero.
-            h264::nal::SLICE | 2 | h264::nal::IDR => Role::Slice { first: nal[1] & 0x80 != 0 },
+            h264::nal::SLICE | 2 | h264::nal::IDR => UnitRole::Slice { first: nal[1] & 0x80 != 0 },
             h264::nal::SEI | h264::nal::SPS | h264::nal::PPS | h264::nal::AUD | 14..=18 => {
-                Role::Begins
+                UnitRole::Begins
             }
-            _ => Role::Follows,
+            _ => UnitRole::Follows,
         }
     }
 
@@ -169,7 +169,7 @@ impl Demuxer {
     }
 }
 
-impl Demux for Demuxer {
+impl Demux for AnnexBDemuxer {
     fn push(&mut self, now: Mono, bytes: &[u8]) {
         if self.held.is_empty() {
             self.began = now;

@@ -28,7 +28,7 @@ impl Storage for &[u8] {
 
 /// Why a file cannot be read, or not further.
 #[derive(Debug, thiserror::Error)]
-pub enum Fault {
+pub enum FileFault {
     /// It cannot be read at all.
     #[error(transparent)]
     Io(#[from] io::Error),
@@ -46,7 +46,7 @@ pub enum Fault {
     Empty,
 }
 
-impl Fault {
+impl FileFault {
     /// It makes no sense at this byte.
     pub(crate) fn broken(at: u64, what: impl Into<String>) -> Self {
         Self::Broken(Broken { at, what: what.into() })
@@ -57,7 +57,7 @@ impl Fault {
 const PIECE: usize = 64 << 10;
 
 /// Reads one file, once.
-pub struct Reader<S> {
+pub struct FileReader<S> {
     storage: S,
     format: Format,
     way: Way,
@@ -68,25 +68,25 @@ enum Way {
     Streamed { demuxer: Box<dyn Demux>, at: u64, buffer: Vec<u8>, ended: bool },
 }
 
-impl<S: Storage> Reader<S> {
+impl<S: Storage> FileReader<S> {
     /// Looks at what there is.
     ///
     /// # Errors
     /// If it is nothing that can be played.
-    pub fn open(mut storage: S) -> Result<Self, Fault> {
+    pub fn open(mut storage: S) -> Result<Self, FileFault> {
         let mut head = [0; Format::TELLING];
         let length = storage.read_at(0, &mut head)?;
         if length == 0 {
-            return Err(Fault::Empty);
+            return Err(FileFault::Empty);
         }
-        let format = Format::recognise(&head[..length]).ok_or(Fault::Unknown)?;
+        let format = Format::recognise(&head[..length]).ok_or(FileFault::Unknown)?;
         let way = match format {
             Format::Mp4 => Way::Indexed(Box::new(mp4::Indexed::open(&mut storage)?)),
             Format::H264 | Format::H265 | Format::Mjpeg | Format::Multipart => {
-                return Err(Fault::Untimed(format));
+                return Err(FileFault::Untimed(format));
             }
             Format::Ts | Format::Flv | Format::Mkv => {
-                let demuxer = format.demuxer().ok_or(Fault::Unknown)?;
+                let demuxer = format.demuxer().ok_or(FileFault::Unknown)?;
                 Way::Streamed { demuxer, at: 0, buffer: vec![0; PIECE], ended: false }
             }
         };
@@ -103,7 +103,7 @@ impl<S: Storage> Reader<S> {
     ///
     /// # Errors
     /// If it cannot be read further.
-    pub fn read(&mut self) -> Result<Option<Demuxed>, Fault> {
+    pub fn read(&mut self) -> Result<Option<Demuxed>, FileFault> {
         let (demuxer, at, buffer, ended) = match &mut self.way {
             Way::Indexed(indexed) => return indexed.read(&mut self.storage),
             Way::Streamed { demuxer, at, buffer, ended } => (demuxer, at, buffer, ended),

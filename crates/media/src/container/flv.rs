@@ -2,7 +2,10 @@
 //! Veovera's E-RTMP), as ffmpeg writes it to pipes. Each tag tells its length, so no frame waits
 //! for the next.
 
-use super::{Broken, Demux, Demuxed, Lanes, MAX_FRAME, Nals, Times, Track, sound_aac, sound_opus};
+use super::{
+    Broken, ContainerTimes, Demux, Demuxed, Lanes, MAX_FRAME, Nals, TrackContent, sound_aac,
+    sound_opus,
+};
 use crate::Mono;
 use bytes::{Buf, Bytes, BytesMut};
 
@@ -26,7 +29,7 @@ const FRAME_NOT_MOVED: u8 = 3;
 
 /// Takes a file apart.
 #[derive(Debug, Default)]
-pub struct Demuxer {
+pub struct FlvDemuxer {
     held: BytesMut,
     /// Where `held` begins.
     at: u64,
@@ -37,7 +40,7 @@ pub struct Demuxer {
     broken: Option<Broken>,
 }
 
-impl Demuxer {
+impl FlvDemuxer {
     fn advance(&mut self, length: usize) -> Bytes {
         self.at += length as u64;
         self.held.split_to(length).freeze()
@@ -118,7 +121,9 @@ impl Demuxer {
                 match packet {
                     0 => self.lanes.set(
                         VIDEO.into(),
-                        Nals::avc(&body).map(Track::Nals).ok_or_else(|| "broken h264".to_owned()),
+                        Nals::avc(&body)
+                            .map(TrackContent::Nals)
+                            .ok_or_else(|| "broken h264".to_owned()),
                     ),
                     1 => self.frame(now, VIDEO, time, later, &body),
                     _ => {}
@@ -135,13 +140,17 @@ impl Demuxer {
             (CONFIG, b"hvc1") => {
                 self.lanes.set(
                     VIDEO.into(),
-                    Nals::hevc(&body).map(Track::Nals).ok_or_else(|| "broken h265".to_owned()),
+                    Nals::hevc(&body)
+                        .map(TrackContent::Nals)
+                        .ok_or_else(|| "broken h265".to_owned()),
                 );
             }
             (CONFIG, b"avc1") => {
                 self.lanes.set(
                     VIDEO.into(),
-                    Nals::avc(&body).map(Track::Nals).ok_or_else(|| "broken h264".to_owned()),
+                    Nals::avc(&body)
+                        .map(TrackContent::Nals)
+                        .ok_or_else(|| "broken h264".to_owned()),
                 );
             }
             (CONFIG, other) => self.lanes.add(VIDEO.into(), Err(letters_name(other))),
@@ -192,17 +201,17 @@ impl Demuxer {
 
     fn frame(&mut self, now: Mono, lane: u8, time: u32, later: i32, body: &Bytes) {
         let dts = i64::from(time);
-        // One that makes no sense is missing, and that is seen by whoever decodes.
+        // One that makes no sense is missing, and the decoder sees that.
         self.lanes.frame(
             now,
             lane.into(),
-            Times { dts, pts: dts + i64::from(later), clock: CLOCK },
+            ContainerTimes { dts, pts: dts + i64::from(later), clock: CLOCK },
             body,
         );
     }
 }
 
-impl Demux for Demuxer {
+impl Demux for FlvDemuxer {
     fn push(&mut self, now: Mono, bytes: &[u8]) {
         if self.broken.is_some() {
             return;

@@ -16,7 +16,7 @@ const MAX_IGNORED: usize = 16;
 
 /// The times of a frame, on the clock of its container.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) struct Times {
+pub(crate) struct ContainerTimes {
     pub(crate) dts: i64,
     pub(crate) pts: i64,
     /// Ticks a second.
@@ -25,7 +25,7 @@ pub(crate) struct Times {
 
 /// What a track holds.
 #[derive(Debug)]
-pub(crate) enum Track {
+pub(crate) enum TrackContent {
     /// H.264 or H.265.
     Nals(Nals),
     /// JPEG files; the size of the last one.
@@ -35,18 +35,18 @@ pub(crate) enum Track {
 }
 
 /// AAC by its `AudioSpecificConfig`.
-pub(crate) fn sound_aac(config: &Bytes) -> Option<Track> {
+pub(crate) fn sound_aac(config: &Bytes) -> Option<TrackContent> {
     let told = AudioSpecificConfig::parse(config)?;
     let config = Bytes::copy_from_slice(config);
-    Some(Track::Sound(Codec::Aac(Aac { config, rate: told.rate, channels: told.channels })))
+    Some(TrackContent::Sound(Codec::Aac(Aac { config, rate: told.rate, channels: told.channels })))
 }
 
 /// Opus with at most two channels.
-pub(crate) fn sound_opus(channels: u8) -> Option<Track> {
-    matches!(channels, 1 | 2).then_some(Track::Sound(Codec::Opus { channels }))
+pub(crate) fn sound_opus(channels: u8) -> Option<TrackContent> {
+    matches!(channels, 1 | 2).then_some(TrackContent::Sound(Codec::Opus { channels }))
 }
 
-impl Track {
+impl TrackContent {
     fn kind(&self) -> MediaKind {
         if matches!(self, Self::Sound(_)) { MediaKind::Audio } else { MediaKind::Video }
     }
@@ -85,7 +85,7 @@ impl Track {
 #[derive(Debug, Default)]
 pub(crate) struct Lanes {
     /// By their numbers in the container; pictures come first.
-    lanes: Vec<(u64, Track)>,
+    lanes: Vec<(u64, TrackContent)>,
     ignored: Vec<String>,
     announced: Catalog,
     out: VecDeque<Demuxed>,
@@ -95,7 +95,7 @@ pub(crate) struct Lanes {
 
 impl Lanes {
     /// Adds the track `id`, or what it is called if it cannot be carried.
-    pub(crate) fn add(&mut self, id: u64, track: Result<Track, String>) {
+    pub(crate) fn add(&mut self, id: u64, track: Result<TrackContent, String>) {
         self.told = true;
         match track {
             Ok(track) if self.lanes.iter().all(|(_, lane)| lane.kind() != track.kind()) => {
@@ -111,7 +111,7 @@ impl Lanes {
     }
 
     /// Replaces the track `id`, or adds it.
-    pub(crate) fn set(&mut self, id: u64, track: Result<Track, String>) {
+    pub(crate) fn set(&mut self, id: u64, track: Result<TrackContent, String>) {
         let place = self.lanes.iter_mut().find(|(known, _)| *known == id);
         match (track, place) {
             (Ok(track), Some((_, lane))) if lane.kind() == track.kind() => *lane = track,
@@ -141,13 +141,19 @@ impl Lanes {
     }
 
     /// A frame of track `id` as its container stores it; false if it makes no sense.
-    pub(crate) fn frame(&mut self, now: Mono, id: u64, times: Times, bytes: &Bytes) -> bool {
+    pub(crate) fn frame(
+        &mut self,
+        now: Mono,
+        id: u64,
+        times: ContainerTimes,
+        bytes: &Bytes,
+    ) -> bool {
         let Some(lane) = self.lanes.iter_mut().find(|(known, _)| *known == id) else { return true };
         let Some((payload, key)) = lane.1.read(bytes) else { return false };
         let to = lane.1.timescale();
         self.announce();
         // Those of which nothing is known yet have no number yet.
-        let known = |(_, lane): &&(u64, Track)| lane.codec().is_some();
+        let known = |(_, lane): &&(u64, TrackContent)| lane.codec().is_some();
         let Some(track) = self.lanes.iter().filter(known).position(|(known, _)| *known == id)
         else {
             return true;

@@ -1,7 +1,7 @@
 //! JPEG files one behind the other, as `ffmpeg -f mjpeg` and camera tools write them. Times are
 //! those of arrival.
 
-use super::{Demux, Demuxed, Lanes, MAX_FRAME, Times, Track};
+use super::{ContainerTimes, Demux, Demuxed, Lanes, MAX_FRAME, TrackContent};
 use crate::{Mono, jpeg::Scanner};
 use bytes::{Buf, BytesMut};
 
@@ -11,22 +11,22 @@ const NANOS: u32 = 1_000_000_000;
 
 /// Takes such a stream apart. What is no file is passed over.
 #[derive(Debug)]
-pub struct Demuxer {
+pub struct MjpegDemuxer {
     held: BytesMut,
     scanner: Scanner,
     lanes: Lanes,
     garbage: u64,
 }
 
-impl Default for Demuxer {
+impl Default for MjpegDemuxer {
     fn default() -> Self {
         let mut lanes = Lanes::default();
-        lanes.add(0, Ok(Track::Jpeg(None)));
+        lanes.add(0, Ok(TrackContent::Jpeg(None)));
         Self { held: BytesMut::new(), scanner: Scanner::default(), lanes, garbage: 0 }
     }
 }
 
-impl Demuxer {
+impl MjpegDemuxer {
     /// Goes on to the next beginning of a file, or what may become one. At least the first byte is
     /// passed over if `anyway`.
     fn find(&mut self, anyway: bool) {
@@ -41,7 +41,7 @@ impl Demuxer {
     }
 }
 
-impl Demux for Demuxer {
+impl Demux for MjpegDemuxer {
     fn push(&mut self, now: Mono, bytes: &[u8]) {
         let fresh = self.held.is_empty();
         self.held.extend_from_slice(bytes);
@@ -53,7 +53,12 @@ impl Demux for Demuxer {
                 Ok(Some(end)) => {
                     let file = self.held.split_to(end).freeze();
                     let at = i64::try_from(now.as_nanos()).unwrap_or_default();
-                    if !self.lanes.frame(now, 0, Times { dts: at, pts: at, clock: NANOS }, &file) {
+                    if !self.lanes.frame(
+                        now,
+                        0,
+                        ContainerTimes { dts: at, pts: at, clock: NANOS },
+                        &file,
+                    ) {
                         self.garbage += file.len() as u64;
                     }
                     self.find(false);

@@ -16,7 +16,7 @@ mod nals;
 use crate::{AccessUnit, Catalog, Mono, mp4, ts};
 use std::fmt;
 
-pub(crate) use lanes::{Lanes, Times, Track, sound_aac, sound_opus};
+pub(crate) use lanes::{ContainerTimes, Lanes, TrackContent, sound_aac, sound_opus};
 pub(crate) use nals::Nals;
 
 /// No frame of a real camera is larger.
@@ -183,13 +183,13 @@ impl Format {
     /// What takes it apart; `None` for multipart answers, which are a matter of HTTP.
     pub fn demuxer(self) -> Option<Box<dyn Demux>> {
         Some(match self {
-            Self::Ts => Box::new(ts::Demuxer::default()),
-            Self::H264 => Box::new(annexb::Demuxer::h264()),
-            Self::H265 => Box::new(annexb::Demuxer::h265()),
-            Self::Flv => Box::new(flv::Demuxer::default()),
-            Self::Mp4 => Box::new(mp4::Demuxer::default()),
-            Self::Mkv => Box::new(mkv::Demuxer::default()),
-            Self::Mjpeg => Box::new(mjpeg::Demuxer::default()),
+            Self::Ts => Box::new(ts::TsDemuxer::default()),
+            Self::H264 => Box::new(annexb::AnnexBDemuxer::h264()),
+            Self::H265 => Box::new(annexb::AnnexBDemuxer::h265()),
+            Self::Flv => Box::new(flv::FlvDemuxer::default()),
+            Self::Mp4 => Box::new(mp4::Mp4Demuxer::default()),
+            Self::Mkv => Box::new(mkv::MkvDemuxer::default()),
+            Self::Mjpeg => Box::new(mjpeg::MjpegDemuxer::default()),
             Self::Multipart => return None,
         })
     }

@@ -74,7 +74,7 @@ proptest! {
         let Some(mut demuxer) = Format::ALL[kind].demuxer() else { return Ok(()) };
         let stream = [head, pieces.concat()].concat();
         demuxed(&mut *demuxer, &stream, &pieces.iter().map(Vec::len).chain([7]).collect::<Vec<_>>());
-        if let Ok(mut reader) = file::Reader::open(&stream[..]) {
+        if let Ok(mut reader) = file::FileReader::open(&stream[..]) {
             while let Ok(Some(_)) = reader.read() {}
         }
     }

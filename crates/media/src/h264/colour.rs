@@ -20,9 +20,9 @@ pub fn with_colour(sps: &[u8], colour: Colour) -> Option<Bytes> {
     let header = *sps.first()?;
     let rbsp = bits::rbsp(sps, 1);
     let end = stop_bit(&rbsp)?;
-    let mut reader = Reader { inner: BitReader::new(&rbsp), at: 0 };
+    let mut reader = CountingReader { inner: BitReader::new(&rbsp), at: 0 };
     to_vui(&mut reader)?;
-    let mut out = Writer::default();
+    let mut out = BitWriter::default();
     out.copy(&rbsp, 0..reader.at);
     let has_vui = reader.bits(1)? == 1;
     out.bits(1, 1);
@@ -58,7 +58,7 @@ fn stop_bit(rbsp: &[u8]) -> Option<usize> {
 }
 
 /// Reads up to `vui_parameters_present_flag` (§7.3.2.1.1).
-fn to_vui(r: &mut Reader<'_>) -> Option<()> {
+fn to_vui(r: &mut CountingReader<'_>) -> Option<()> {
     let profile = r.bits(8)?;
     r.bits(16)?;
     r.ue()?;
@@ -95,7 +95,7 @@ fn to_vui(r: &mut Reader<'_>) -> Option<()> {
     Some(())
 }
 
-fn skip_signal(r: &mut Reader<'_>) -> Option<()> {
+fn skip_signal(r: &mut CountingReader<'_>) -> Option<()> {
     if r.bits(1)? == 1 {
         r.bits(4)?;
         if r.bits(1)? == 1 {
@@ -107,7 +107,7 @@ fn skip_signal(r: &mut Reader<'_>) -> Option<()> {
 
 /// BT.709 for all three where the matrix is that, else those of BT.601 as SMPTE 170M has them
 /// (tables E-3 to E-5).
-fn signal(out: &mut Writer, colour: Colour) {
+fn signal(out: &mut BitWriter, colour: Colour) {
     out.bits(1, 1);
     out.bits(UNSPECIFIED, 3);
     out.bits(colour.full_range.into(), 1);
@@ -118,12 +118,12 @@ fn signal(out: &mut Writer, colour: Colour) {
 }
 
 /// A reader that knows where it is.
-struct Reader<'a> {
+struct CountingReader<'a> {
     inner: BitReader<'a>,
     at: usize,
 }
 
-impl Reader<'_> {
+impl CountingReader<'_> {
     fn bits(&mut self, n: u32) -> Option<u32> {
         self.at += n as usize;
         self.inner.bits(n)
@@ -143,12 +143,12 @@ impl Reader<'_> {
 }
 
 #[derive(Default)]
-struct Writer {
+struct BitWriter {
     bytes: Vec<u8>,
     used: usize,
 }
 
-impl Writer {
+impl BitWriter {
     fn bits(&mut self, value: u32, n: u32) {
         for bit in (0..n).rev() {
             if self.used.is_multiple_of(8) {

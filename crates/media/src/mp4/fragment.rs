@@ -22,7 +22,7 @@ const MAX_FRAMES: usize = 4096;
 
 /// One fragment.
 #[derive(Clone, Debug)]
-pub struct Fragment {
+pub struct Mp4Fragment {
     /// `moof`, and the header of `mdat`.
     pub head: Bytes,
     /// The content of `mdat`: slices of the frames.
@@ -34,7 +34,7 @@ pub struct Fragment {
     pub span: (i64, i64),
 }
 
-impl Fragment {
+impl Mp4Fragment {
     /// Bytes.
     pub fn len(&self) -> usize {
         self.head.len() + self.body.iter().map(Bytes::len).sum::<usize>()
@@ -58,7 +58,7 @@ impl Fragment {
 #[derive(Clone, Debug)]
 pub struct Admitted {
     lane: usize,
-    placed: Placed,
+    placed: TimedUnit,
 }
 
 impl Admitted {
@@ -89,7 +89,7 @@ impl Admitted {
 /// keyframe, at time zero; what other tracks had before that is left out.
 #[derive(Debug)]
 pub struct Fragmenter {
-    lanes: Vec<Lane>,
+    lanes: Vec<MuxTrack>,
     leading: usize,
     awaits_key: bool,
     /// The stream's time that is zero in the file, in nanoseconds.
@@ -100,7 +100,7 @@ pub struct Fragmenter {
 impl Fragmenter {
     /// For the tracks that [`tracks`](super::tracks) chose; `None` if there are none.
     pub fn new(tracks: &[Track]) -> Option<Self> {
-        let lanes: Vec<_> = tracks.iter().map(Lane::new).collect();
+        let lanes: Vec<_> = tracks.iter().map(MuxTrack::new).collect();
         let leading = lanes.iter().position(|l| !l.is_sound()).unwrap_or(0);
         (!lanes.is_empty()).then_some(Self {
             lanes,
@@ -120,7 +120,7 @@ impl Fragmenter {
     /// is held should be cut first.
     pub fn restart(&mut self) {
         self.awaits_key = true;
-        self.lanes.iter_mut().for_each(Lane::restart);
+        self.lanes.iter_mut().for_each(MuxTrack::restart);
     }
 
     /// Gives a frame its times. `None` if it has no place in the file: of another track, or before
@@ -206,7 +206,7 @@ impl Fragmenter {
     /// `next`, where it is known already, is the leading frame that comes behind it. `most` bounds
     /// the length, in ticks of the leading track: a pause of the source is then spread over the
     /// fragments that follow.
-    pub fn cut(&mut self, next: Option<&Admitted>, most: i64) -> Option<Fragment> {
+    pub fn cut(&mut self, next: Option<&Admitted>, most: i64) -> Option<Mp4Fragment> {
         if self.is_empty() {
             return None;
         }
@@ -214,13 +214,13 @@ impl Fragmenter {
         let first = self.lanes[self.leading].held.first();
         let independent = first.is_none_or(|p| p.unit.key);
         let (head, ends) = self.write(next.map(|n| n.placed.times.dts), most);
-        let body = self.lanes.iter().flat_map(Lane::pieces).collect();
+        let body = self.lanes.iter().flat_map(MuxTrack::pieces).collect();
         for (lane, (_, end)) in self.lanes.iter_mut().zip(&ends) {
             if !lane.held.is_empty() {
                 lane.written(*end);
             }
         }
-        Some(Fragment { head, body, independent, span: ends[self.leading] })
+        Some(Mp4Fragment { head, body, independent, span: ends[self.leading] })
     }
 
     /// `moof` and the head of `mdat`, and where each track begins and ends.
@@ -252,14 +252,14 @@ impl Fragmenter {
     }
 }
 
-impl Lane {
+impl MuxTrack {
     fn pieces(&self) -> impl Iterator<Item = Bytes> + '_ {
         self.held.iter().flat_map(|p| sample(&p.unit, &self.track.codec).iter().cloned())
     }
 }
 
 /// Appends `traf`; gives the place of its data offset, which is not known yet.
-fn run(out: &mut Vec<u8>, lane: &Lane, entries: &[Entry<'_>], begin: i64) -> usize {
+fn run(out: &mut Vec<u8>, lane: &MuxTrack, entries: &[FragmentEntry<'_>], begin: i64) -> usize {
     let pictures = lane.track.codec.kind() == MediaKind::Video;
     let more = if pictures { FLAGS | COMPOSITION_OFFSET } else { 0 };
     let mut offset = 0;

@@ -21,7 +21,7 @@ const RECENT: usize = 4;
 
 /// A frame with its times in the file.
 #[derive(Clone, Debug)]
-pub(super) struct Placed {
+pub(super) struct TimedUnit {
     pub(super) unit: Arc<AccessUnit>,
     pub(super) times: Times,
     /// How long it lasts: of sound exactly, of pictures by guess.
@@ -30,32 +30,32 @@ pub(super) struct Placed {
 
 /// A track and its frames that are in no fragment yet.
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(super) struct MuxTrack {
     pub(super) track: Track,
     pub(super) id: u32,
     /// Ticks to subtract from the stream's times.
     pub(super) origin: i64,
-    pub(super) held: Vec<Placed>,
-    pace: Pace,
+    pub(super) held: Vec<TimedUnit>,
+    pace: FrameLengths,
     /// Where the last fragment ended; of sound, the last frame.
     expected: Option<i64>,
 }
 
 #[derive(Debug)]
-enum Pace {
+enum FrameLengths {
     Pictures { times: DecodeTimes, last: Option<i64>, likely: i64, recent: SmallVec<[i64; RECENT]> },
     Aac { frame: i64 },
     Opus,
 }
 
 /// A frame as the fragment lists it.
-pub(super) struct Entry<'a> {
-    pub(super) placed: &'a Placed,
+pub(super) struct FragmentEntry<'a> {
+    pub(super) placed: &'a TimedUnit,
     pub(super) dts: i64,
     pub(super) duration: i64,
 }
 
-impl Lane {
+impl MuxTrack {
     pub(super) fn new(track: &Track) -> Self {
         let fps = track.codec.video_params().and_then(|v| v.fps).unwrap_or(LIKELY_FPS);
         let step = (f64::from(track.timescale) / fps) as i64;
@@ -64,13 +64,18 @@ impl Lane {
             Codec::Aac(aac) => {
                 let frame = AudioSpecificConfig::parse(&aac.config)
                     .map_or(1024, |c| c.frame_ticks(track.timescale));
-                Pace::Aac { frame: frame.max(1) }
+                FrameLengths::Aac { frame: frame.max(1) }
             }
             codec if codec.kind() == MediaKind::Video => {
                 let times = DecodeTimes::new(reorder, step);
-                Pace::Pictures { times, last: None, likely: step.max(1), recent: SmallVec::new() }
+                FrameLengths::Pictures {
+                    times,
+                    last: None,
+                    likely: step.max(1),
+                    recent: SmallVec::new(),
+                }
             }
-            _ => Pace::Opus,
+            _ => FrameLengths::Opus,
         };
         Self {
             track: track.clone(),
@@ -82,9 +87,9 @@ impl Lane {
         }
     }
 
-    /// The timestamps begin anew.
+    /// The timestamps begin again.
     pub(super) fn restart(&mut self) {
-        if let Pace::Pictures { times, last, .. } = &mut self.pace {
+        if let FrameLengths::Pictures { times, last, .. } = &mut self.pace {
             times.restart();
             *last = None;
         }
@@ -95,7 +100,7 @@ impl Lane {
     pub(super) fn times(&mut self, unit: &AccessUnit) -> Times {
         let gap = self.gap();
         match &mut self.pace {
-            Pace::Pictures { times, last, recent, .. } => {
+            FrameLengths::Pictures { times, last, recent, .. } => {
                 let now = times.next(unit.pts);
                 let step = last.replace(now.dts).map(|last| now.dts.saturating_sub(last));
                 // A long pause says nothing about what comes next.
@@ -115,7 +120,7 @@ impl Lane {
     /// Gives a frame its place in the file. Sound follows on the sound before it unless it is off
     /// by half a frame; `None` if it belongs where other sound is already: its sender has moved it
     /// back, to where its picture is.
-    pub(super) fn place(&mut self, unit: &Arc<AccessUnit>, times: Times) -> Option<Placed> {
+    pub(super) fn place(&mut self, unit: &Arc<AccessUnit>, times: Times) -> Option<TimedUnit> {
         let mut times = Times {
             dts: times.dts.saturating_sub(self.origin),
             pts: times.pts.saturating_sub(self.origin),
@@ -130,7 +135,7 @@ impl Lane {
             times = Times { dts, pts: dts };
             self.expected = Some(dts.saturating_add(length));
         }
-        Some(Placed { unit: unit.clone(), times, length })
+        Some(TimedUnit { unit: unit.clone(), times, length })
     }
 
     /// The pause, in ticks, that is a gap.
@@ -139,18 +144,18 @@ impl Lane {
     }
 
     pub(super) fn is_sound(&self) -> bool {
-        !matches!(self.pace, Pace::Pictures { .. })
+        !matches!(self.pace, FrameLengths::Pictures { .. })
     }
 
     fn length(&self, unit: &AccessUnit) -> i64 {
         match &self.pace {
             // Rather too short: the next frame then comes a little late and is moved forward, where
             // too long would overlap.
-            Pace::Pictures { recent, likely, .. } => {
+            FrameLengths::Pictures { recent, likely, .. } => {
                 recent.iter().copied().min().unwrap_or(*likely).max(1)
             }
-            Pace::Aac { frame } => *frame,
-            Pace::Opus => {
+            FrameLengths::Aac { frame } => *frame,
+            FrameLengths::Opus => {
                 let ticks = unit
                     .payload
                     .first()
@@ -188,12 +193,12 @@ impl Lane {
         &self,
         next: Option<i64>,
         most: i64,
-    ) -> (SmallVec<[Entry<'_>; 8]>, i64, i64) {
+    ) -> (SmallVec<[FragmentEntry<'_>; 8]>, i64, i64) {
         let Some((begin, usual_end)) = self.span() else { return (SmallVec::new(), 0, 0) };
-        let mut entries: SmallVec<[Entry<'_>; 8]> = SmallVec::new();
+        let mut entries: SmallVec<[FragmentEntry<'_>; 8]> = SmallVec::new();
         for (i, placed) in self.held.iter().enumerate() {
             let dts = if i == 0 { begin } else { placed.times.dts };
-            entries.push(Entry { placed, dts, duration: 0 });
+            entries.push(FragmentEntry { placed, dts, duration: 0 });
         }
         let last = entries.last().map_or(begin, |e| e.dts);
         let end =
@@ -213,7 +218,7 @@ impl Lane {
         }
     }
 
-    pub(super) fn size(&self, placed: &Placed) -> usize {
+    pub(super) fn size(&self, placed: &TimedUnit) -> usize {
         sample(&placed.unit, &self.track.codec).iter().map(bytes::Bytes::len).sum()
     }
 }

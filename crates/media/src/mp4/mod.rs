@@ -16,9 +16,9 @@ mod read;
 mod sample_entry;
 
 pub use codec::codec_string;
-pub use fragment::{Admitted, Fragment, Fragmenter};
+pub use fragment::{Admitted, Fragmenter, Mp4Fragment};
 pub use init::init_segment;
-pub use read::{Demuxer, Indexed};
+pub use read::{Indexed, Mp4Demuxer};
 pub use sample_entry::decoder_config;
 
 use crate::{AccessUnit, Catalog, Codec, MediaKind, Track, h264, h265};
@@ -26,7 +26,7 @@ use bytes::{Bytes, BytesMut};
 use smallvec::SmallVec;
 
 /// The coded bytes of a frame as MP4 stores them, cut so that nothing large is copied.
-pub type Sample = Vec<Bytes>;
+pub type SamplePieces = Vec<Bytes>;
 
 /// The tracks of a stream that MP4 can carry: its first picture and its first sound that can be, in
 /// this order.
@@ -51,7 +51,7 @@ pub(crate) const LENGTH: usize = 4;
 /// The frame in the form that MP4 stores: NAL units behind their lengths, without the parameter
 /// sets that the init segment holds (ISO/IEC 14496-15 §5.3.2 wants them nowhere else). Computed for
 /// the first reader who asks, shared by all others.
-pub fn sample<'a>(unit: &'a AccessUnit, codec: &Codec) -> &'a Sample {
+pub fn sample<'a>(unit: &'a AccessUnit, codec: &Codec) -> &'a SamplePieces {
     unit.mp4_sample(|unit| match codec {
         Codec::H264(sets) => length_prefixed(&unit.payload, |nal| match h264::nal_type(nal) {
             h264::nal::AUD => true,
@@ -72,7 +72,7 @@ pub fn sample<'a>(unit: &'a AccessUnit, codec: &Codec) -> &'a Sample {
 }
 
 /// All lengths lie in one small buffer, of which each NAL unit is preceded by its slice.
-fn length_prefixed(payload: &[Bytes], left_out: impl Fn(&Bytes) -> bool) -> Sample {
+fn length_prefixed(payload: &[Bytes], left_out: impl Fn(&Bytes) -> bool) -> SamplePieces {
     let kept: SmallVec<[&Bytes; 8]> = payload.iter().filter(|nal| !left_out(nal)).collect();
     let mut lengths = BytesMut::with_capacity(kept.len() * LENGTH);
     kept.iter().for_each(|nal| lengths.extend_from_slice(&(nal.len() as u32).to_be_bytes()));

@@ -60,7 +60,7 @@ fn number(data: &[u8], at: usize) -> u32 {
 
 /// A frame as read back.
 #[derive(Clone, PartialEq, Debug)]
-struct Read {
+struct ReadFrame {
     track: u32,
     dts: i64,
     duration: i64,
@@ -69,7 +69,7 @@ struct Read {
     bytes: Vec<u8>,
 }
 
-fn read(fragment: &[u8]) -> Vec<Read> {
+fn read(fragment: &[u8]) -> Vec<ReadFrame> {
     let mut frames = Vec::new();
     let moof = find(fragment, &["moof"]).unwrap();
     for (_, traf) in boxes(moof).into_iter().filter(|(n, _)| n == "traf") {
@@ -88,7 +88,7 @@ fn read(fragment: &[u8]) -> Vec<Read> {
                 (true, 0)
             };
             let bytes = fragment[offset..offset + size].to_vec();
-            frames.push(Read { track, dts, duration, pts: dts + i64::from(late), key, bytes });
+            frames.push(ReadFrame { track, dts, duration, pts: dts + i64::from(late), key, bytes });
             (dts, offset) = (dts + duration, offset + size);
         }
     }
@@ -153,7 +153,7 @@ fn video_only() -> Fragmenter {
 }
 
 /// Puts frames into fragments of `per` frames each and reads them back.
-fn round_trip(fragmenter: &mut Fragmenter, pts: &[i64], per: usize) -> Vec<Read> {
+fn round_trip(fragmenter: &mut Fragmenter, pts: &[i64], per: usize) -> Vec<ReadFrame> {
     let mut out = Vec::new();
     for (i, pts) in pts.iter().enumerate() {
         let frame = fragmenter.admit(&unit(0, *pts, i == 0, &[&[0x41, i as u8]])).unwrap();

@@ -6,9 +6,9 @@
 //! within frames, are noticed, and from then on believed less.
 
 use super::{
-    elementary::{Elementary, Kind},
-    packet::{PACKET, Packet, SYNC},
-    section::{self, Assembler, Listed},
+    elementary::{Elementary, ElementaryKind},
+    packet::{PACKET, SYNC, TsPacket},
+    section::{self, Listed, SectionAssembler},
 };
 use crate::{
     Catalog, Codec, MediaKind, Mono, TrackId,
@@ -18,7 +18,7 @@ use std::collections::VecDeque;
 
 /// What went wrong so far; the numbers only rise.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
-pub struct Stats {
+pub struct TsStats {
     /// Packets that are missing by their counters, at least.
     pub lost: u64,
     /// Frames thrown away because part of them is missing or makes no sense.
@@ -31,21 +31,21 @@ pub struct Stats {
 
 /// Takes one transport stream apart: the first picture and the first sound of its first program.
 #[derive(Debug, Default)]
-pub struct Demuxer {
+pub struct TsDemuxer {
     /// The beginning of a packet whose rest is yet to come.
     held: Vec<u8>,
-    association: Assembler,
-    map: Assembler,
+    association: SectionAssembler,
+    map: SectionAssembler,
     map_pid: Option<u16>,
     /// The map as it is in force.
     mapped: Vec<u8>,
     lanes: Vec<Elementary>,
     ignored: Vec<String>,
     out: VecDeque<Demuxed>,
-    stats: Stats,
+    stats: TsStats,
 }
 
-impl Demuxer {
+impl TsDemuxer {
     fn take(&mut self, now: Mono, bytes: &[u8]) {
         let mut joined = std::mem::take(&mut self.held);
         let mut rest = bytes;
@@ -72,7 +72,7 @@ impl Demuxer {
     }
 
     /// What went wrong.
-    pub fn stats(&self) -> Stats {
+    pub fn stats(&self) -> TsStats {
         self.stats
     }
 
@@ -82,7 +82,7 @@ impl Demuxer {
     }
 
     fn packet(&mut self, now: Mono, bytes: &[u8]) {
-        let Some(packet) = Packet::parse(bytes) else {
+        let Some(packet) = TsPacket::parse(bytes) else {
             self.stats.garbage += bytes.len() as u64;
             return;
         };
@@ -103,7 +103,7 @@ impl Demuxer {
         }
     }
 
-    fn elementary(&mut self, now: Mono, index: usize, packet: &Packet<'_>) {
+    fn elementary(&mut self, now: Mono, index: usize, packet: &TsPacket<'_>) {
         let lane = &mut self.lanes[index];
         let Some(lost) = lane.count(packet) else { return };
         if lost > 0 {
@@ -186,7 +186,7 @@ impl Demuxer {
     }
 }
 
-impl Demux for Demuxer {
+impl Demux for TsDemuxer {
     fn push(&mut self, now: Mono, bytes: &[u8]) {
         self.take(now, bytes);
     }
@@ -220,7 +220,7 @@ impl Demux for Demuxer {
     }
 }
 
-impl Kind {
+impl ElementaryKind {
     fn media(self) -> MediaKind {
         match self {
             Self::H264 | Self::H265 => MediaKind::Video,

@@ -9,7 +9,7 @@ use std::sync::Arc;
 
 const NOW: Mono = Mono::from_nanos(1);
 
-fn drain(demuxer: &mut Demuxer) -> (Vec<Catalog>, Vec<AccessUnit>) {
+fn drain(demuxer: &mut TsDemuxer) -> (Vec<Catalog>, Vec<AccessUnit>) {
     let (mut catalogs, mut units) = (Vec::new(), Vec::new());
     while let Some(found) = demuxer.poll() {
         match found {
@@ -21,7 +21,7 @@ fn drain(demuxer: &mut Demuxer) -> (Vec<Catalog>, Vec<AccessUnit>) {
 }
 
 fn muxed(catalog: &Catalog, units: &[Arc<AccessUnit>]) -> Vec<Vec<u8>> {
-    let mut muxer = Muxer::new(catalog).unwrap();
+    let mut muxer = TsMuxer::new(catalog).unwrap();
     let frame = |unit: &Arc<AccessUnit>| {
         let mut out = Vec::new();
         muxer.push(unit, &mut out);
@@ -46,7 +46,7 @@ fn pictures(sizes: &[usize]) -> Vec<Arc<AccessUnit>> {
 #[test]
 fn every_frame_comes_with_its_own_last_packet() {
     let catalog = Catalog::new([(h264(), 90_000)]);
-    let mut demuxer = Demuxer::default();
+    let mut demuxer = TsDemuxer::default();
     for packets in muxed(&catalog, &pictures(&[1000, 20, 5000, 300])) {
         demuxer.push(NOW, &packets);
         assert_eq!(drain(&mut demuxer).1.len(), 1, "none waits for the next");
@@ -56,7 +56,7 @@ fn every_frame_comes_with_its_own_last_packet() {
 #[test]
 fn a_frame_that_takes_long_to_come_was_captured_before_its_first_packet() {
     let catalog = Catalog::new([(h264(), 90_000)]);
-    let mut demuxer = Demuxer::default();
+    let mut demuxer = TsDemuxer::default();
     let mut units = Vec::new();
     for (i, packets) in muxed(&catalog, &pictures(&[1000, 5000])).iter().enumerate() {
         for (j, packet) in packets.chunks(188).enumerate() {
@@ -77,7 +77,7 @@ fn a_frame_that_fills_its_last_packet_comes_with_the_next_or_a_pause() {
     // Whatever the headers take: one of these lengths fills the packets exactly.
     for size in 1000..1000 + 184 {
         let frames = muxed(&catalog, &pictures(&[100, size, 100]));
-        let mut demuxer = Demuxer::default();
+        let mut demuxer = TsDemuxer::default();
         demuxer.push(NOW, &frames[0]);
         drain(&mut demuxer);
         demuxer.push(NOW, &frames[1]);
@@ -89,7 +89,7 @@ fn a_frame_that_fills_its_last_packet_comes_with_the_next_or_a_pause() {
         let (_, units) = drain(&mut demuxer);
         assert_eq!((units.len(), content(&units[0]).len()), (1, size + 1));
         demuxer.push(NOW, &frames[2]);
-        assert_eq!((drain(&mut demuxer).1.len(), demuxer.stats()), (1, Stats::default()));
+        assert_eq!((drain(&mut demuxer).1.len(), demuxer.stats()), (1, TsStats::default()));
         return;
     }
     panic!("no length fills its packets");
@@ -99,7 +99,7 @@ fn a_frame_that_fills_its_last_packet_comes_with_the_next_or_a_pause() {
 fn a_pause_within_a_frame_costs_that_one_and_is_not_believed_again() {
     let catalog = Catalog::new([(h264(), 90_000)]);
     let frames = muxed(&catalog, &pictures(&[100, 2000, 2000]));
-    let mut demuxer = Demuxer::default();
+    let mut demuxer = TsDemuxer::default();
     demuxer.push(NOW, &frames[0]);
     drain(&mut demuxer);
     for (frame, whole) in [(1, false), (2, true)] {
@@ -119,20 +119,20 @@ fn a_lost_packet_costs_its_frame_and_is_counted() {
     let catalog = Catalog::new([(h264(), 90_000)]);
     let mut frames = muxed(&catalog, &pictures(&[100, 2000, 100]));
     frames[1].drain(2 * PACKET..3 * PACKET);
-    let mut demuxer = Demuxer::default();
+    let mut demuxer = TsDemuxer::default();
     demuxer.push(NOW, &frames.concat());
     let (_, units) = drain(&mut demuxer);
     assert_eq!(
         units.iter().map(|u| (u.pts, u.discontinuity)).collect::<Vec<_>>(),
         [(90_000, false), (96_000, true)]
     );
-    assert_eq!(demuxer.stats(), Stats { lost: 1, damaged: 1, ..Stats::default() });
+    assert_eq!(demuxer.stats(), TsStats { lost: 1, damaged: 1, ..TsStats::default() });
 }
 
 #[test]
 fn another_map_is_another_catalogue() {
-    let mut muxer = Muxer::new(&Catalog::new([(h264(), 90_000)])).unwrap();
-    let (mut out, mut demuxer) = (Vec::new(), Demuxer::default());
+    let mut muxer = TsMuxer::new(&Catalog::new([(h264(), 90_000)])).unwrap();
+    let (mut out, mut demuxer) = (Vec::new(), TsDemuxer::default());
     muxer.push(&unit(0, 0, true, &[&[0x65, 1]]), &mut out);
     assert!(muxer.set_catalog(&Catalog::new([(h265(), 90_000), (aac(), 48_000)])));
     muxer.push(&unit(0, 3000, true, &[&[0x26, 1]]), &mut out);
@@ -165,7 +165,7 @@ fn what_cannot_be_carried_is_named() {
     packet.extend(map);
     packet.resize(PACKET, 0xff);
     let association = &muxed(&Catalog::new([(h264(), 90_000)]), &pictures(&[1]))[0][..PACKET];
-    let mut demuxer = Demuxer::default();
+    let mut demuxer = TsDemuxer::default();
     demuxer.push(NOW, &[association, &packet].concat());
     assert!(demuxer.has_program());
     assert_eq!(demuxer.ignored(), ["ac3 sound"]);
@@ -189,7 +189,7 @@ proptest! {
             units.push(if *sound { unit(1, pts * 48 / 90, true, &[&sound_bytes]) } else { unit(0, pts, false, &[&nal]) });
         }
         let stream = muxed(&catalog, &units).concat();
-        let (mut demuxer, mut rest, mut got) = (Demuxer::default(), &stream[..], Vec::new());
+        let (mut demuxer, mut rest, mut got) = (TsDemuxer::default(), &stream[..], Vec::new());
         for cut in cuts.iter().cycle() {
             if rest.is_empty() {
                 break;
@@ -201,7 +201,7 @@ proptest! {
         }
         demuxer.pause(NOW);
         got.extend(drain(&mut demuxer).1);
-        prop_assert_eq!(demuxer.stats(), Stats::default());
+        prop_assert_eq!(demuxer.stats(), TsStats::default());
         for track in [TrackId(0), TrackId(1)] {
             let of = |u: &&AccessUnit| u.track == track;
             let sent: Vec<_> = units.iter().map(|u| &**u).filter(of).map(content).collect();
@@ -217,7 +217,7 @@ proptest! {
         let catalog = Catalog::new([(h264(), 90_000), (aac(), 48_000)]);
         let sound = unit(1, 1600, true, &[&[1, 2, 3]]);
         let mut stream = muxed(&catalog, &[pictures(&[500, 900, 100]), vec![sound]].concat()).concat();
-        let mut demuxer = Demuxer::default();
+        let mut demuxer = TsDemuxer::default();
         for piece in pieces {
             let at = at % stream.len();
             stream.splice(at..(at + piece.len()).min(stream.len()), piece);

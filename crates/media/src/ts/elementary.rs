@@ -1,6 +1,6 @@
 //! One track on its way in: packets into frames.
 
-use super::packet::Packet;
+use super::packet::TsPacket;
 use crate::{
     Aac, AccessUnit, Codec, Mono, Payload, Timing, TrackId, aac::Adts, bits::split_annex_b, h264,
     h265, opus, time::rescale,
@@ -21,7 +21,7 @@ const HEAD: usize = 9;
 
 /// What a track is, as the map tells.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) enum Kind {
+pub(super) enum ElementaryKind {
     H264,
     H265,
     Adts,
@@ -39,7 +39,7 @@ enum EndedBy {
 #[derive(Debug)]
 pub(super) struct Elementary {
     pid: u16,
-    kind: Kind,
+    kind: ElementaryKind,
     codec: Option<Codec>,
     counter: Option<u8>,
     /// The frame so far, headers included.
@@ -57,13 +57,13 @@ pub(super) struct Elementary {
 }
 
 /// The times of a header.
-struct Times {
+struct PesTimes {
     pts: i64,
     dts: i64,
 }
 
 impl Elementary {
-    pub(super) fn new(pid: u16, kind: Kind) -> Self {
+    pub(super) fn new(pid: u16, kind: ElementaryKind) -> Self {
         Self {
             pid,
             kind,
@@ -84,7 +84,7 @@ impl Elementary {
         self.pid
     }
 
-    pub(super) fn kind(&self) -> Kind {
+    pub(super) fn kind(&self) -> ElementaryKind {
         self.kind
     }
 
@@ -108,7 +108,7 @@ impl Elementary {
 
     /// How many packets are missing before this one; `None` if it is to be passed over: a
     /// repetition, or nothing but a clock.
-    pub(super) fn count(&mut self, packet: &Packet<'_>) -> Option<u8> {
+    pub(super) fn count(&mut self, packet: &TsPacket<'_>) -> Option<u8> {
         if packet.payload.is_empty() {
             return None;
         }
@@ -134,7 +134,7 @@ impl Elementary {
     ///
     /// # Errors
     /// If it does not fit in: what was begun is thrown away.
-    pub(super) fn append(&mut self, now: Mono, packet: &Packet<'_>) -> Result<bool, ()> {
+    pub(super) fn append(&mut self, now: Mono, packet: &TsPacket<'_>) -> Result<bool, ()> {
         if packet.start {
             self.bytes.clear();
             (self.open, self.began) = (true, now);
@@ -205,7 +205,7 @@ impl Elementary {
     }
 
     /// Times and content.
-    fn frame(&mut self, bytes: &Bytes) -> Option<(Times, Bytes)> {
+    fn frame(&mut self, bytes: &Bytes) -> Option<(PesTimes, Bytes)> {
         let head = bytes.get(..HEAD).filter(|head| head[..3] == [0, 0, 1] && head[6] >> 6 == 2)?;
         let content = HEAD + usize::from(head[8]);
         let optional = bytes.get(HEAD..content)?;
@@ -218,7 +218,7 @@ impl Elementary {
         let dts = dts.map_or(pts, |dts| pts - (pts - dts).rem_euclid(WRAP));
         // A decode time that is far from the presentation is none.
         let dts = if pts - dts > i64::from(CLOCK) * 10 { pts } else { dts };
-        Some((Times { pts, dts }, bytes.slice(content..)))
+        Some((PesTimes { pts, dts }, bytes.slice(content..)))
     }
 
     fn unroll(&mut self, raw: i64) -> i64 {
@@ -230,16 +230,16 @@ impl Elementary {
         next
     }
 
-    fn units(&mut self, now: Mono, times: &Times, content: &Bytes) -> Option<Vec<AccessUnit>> {
+    fn units(&mut self, now: Mono, times: &PesTimes, content: &Bytes) -> Option<Vec<AccessUnit>> {
         match self.kind {
-            Kind::H264 | Kind::H265 => self.picture(now, times, content),
-            Kind::Adts => self.adts(now, times, content),
-            Kind::Opus { .. } => opus_packets(now, times, content),
+            ElementaryKind::H264 | ElementaryKind::H265 => self.picture(now, times, content),
+            ElementaryKind::Adts => self.adts(now, times, content),
+            ElementaryKind::Opus { .. } => opus_packets(now, times, content),
         }
     }
 
-    fn picture(&mut self, now: Mono, times: &Times, content: &Bytes) -> Option<Vec<AccessUnit>> {
-        let h265 = self.kind == Kind::H265;
+    fn picture(&mut self, now: Mono, times: &PesTimes, content: &Bytes) -> Option<Vec<AccessUnit>> {
+        let h265 = self.kind == ElementaryKind::H265;
         let delimits = |nal: &Bytes| match h265 {
             true => h265::nal_type(nal) == h265::nal::AUD,
             false => matches!(h264::nal_type(nal), h264::nal::AUD | h264::nal::FILLER),
@@ -273,7 +273,7 @@ impl Elementary {
         }
     }
 
-    fn adts(&mut self, now: Mono, times: &Times, content: &Bytes) -> Option<Vec<AccessUnit>> {
+    fn adts(&mut self, now: Mono, times: &PesTimes, content: &Bytes) -> Option<Vec<AccessUnit>> {
         let (mut units, mut rest) = (Vec::new(), content.clone());
         while let Some(frame) = Adts::parse(&rest) {
             if rest.len() < frame.len || frame.head >= frame.len {
@@ -316,7 +316,7 @@ fn described(h265: bool, payload: &Payload) -> Option<Codec> {
 
 /// Packets behind control headers: a mark of 11 bits, flags, the length in steps of at most 255,
 /// what is to be cut off.
-fn opus_packets(now: Mono, times: &Times, content: &Bytes) -> Option<Vec<AccessUnit>> {
+fn opus_packets(now: Mono, times: &PesTimes, content: &Bytes) -> Option<Vec<AccessUnit>> {
     let (mut units, mut rest) = (Vec::new(), content.clone());
     let mut pts = rescale(times.pts, CLOCK, opus::CLOCK);
     while let Some(packet) = opus_packet(&mut rest) {

@@ -3,7 +3,7 @@
 //!
 //! H.264 and H.265 as byte streams with delimiters, AAC as ADTS, Opus in the way that ffmpeg and
 //! GStreamer read. A muxer is small and makes packets in one pass over the frame, which costs no
-//! more than copying packets made elsewhere and counting them anew; so each reader has a muxer of
+//! more than copying packets made elsewhere and counting them again; so each reader has a muxer of
 //! its own, and one that skips frames needs no special care.
 
 mod demux;
@@ -14,8 +14,8 @@ mod pes;
 mod section;
 mod tables;
 
-pub use demux::{Demuxer, Stats};
-pub use mux::Muxer;
+pub use demux::{TsDemuxer, TsStats};
+pub use mux::TsMuxer;
 pub use packet::PACKET;
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! The muxer: frames into packets.
 
 use super::{
-    packet::{Lane, Marks},
+    packet::{Marks, PacketStream},
     pes, tables,
 };
 use crate::{
@@ -27,8 +27,8 @@ const START: i64 = CLOCK as i64;
 /// Makes one transport stream of a stream's tracks: the first picture and the first sound that it
 /// can carry.
 #[derive(Debug)]
-pub struct Muxer {
-    tables: [Lane; 2],
+pub struct TsMuxer {
+    tables: [PacketStream; 2],
     lanes: Vec<TrackLane>,
     version: u8,
     awaits_key: bool,
@@ -40,17 +40,17 @@ pub struct Muxer {
 #[derive(Debug)]
 struct TrackLane {
     track: Track,
-    packets: Lane,
+    packets: PacketStream,
     times: DecodeTimes,
     last: Option<i64>,
 }
 
-impl Muxer {
+impl TsMuxer {
     /// For a stream that consists of `catalog`; `None` if none of its tracks can be carried.
     pub fn new(catalog: &Catalog) -> Option<Self> {
         let lanes = lanes(catalog);
         (!lanes.is_empty()).then(|| Self {
-            tables: [Lane::new(0), Lane::new(MAP)],
+            tables: [PacketStream::new(0), PacketStream::new(MAP)],
             lanes,
             version: 0,
             awaits_key: true,
@@ -114,7 +114,7 @@ impl Muxer {
         let entries = self
             .lanes
             .iter()
-            .map(|l| tables::Entry { pid: l.packets.pid(), codec: &l.track.codec });
+            .map(|l| tables::MapEntry { pid: l.packets.pid(), codec: &l.track.codec });
         let entries: Vec<_> = entries.collect();
         let clock = self.lanes.first().map_or(0x1fff, |l| l.packets.pid());
         let map = tables::map(self.version, clock, &entries);
@@ -170,7 +170,7 @@ fn lanes(catalog: &Catalog) -> Vec<TrackLane> {
         let video = track.codec.video_params();
         let step = video.and_then(|v| v.fps).map_or(3000, |fps| (f64::from(CLOCK) / fps) as i64);
         let times = DecodeTimes::new(video.and_then(|v| v.max_reorder), step);
-        TrackLane { track: track.clone(), packets: Lane::new(pid), times, last: None }
+        TrackLane { track: track.clone(), packets: PacketStream::new(pid), times, last: None }
     };
     (FIRST_TRACK..).zip(tracks).map(lane).collect()
 }

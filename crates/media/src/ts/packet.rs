@@ -11,7 +11,7 @@ const ROOM: usize = PACKET - HEAD;
 
 /// A sequence of packets with one id, and its counter.
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(super) struct PacketStream {
     pid: u16,
     counter: u8,
 }
@@ -45,7 +45,7 @@ impl Marks {
     }
 }
 
-impl Lane {
+impl PacketStream {
     pub(super) fn new(pid: u16) -> Self {
         Self { pid, counter: 0 }
     }
@@ -103,7 +103,7 @@ impl Lane {
 
 /// A packet as it is read.
 #[derive(Debug)]
-pub(super) struct Packet<'a> {
+pub(super) struct TsPacket<'a> {
     pub(super) pid: u16,
     /// A frame or a section begins in it.
     pub(super) start: bool,
@@ -116,7 +116,7 @@ pub(super) struct Packet<'a> {
     pub(super) payload: &'a [u8],
 }
 
-impl<'a> Packet<'a> {
+impl<'a> TsPacket<'a> {
     /// Reads a packet; `None` if it is none, or known to be damaged.
     pub(super) fn parse(bytes: &'a [u8]) -> Option<Self> {
         let (head, rest) = bytes.split_at_checked(HEAD).filter(|_| bytes.len() == PACKET)?;

@@ -1,6 +1,6 @@
 //! Program association and program map as they are read (§2.4.4).
 
-use super::{elementary::Kind, packet::Packet, tables::crc};
+use super::{elementary::ElementaryKind, packet::TsPacket, tables::crc};
 
 /// Longer sections are private ones (§2.4.4.1).
 const MAX_SECTION: usize = 1024;
@@ -14,7 +14,7 @@ const EXTENSION: u8 = 0x7f;
 
 /// Puts sections together that begin and end anywhere in packets.
 #[derive(Debug, Default)]
-pub(super) struct Assembler {
+pub(super) struct SectionAssembler {
     bytes: Vec<u8>,
     /// What `bytes` holds began with a beginning.
     open: bool,
@@ -28,16 +28,16 @@ pub(super) struct Assembler {
 pub(super) enum Listed {
     Known {
         pid: u16,
-        kind: Kind,
+        kind: ElementaryKind,
     },
     /// What it is, for people.
     Unknown(String),
 }
 
-impl Assembler {
+impl SectionAssembler {
     /// Takes a packet in and returns a section that is whole. To be called with the same packet
     /// until there are no more.
-    pub(super) fn push(&mut self, packet: &Packet<'_>) -> Option<Vec<u8>> {
+    pub(super) fn push(&mut self, packet: &TsPacket<'_>) -> Option<Vec<u8>> {
         if !std::mem::replace(&mut self.taken, true) {
             self.take_in(packet);
         }
@@ -46,7 +46,7 @@ impl Assembler {
         section
     }
 
-    fn take_in(&mut self, packet: &Packet<'_>) {
+    fn take_in(&mut self, packet: &TsPacket<'_>) {
         let follows = self.counter.is_none_or(|before| (before + 1) & 15 == packet.counter);
         self.counter = Some(packet.counter);
         if !follows {
@@ -123,11 +123,13 @@ fn listed(stream_type: u8, pid: u16, descriptors: &[u8]) -> Listed {
     let known = |kind| Listed::Known { pid, kind };
     let registered = descriptor(descriptors, REGISTRATION).unwrap_or_default();
     match stream_type {
-        0x1b => known(Kind::H264),
-        0x24 => known(Kind::H265),
-        0x0f => known(Kind::Adts),
-        0x06 if registered == b"HEVC" => known(Kind::H265),
-        0x06 if registered == b"Opus" => known(Kind::Opus { channels: opus_channels(descriptors) }),
+        0x1b => known(ElementaryKind::H264),
+        0x24 => known(ElementaryKind::H265),
+        0x0f => known(ElementaryKind::Adts),
+        0x06 if registered == b"HEVC" => known(ElementaryKind::H265),
+        0x06 if registered == b"Opus" => {
+            known(ElementaryKind::Opus { channels: opus_channels(descriptors) })
+        }
         0x01 | 0x02 => Listed::Unknown("mpeg2video".into()),
         0x03 | 0x04 => Listed::Unknown("mp2 or mp3 sound".into()),
         0x11 => Listed::Unknown("aac as LATM".into()),

@@ -10,7 +10,7 @@ const PMT: u8 = 2;
 const PROGRAM: u16 = 1;
 
 /// A track's entry in the map.
-pub(super) struct Entry<'a> {
+pub(super) struct MapEntry<'a> {
     pub(super) pid: u16,
     pub(super) codec: &'a Codec,
 }
@@ -24,7 +24,7 @@ pub(super) fn association(map: u16) -> Vec<u8> {
 }
 
 /// The map: the tracks, and which packets carry the clock. `version` rises with every change.
-pub(super) fn map(version: u8, clock: u16, entries: &[Entry<'_>]) -> Vec<u8> {
+pub(super) fn map(version: u8, clock: u16, entries: &[MapEntry<'_>]) -> Vec<u8> {
     section(PMT, PROGRAM, version, |out| {
         out.put_u16(0xe000 | clock);
         out.put_u16(0xf000); // no descriptors of the program

@@ -9,7 +9,7 @@ use std::collections::BTreeMap;
 
 /// A frame as read back.
 #[derive(Clone, Default, PartialEq, Debug)]
-struct Read {
+struct PesFrame {
     pid: u16,
     pts: u64,
     dts: u64,
@@ -22,14 +22,14 @@ struct Read {
 
 /// Takes a stream apart as §2.4.3 says, checking what every packet must hold.
 #[derive(Default)]
-struct Reader {
+struct StreamReader {
     counters: BTreeMap<u16, u8>,
-    open: BTreeMap<u16, Read>,
-    frames: Vec<Read>,
+    open: BTreeMap<u16, PesFrame>,
+    frames: Vec<PesFrame>,
     tables: Vec<(u16, Vec<u8>)>,
 }
 
-impl Reader {
+impl StreamReader {
     fn read(mut self, stream: &[u8]) -> Self {
         assert_eq!(stream.len() % PACKET, 0);
         stream.chunks(PACKET).for_each(|p| self.packet(p));
@@ -65,13 +65,13 @@ impl Reader {
             self.close(pid);
             self.open.insert(
                 pid,
-                Read {
+                PesFrame {
                     pid,
                     clock,
                     random_access,
                     number: self.frames.len() + self.open.len(),
                     bytes: payload.to_vec(),
-                    ..Read::default()
+                    ..PesFrame::default()
                 },
             );
         } else {
@@ -101,15 +101,15 @@ fn time(b: &[u8]) -> u64 {
         | u64::from(b[4] >> 1)
 }
 
-fn mux(muxer: &mut Muxer, units: &[std::sync::Arc<AccessUnit>]) -> Reader {
+fn mux(muxer: &mut TsMuxer, units: &[std::sync::Arc<AccessUnit>]) -> StreamReader {
     let mut out = Vec::new();
     units.iter().for_each(|u| muxer.push(u, &mut out));
-    Reader::default().read(&out)
+    StreamReader::default().read(&out)
 }
 
 #[test]
 fn pictures_and_sound_come_back_with_their_times() {
-    let mut muxer = Muxer::new(&Catalog::new([(h264(), 90_000), (aac(), 48_000)])).unwrap();
+    let mut muxer = TsMuxer::new(&Catalog::new([(h264(), 90_000), (aac(), 48_000)])).unwrap();
     let large = vec![0x65; 1000];
     let read = mux(
         &mut muxer,
@@ -140,12 +140,12 @@ fn pictures_and_sound_come_back_with_their_times() {
 
 #[test]
 fn keyframes_bring_their_sets_and_the_tables() {
-    let mut muxer = Muxer::new(&Catalog::new([(h264(), 90_000)])).unwrap();
+    let mut muxer = TsMuxer::new(&Catalog::new([(h264(), 90_000)])).unwrap();
     let frames: Vec<_> =
         (0..5).map(|i| unit(0, i * 90_000, i % 2 == 0, &[&[0x65, i as u8]])).collect();
     let read = mux(&mut muxer, &frames);
     assert_eq!(read.tables.len(), 2 * 5, "at least every 400 ms");
-    let sets = |frame: &Read| {
+    let sets = |frame: &PesFrame| {
         frame
             .bytes
             .windows(6)
@@ -157,7 +157,7 @@ fn keyframes_bring_their_sets_and_the_tables() {
 
 #[test]
 fn opus_is_announced_and_behind_its_length() {
-    let mut muxer = Muxer::new(&Catalog::new([(Codec::Opus { channels: 2 }, 48_000)])).unwrap();
+    let mut muxer = TsMuxer::new(&Catalog::new([(Codec::Opus { channels: 2 }, 48_000)])).unwrap();
     let read = mux(&mut muxer, &[unit(0, 0, true, &[&[7; 300]]), unit(0, 960, true, &[&[8; 255]])]);
     assert_eq!(read.frames[0].bytes[..5], [0x7f, 0xe0, 255, 45, 7]);
     assert_eq!(read.frames[1].bytes[..5], [0x7f, 0xe0, 255, 0, 8]);
@@ -168,27 +168,27 @@ fn opus_is_announced_and_behind_its_length() {
 #[test]
 fn what_cannot_be_carried_is_refused() {
     let g711 = Codec::G711 { law: G711Law::A, rate: 8000, channels: 1 };
-    assert!(Muxer::new(&Catalog::new([(g711, 8000)])).is_none());
+    assert!(TsMuxer::new(&Catalog::new([(g711, 8000)])).is_none());
     let latm = Codec::Aac(Aac {
         config: Bytes::from_static(&[0xf8, 0xe6, 0x40]),
         rate: 44_100,
         channels: 2,
     });
     assert!(
-        Muxer::new(&Catalog::new([(latm, 44_100)])).is_none(),
+        TsMuxer::new(&Catalog::new([(latm, 44_100)])).is_none(),
         "an object type that ADTS does not know"
     );
 }
 
 #[test]
 fn a_change_of_tracks_is_a_new_version_and_counters_go_on() {
-    let mut muxer = Muxer::new(&Catalog::new([(h264(), 90_000)])).unwrap();
+    let mut muxer = TsMuxer::new(&Catalog::new([(h264(), 90_000)])).unwrap();
     let mut out = Vec::new();
     muxer.push(&unit(0, 0, true, &[&[0x65; 500]]), &mut out);
     assert!(muxer.set_catalog(&Catalog::new([(h265(), 90_000), (aac(), 48_000)])));
     muxer.push(&unit(0, 3000, false, &[&[0x02, 1]]), &mut out);
     muxer.push(&unit(0, 6000, true, &[&[0x26, 1]]), &mut out);
-    let read = Reader::default().read(&out);
+    let read = StreamReader::default().read(&out);
     assert_eq!(read.frames.len(), 2, "it waits for a keyframe");
     let versions: Vec<_> =
         read.tables.iter().filter(|(pid, _)| *pid == 0x1000).map(|(_, s)| s[5] >> 1 & 31).collect();
@@ -202,7 +202,7 @@ proptest! {
         // same time is left out.
         frames in prop::collection::vec((prop::collection::vec(2u8.., 1..700), 2i64..4000, any::<bool>()), 1..30)
     ) {
-        let mut muxer = Muxer::new(&Catalog::new([(h264(), 90_000), (Codec::Opus { channels: 1 }, 48_000)])).unwrap();
+        let mut muxer = TsMuxer::new(&Catalog::new([(h264(), 90_000), (Codec::Opus { channels: 1 }, 48_000)])).unwrap();
         let (mut units, mut pts) = (vec![unit(0, 0, true, &[&[0x67], &[0x68], &[0x65]])], 0);
         for (bytes, step, sound) in &frames {
             pts += step;
@@ -212,7 +212,7 @@ proptest! {
         let read = mux(&mut muxer, &units);
         prop_assert_eq!(read.frames.len(), units.len());
         for pid in [0x100, 0x101] {
-            let of = |f: &&Read| f.pid == pid;
+            let of = |f: &&PesFrame| f.pid == pid;
             let sent: Vec<_> = frames.iter().filter(|f| f.2 == (pid == 0x101)).map(|f| &f.0).collect();
             let got: Vec<_> = read.frames.iter().filter(of).skip(usize::from(pid == 0x100)).collect();
             prop_assert!(got.iter().zip(&sent).all(|(g, s)| g.bytes.ends_with(s)));
@@ -223,7 +223,7 @@ proptest! {
 
     #[test]
     fn any_units_no_panic(units in prop::collection::vec((0u8..3, any::<i64>(), any::<bool>()), 0..40)) {
-        let mut muxer = Muxer::new(&Catalog::new([(h265(), 90_000), (aac(), 48_000)])).unwrap();
+        let mut muxer = TsMuxer::new(&Catalog::new([(h265(), 90_000), (aac(), 48_000)])).unwrap();
         let mut out = Vec::new();
         for (track, pts, key) in units {
             muxer.push(&unit(track, pts, key, &[&[0x26, 1], &[]]), &mut out);

@@ -12,7 +12,7 @@ const PRIORITY: u16 = 0x0024;
 const NOMINATE: u16 = 0x0025;
 const CONTROLLING: u16 = 0x802a;
 
-/// A check by whoever knows `password`. `alone`: with nothing but the user name and `more`.
+/// A check by a peer that knows `password`. `alone`: with nothing but the user name and `more`.
 pub(super) fn request(
     user: &str,
     nominate: bool,

@@ -30,7 +30,7 @@ fn frame(h265: bool, key: bool, slices: usize, fill: u8) -> Vec<u8> {
     out
 }
 
-fn drain(demuxer: &mut Demuxer) -> Vec<AccessUnit> {
+fn drain(demuxer: &mut AnnexBDemuxer) -> Vec<AccessUnit> {
     std::iter::from_fn(|| demuxer.poll())
         .filter_map(|found| match found {
             Demuxed::Unit(unit) => Some(unit),
@@ -42,7 +42,7 @@ fn drain(demuxer: &mut Demuxer) -> Vec<AccessUnit> {
 #[test]
 fn no_frame_waits_for_the_next() {
     for h265 in [false, true] {
-        let mut demuxer = Demuxer::new(h265);
+        let mut demuxer = AnnexBDemuxer::new(h265);
         for i in 0..5u64 {
             let now = Mono::from_nanos(i * 40 * MS);
             demuxer.push(now, &frame(h265, i % 3 == 0, 2, i as u8 + 2));
@@ -59,7 +59,7 @@ fn no_frame_waits_for_the_next() {
 #[test]
 fn a_pause_within_a_picture_costs_that_one_and_is_not_believed_again() {
     for cut_slice in [false, true] {
-        let mut demuxer = Demuxer::h264();
+        let mut demuxer = AnnexBDemuxer::h264();
         let whole = frame(false, true, 2, 7);
         // Between two slices, or within the last.
         let (head, tail) = whole.split_at(whole.len() - if cut_slice { 2 } else { 8 });
@@ -81,7 +81,7 @@ fn a_pause_within_a_picture_costs_that_one_and_is_not_believed_again() {
 
 #[test]
 fn parameters_that_change_are_told() {
-    let mut demuxer = Demuxer::h264();
+    let mut demuxer = AnnexBDemuxer::h264();
     let stream =
         [frame(false, true, 1, 2), frame(false, false, 1, 2), frame(false, true, 1, 2)].concat();
     let (catalogs, units) = demuxed(&mut demuxer, &stream, &[1000]);
@@ -90,7 +90,7 @@ fn parameters_that_change_are_told() {
 
 #[test]
 fn what_never_ends_is_not_kept() {
-    let mut demuxer = Demuxer::h264();
+    let mut demuxer = AnnexBDemuxer::h264();
     demuxer.push(Mono::default(), &[0, 0, 1, 0x65, 0x80]);
     for _ in 0..40 {
         demuxer.push(Mono::default(), &vec![7; 1 << 20]);
@@ -107,7 +107,7 @@ proptest! {
         cuts in prop::collection::vec(1usize..60, 1..20),
     ) {
         let stream: Vec<u8> = slices.iter().enumerate().flat_map(|(i, n)| frame(h265, i % 7 == 0, *n, i as u8 + 2)).collect();
-        let (_, units) = demuxed(&mut Demuxer::new(h265), &stream, &cuts);
+        let (_, units) = demuxed(&mut AnnexBDemuxer::new(h265), &stream, &cuts);
         prop_assert_eq!(units.len(), slices.len());
         for (i, (unit, slices)) in units.iter().zip(&slices).enumerate() {
             let sets = if i % 7 > 0 { 0 } else if h265 { 3 } else { 2 };

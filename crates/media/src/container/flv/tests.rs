@@ -54,7 +54,7 @@ fn both_forms_are_read_in_pieces_of_any_length() {
     {
         for cut in [1, 7, 10_000] {
             let (catalogs, units) =
-                demuxed(&mut Demuxer::default(), &file(&codec, enhanced), &[cut]);
+                demuxed(&mut FlvDemuxer::default(), &file(&codec, enhanced), &[cut]);
             let codecs: Vec<_> =
                 catalogs.last().unwrap().tracks.iter().map(|track| track.codec.clone()).collect();
             assert_eq!(codecs, [codec.clone(), samples::aac()]);
@@ -74,14 +74,14 @@ fn both_forms_are_read_in_pieces_of_any_length() {
 #[test]
 fn what_is_wrong_is_named_with_its_place() {
     let good = file(&samples::h264(), false);
-    let mut demuxer = Demuxer::default();
+    let mut demuxer = FlvDemuxer::default();
     demuxed(&mut demuxer, &[&good[..], b"what is this, and what comes behind it"].concat(), &[50]);
     let broken = demuxer.broken().unwrap();
     assert_eq!(
         (broken.at, broken.what.as_str()),
         (good.len() as u64, "something else than an FLV tag")
     );
-    let mut demuxer = Demuxer::default();
+    let mut demuxer = FlvDemuxer::default();
     let old = [
         b"FLV\x01\x05\0\0\0\x09\0\0\0\0".to_vec(),
         tag(VIDEO, 0, &[0x12, 1, 2]),
@@ -98,6 +98,6 @@ proptest! {
         let mut stream = file(&samples::h265(), true);
         let at = at % stream.len();
         stream.splice(at..(at + bytes.len()).min(stream.len()), bytes);
-        demuxed(&mut Demuxer::default(), &stream, &[cut]);
+        demuxed(&mut FlvDemuxer::default(), &stream, &[cut]);
     }
 }

@@ -9,7 +9,7 @@ const MAX_FRAMES: usize = 256;
 
 /// One block.
 #[derive(Debug)]
-pub(super) struct Block {
+pub(super) struct MkvBlock {
     pub(super) track: u64,
     /// Ticks since the cluster's beginning.
     pub(super) time: i16,
@@ -17,7 +17,7 @@ pub(super) struct Block {
 }
 
 /// `None` if it makes no sense.
-pub(super) fn read(mut body: Bytes) -> Option<Block> {
+pub(super) fn read(mut body: Bytes) -> Option<MkvBlock> {
     let (track, width) = variable(&body)?;
     body.advance(width);
     if body.len() < 3 {
@@ -28,7 +28,7 @@ pub(super) fn read(mut body: Bytes) -> Option<Block> {
         0 => vec![body],
         lacing => laced(lacing, body)?,
     };
-    Some(Block { track: track?, time, frames })
+    Some(MkvBlock { track: track?, time, frames })
 }
 
 fn laced(lacing: u8, mut body: Bytes) -> Option<Vec<Bytes>> {

@@ -6,11 +6,11 @@ mod block;
 mod ebml;
 mod tracks;
 
-use super::{Broken, Demux, Demuxed, Lanes, MAX_FRAME, Times};
+use super::{Broken, ContainerTimes, Demux, Demuxed, Lanes, MAX_FRAME};
 use crate::{Mono, dts::DecodeTimes};
 use bytes::{Bytes, BytesMut};
 use ebml::Head;
-use tracks::Described;
+use tracks::MkvTrack;
 
 /// What is read as a whole may be this large.
 const MAX_TRACKS: u64 = 1 << 20;
@@ -24,7 +24,7 @@ const USUAL_SCALE: u64 = 1_000_000;
 
 /// Takes a file apart.
 #[derive(Debug)]
-pub struct Demuxer {
+pub struct MkvDemuxer {
     held: BytesMut,
     /// Where `held` begins.
     at: u64,
@@ -34,12 +34,12 @@ pub struct Demuxer {
     scale: u64,
     /// Ticks at which the cluster begins.
     cluster: u64,
-    tracks: Vec<(Described, Option<DecodeTimes>)>,
+    tracks: Vec<(MkvTrack, Option<DecodeTimes>)>,
     lanes: Lanes,
     broken: Option<Broken>,
 }
 
-impl Default for Demuxer {
+impl Default for MkvDemuxer {
     fn default() -> Self {
         Self {
             held: BytesMut::new(),
@@ -54,7 +54,7 @@ impl Default for Demuxer {
     }
 }
 
-impl Demuxer {
+impl MkvDemuxer {
     fn advance(&mut self, length: usize) -> Bytes {
         self.at += length as u64;
         self.held.split_to(length).freeze()
@@ -150,7 +150,7 @@ impl Demuxer {
 
     /// RFC 9559 §10.
     fn block(&mut self, now: Mono, body: Bytes) {
-        // One that makes no sense is missing, and that is seen by whoever decodes.
+        // One that makes no sense is missing, and the decoder sees that.
         let Some(block) = block::read(body) else { return };
         let Some((track, times)) =
             self.tracks.iter_mut().find(|(track, _)| track.number == block.track)
@@ -167,14 +167,14 @@ impl Demuxer {
                 [&track.prefix[..], &frame].concat().into()
             };
             let dts = times.as_mut().map_or(pts, |times| times.next(pts).dts);
-            self.lanes.frame(now, track.number, Times { dts, pts, clock: NANOS }, &frame);
+            self.lanes.frame(now, track.number, ContainerTimes { dts, pts, clock: NANOS }, &frame);
             // Frames in one block have one time; the others follow from how long each lasts.
             pts = pts.saturating_add(track.interval_of(&frame));
         }
     }
 }
 
-impl Demux for Demuxer {
+impl Demux for MkvDemuxer {
     fn push(&mut self, now: Mono, bytes: &[u8]) {
         if self.broken.is_none() {
             self.held.extend_from_slice(bytes);

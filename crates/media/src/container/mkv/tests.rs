@@ -89,7 +89,7 @@ fn file() -> Vec<u8> {
 #[test]
 fn a_file_without_lengths_and_index_is_read_in_pieces_of_any_length() {
     for cut in [1, 13, 100_000] {
-        let (catalogs, units) = demuxed(&mut Demuxer::default(), &file(), &[cut]);
+        let (catalogs, units) = demuxed(&mut MkvDemuxer::default(), &file(), &[cut]);
         assert_eq!(catalogs.last().unwrap().tracks[0].codec, samples::h264());
         assert_eq!(catalogs.last().unwrap().tracks[1].codec, Codec::Opus { channels: 2 });
         let pictures = times(&units, 0);
@@ -111,9 +111,9 @@ fn what_was_stripped_off_is_put_back() {
     };
     let stream =
         [head(&[pictures(1, &stripped(3))]), cluster(0, &[simple(1, 0, &KEY[3..])])].concat();
-    let (_, units) = demuxed(&mut Demuxer::default(), &stream, &[50]);
+    let (_, units) = demuxed(&mut MkvDemuxer::default(), &stream, &[50]);
     assert_eq!(units[0].payload.last().unwrap()[..], [0x65, 9]);
-    let mut demuxer = Demuxer::default();
+    let mut demuxer = MkvDemuxer::default();
     demuxed(&mut demuxer, &head(&[pictures(1, &stripped(0)), entry(2, "V_VP9", &[], &[])]), &[50]);
     assert!(demuxer.is_hopeless());
     assert_eq!(demuxer.ignored(), ["compressed broken h264", "vp9"]);
@@ -122,10 +122,10 @@ fn what_was_stripped_off_is_put_back() {
 #[test]
 fn what_is_wrong_is_named_with_its_place() {
     let good = file();
-    let mut demuxer = Demuxer::default();
+    let mut demuxer = MkvDemuxer::default();
     demuxed(&mut demuxer, &[&good[..], &[0x07, 1, 2, 3, 4]].concat(), &[50]);
     assert_eq!(demuxer.broken().unwrap().at, good.len() as u64);
-    let mut demuxer = Demuxer::default();
+    let mut demuxer = MkvDemuxer::default();
     demuxed(
         &mut demuxer,
         &[&id(ebml::SIMPLE_BLOCK)[..], &[0x10, 0xff, 0xff, 0xff]].concat(),
@@ -140,6 +140,6 @@ proptest! {
         let mut stream = file();
         let at = at % stream.len();
         stream.splice(at..(at + bytes.len()).min(stream.len()), bytes);
-        demuxed(&mut Demuxer::default(), &stream, &[cut]);
+        demuxed(&mut MkvDemuxer::default(), &stream, &[cut]);
     }
 }

@@ -4,7 +4,7 @@
 use super::ebml::{children, number};
 use crate::{
     Codec, aac,
-    container::{Nals, Track, sound_aac, sound_opus},
+    container::{Nals, TrackContent, sound_aac, sound_opus},
     opus,
 };
 use bytes::Bytes;
@@ -31,7 +31,7 @@ const MAX_PREFIX: usize = 256;
 
 /// What is told of a track beside its codec.
 #[derive(Debug)]
-pub(super) struct Described {
+pub(super) struct MkvTrack {
     pub(super) number: u64,
     /// Nanoseconds by which its times are too late.
     pub(super) delay: i64,
@@ -42,7 +42,7 @@ pub(super) struct Described {
     sound: Option<Codec>,
 }
 
-impl Described {
+impl MkvTrack {
     /// How long a frame lasts, in nanoseconds.
     pub(super) fn interval_of(&self, frame: &[u8]) -> i64 {
         match &self.sound {
@@ -57,10 +57,10 @@ impl Described {
 }
 
 /// What a track entry says; its name if it cannot be carried. `None` if it has no number.
-pub(super) fn read(entry: &Bytes) -> Option<(Described, Result<Track, String>)> {
+pub(super) fn read(entry: &Bytes) -> Option<(MkvTrack, Result<TrackContent, String>)> {
     let found = |id: u32| children(entry).find(|(known, _)| *known == id).map(|(_, body)| body);
     let number_of = |id: u32| found(id).map(|body| number(&body));
-    let described = Described {
+    let described = MkvTrack {
         number: number_of(NUMBER).filter(|n| *n > 0)?,
         delay: number_of(CODEC_DELAY)
             .and_then(|n| i64::try_from(n).ok())
@@ -85,17 +85,17 @@ pub(super) fn read(entry: &Bytes) -> Option<(Described, Result<Track, String>)> 
     let private = found(CODEC_PRIVATE).unwrap_or_default();
     let track = track(&codec, &private, channels.and_then(|n| u8::try_from(n).ok()).unwrap_or(1));
     let sound = match &track {
-        Ok(Track::Sound(codec)) => Some(codec.clone()),
+        Ok(TrackContent::Sound(codec)) => Some(codec.clone()),
         _ => None,
     };
-    Some((Described { prefix, sound, ..described }, track))
+    Some((MkvTrack { prefix, sound, ..described }, track))
 }
 
-fn track(codec: &str, private: &Bytes, channels: u8) -> Result<Track, String> {
+fn track(codec: &str, private: &Bytes, channels: u8) -> Result<TrackContent, String> {
     let track = match codec {
-        "V_MPEG4/ISO/AVC" => Nals::avc(private).map(Track::Nals),
-        "V_MPEGH/ISO/HEVC" => Nals::hevc(private).map(Track::Nals),
-        "V_MJPEG" => Some(Track::Jpeg(None)),
+        "V_MPEG4/ISO/AVC" => Nals::avc(private).map(TrackContent::Nals),
+        "V_MPEGH/ISO/HEVC" => Nals::hevc(private).map(TrackContent::Nals),
+        "V_MJPEG" => Some(TrackContent::Jpeg(None)),
         "A_OPUS" => sound_opus(channels),
         "A_AAC" => sound_aac(private),
         _ => None,
@@ -104,10 +104,12 @@ fn track(codec: &str, private: &Bytes, channels: u8) -> Result<Track, String> {
 }
 
 /// Frames held back for reordering, of pictures that may be reordered.
-pub(super) fn reorders(track: &Track) -> Option<Option<u32>> {
+pub(super) fn reorders(track: &TrackContent) -> Option<Option<u32>> {
     match track {
-        Track::Nals(nals) => Some(nals.codec().video_params().and_then(|video| video.max_reorder)),
-        Track::Jpeg(_) | Track::Sound(_) => None,
+        TrackContent::Nals(nals) => {
+            Some(nals.codec().video_params().and_then(|video| video.max_reorder))
+        }
+        TrackContent::Jpeg(_) | TrackContent::Sound(_) => None,
     }
 }
 

@@ -2,7 +2,7 @@
 //! ISOBMFF).
 
 use super::{boxes, shown};
-use crate::container::{Nals, Track, sound_aac, sound_opus};
+use crate::container::{Nals, TrackContent, sound_aac, sound_opus};
 use bytes::{Buf, Bytes};
 
 /// What precedes the boxes of an entry.
@@ -15,7 +15,7 @@ const JPEG: u8 = 0x6c;
 
 /// By the content of `stsd`, of which only the first entry counts; its name if it cannot be
 /// carried.
-pub(super) fn read(descriptions: &Bytes) -> Result<Track, String> {
+pub(super) fn read(descriptions: &Bytes) -> Result<TrackContent, String> {
     let inside = descriptions.get(8..).map(|_| descriptions.slice(8..)).unwrap_or_default();
     let Some((name, entry)) = boxes(&inside).next() else {
         return Err("a track without description".to_owned());
@@ -23,14 +23,13 @@ pub(super) fn read(descriptions: &Bytes) -> Result<Track, String> {
     track(name, &entry).ok_or_else(|| plain(name, &entry))
 }
 
-fn track(name: [u8; 4], entry: &Bytes) -> Option<Track> {
+fn track(name: [u8; 4], entry: &Bytes) -> Option<TrackContent> {
     match &name {
-        b"avc1" | b"avc3" => Nals::avc(&child(entry, VISUAL, *b"avcC")?).map(Track::Nals),
-        b"hvc1" | b"hev1" => Nals::hevc(&child(entry, VISUAL, *b"hvcC")?).map(Track::Nals),
-        b"jpeg" | b"mjpg" => Some(Track::Jpeg(None)),
-        b"mp4v" => {
-            (object(&child(entry, VISUAL, *b"esds")?)?.0 == JPEG).then_some(Track::Jpeg(None))
-        }
+        b"avc1" | b"avc3" => Nals::avc(&child(entry, VISUAL, *b"avcC")?).map(TrackContent::Nals),
+        b"hvc1" | b"hev1" => Nals::hevc(&child(entry, VISUAL, *b"hvcC")?).map(TrackContent::Nals),
+        b"jpeg" | b"mjpg" => Some(TrackContent::Jpeg(None)),
+        b"mp4v" => (object(&child(entry, VISUAL, *b"esds")?)?.0 == JPEG)
+            .then_some(TrackContent::Jpeg(None)),
         b"mp4a" => {
             let (kind, config) = object(&sound_child(entry, *b"esds")?)?;
             if kind == AAC || MPEG2_AAC.contains(&kind) { sound_aac(&config) } else { None }

@@ -1,6 +1,6 @@
 //! `moof`: where the samples of a fragment are, and when (ISO/IEC 14496-12 §8.8).
 
-use super::{boxes, long, movie::Defaults, samples::Sample, word};
+use super::{boxes, long, movie::Defaults, samples::SamplePlace, word};
 use bytes::Bytes;
 
 /// Samples of one fragment; more are absurd.
@@ -22,7 +22,7 @@ const EACH_SHIFT: u32 = 0x800;
 
 /// What fragments need to know of a track.
 #[derive(Debug)]
-pub(super) struct Lane {
+pub(super) struct FragmentedTrack {
     pub(super) id: u32,
     pub(super) defaults: Defaults,
     /// Ticks to add to all times.
@@ -33,7 +33,11 @@ pub(super) struct Lane {
 
 /// Samples with the track they belong to, as they are told. `begin` is where `moof` stands. `None`
 /// if it makes no sense.
-pub(super) fn read(moof: &Bytes, begin: u64, lanes: &mut [Lane]) -> Option<Vec<(u32, Sample)>> {
+pub(super) fn read(
+    moof: &Bytes,
+    begin: u64,
+    lanes: &mut [FragmentedTrack],
+) -> Option<Vec<(u32, SamplePlace)>> {
     let (mut samples, mut end) = (Vec::new(), begin);
     for (_, traf) in boxes(moof).filter(|(name, _)| name == b"traf") {
         end = fragment(&traf, begin, end, lanes, &mut samples)?;
@@ -46,8 +50,8 @@ fn fragment(
     traf: &Bytes,
     begin: u64,
     before: u64,
-    lanes: &mut [Lane],
-    out: &mut Vec<(u32, Sample)>,
+    lanes: &mut [FragmentedTrack],
+    out: &mut Vec<(u32, SamplePlace)>,
 ) -> Option<u64> {
     let head = boxes(traf).find(|(name, _)| name == b"tfhd")?.1;
     let (flags, id) = (word(&head, 0)?, word(&head, 4)?);
@@ -66,7 +70,7 @@ fn fragment(
         None => before,
     };
     let known = lanes.iter_mut().find(|lane| lane.id == id);
-    let mut unknown = Lane { id, defaults: Defaults::default(), shift: 0, next: 0 };
+    let mut unknown = FragmentedTrack { id, defaults: Defaults::default(), shift: 0, next: 0 };
     let lane = known.unwrap_or(&mut unknown);
     let mut defaults = lane.defaults;
     if let Some(at) = duration {
@@ -92,8 +96,8 @@ fn samples(
     base: u64,
     before: u64,
     defaults: Defaults,
-    lane: &mut Lane,
-    out: &mut Vec<(u32, Sample)>,
+    lane: &mut FragmentedTrack,
+    out: &mut Vec<(u32, SamplePlace)>,
 ) -> Option<u64> {
     let (flags, count) = (word(run, 0)?, word(run, 4)? as usize);
     let mut at = 8;
@@ -118,7 +122,10 @@ fn samples(
         field(EACH_FLAGS)?;
         let later = field(EACH_SHIFT)?.unwrap_or(0).cast_signed();
         let dts = lane.next.checked_add(lane.shift)?;
-        out.push((lane.id, Sample { at: place, size, dts, pts: dts.checked_add(later.into())? }));
+        out.push((
+            lane.id,
+            SamplePlace { at: place, size, dts, pts: dts.checked_add(later.into())? },
+        ));
         place = place.checked_add(size.into())?;
         lane.next = lane.next.checked_add(duration.into())?;
     }

@@ -1,18 +1,18 @@
 //! A file by its index: one for all of it (`moov`), or one in each fragment (`moof`).
 
 use super::{
-    Place, exactly,
-    fragment::{self, Lane},
-    movie::{self, Described},
+    BoxPlace, exactly,
+    fragment::{self, FragmentedTrack},
+    movie::{self, MovieTrack},
     place,
-    samples::{Sample, Samples},
+    samples::{SamplePlace, Samples},
     shown,
 };
 use crate::{
     Mono,
     container::{
-        Demuxed, Lanes, MAX_FRAME, Times,
-        file::{Fault, Storage},
+        ContainerTimes, Demuxed, Lanes, MAX_FRAME,
+        file::{FileFault, Storage},
     },
     time::rescale,
 };
@@ -28,22 +28,22 @@ const NANOS: u32 = 1_000_000_000;
 #[derive(Debug)]
 pub struct Indexed {
     lanes: Lanes,
-    tracks: Vec<Track>,
+    tracks: Vec<IndexedTrack>,
     /// Where to look for the next fragment, if there are any.
     fragments: Option<u64>,
 }
 
 #[derive(Debug)]
-struct Track {
-    lane: Lane,
+struct IndexedTrack {
+    lane: FragmentedTrack,
     timescale: u32,
     /// By the index for all of the file.
     samples: Option<Samples>,
     /// Those that come next.
-    ready: VecDeque<Sample>,
+    ready: VecDeque<SamplePlace>,
 }
 
-impl Track {
+impl IndexedTrack {
     fn time(&self) -> Option<i64> {
         self.ready.front().map(|sample| rescale(sample.dts, self.timescale, NANOS))
     }
@@ -54,21 +54,22 @@ impl Indexed {
     ///
     /// # Errors
     /// If there is none, or it makes no sense.
-    pub fn open(storage: &mut impl Storage) -> Result<Self, Fault> {
+    pub fn open(storage: &mut impl Storage) -> Result<Self, FileFault> {
         let (index, first) = find(storage)?;
         let movie = movie::read(storage, index)?;
         let mut lanes = Lanes::default();
         let mut tracks = Vec::new();
         for described in movie.tracks {
-            let Described { id, timescale, shift, track: Some(track), defaults, index } = described
+            let MovieTrack { id, timescale, shift, track: Some(track), defaults, index } =
+                described
             else {
                 continue;
             };
             lanes.add(id.into(), track);
             if lanes.has(id.into()) {
-                let lane = Lane { id, defaults, shift, next: 0 };
+                let lane = FragmentedTrack { id, defaults, shift, next: 0 };
                 let samples = Some(Samples::new(index, shift));
-                tracks.push(Track { lane, timescale, samples, ready: VecDeque::new() });
+                tracks.push(IndexedTrack { lane, timescale, samples, ready: VecDeque::new() });
             }
         }
         Ok(Self { lanes, tracks, fragments: movie.fragmented.then_some(first).flatten() })
@@ -78,7 +79,7 @@ impl Indexed {
     ///
     /// # Errors
     /// If it cannot be read further.
-    pub fn read(&mut self, storage: &mut impl Storage) -> Result<Option<Demuxed>, Fault> {
+    pub fn read(&mut self, storage: &mut impl Storage) -> Result<Option<Demuxed>, FileFault> {
         loop {
             if let Some(found) = self.lanes.poll() {
                 return Ok(Some(found));
@@ -119,7 +120,7 @@ impl Indexed {
     }
 
     /// Goes on to the next fragment; false if there is none.
-    fn fragment(&mut self, storage: &mut impl Storage) -> Result<bool, Fault> {
+    fn fragment(&mut self, storage: &mut impl Storage) -> Result<bool, FileFault> {
         let Some(at) = self.fragments else { return Ok(false) };
         // One that is being written may be cut anywhere.
         let Some(found) = place(storage, at, u64::MAX)? else { return Ok(false) };
@@ -128,15 +129,16 @@ impl Indexed {
             return Ok(true);
         }
         let length = usize::try_from(found.len()).ok().filter(|length| *length <= MAX_MOOF);
-        let length = length
-            .ok_or_else(|| Fault::broken(at, "an index of a fragment (moof) of absurd length"))?;
+        let length = length.ok_or_else(|| {
+            FileFault::broken(at, "an index of a fragment (moof) of absurd length")
+        })?;
         let Some(bytes) = exactly(storage, found.body, length)? else { return Ok(false) };
         let mut lanes: Vec<_> =
             self.tracks.iter_mut().map(|track| std::mem::replace(&mut track.lane, EMPTY)).collect();
         let samples = fragment::read(&bytes, at, &mut lanes);
         self.tracks.iter_mut().zip(lanes).for_each(|(track, lane)| track.lane = lane);
         let samples = samples.ok_or_else(|| {
-            Fault::broken(at, "an index of a fragment (moof) that makes no sense")
+            FileFault::broken(at, "an index of a fragment (moof) that makes no sense")
         })?;
         for (id, sample) in samples {
             let track = self.tracks.iter_mut().find(|track| track.lane.id == id);
@@ -146,42 +148,46 @@ impl Indexed {
     }
 }
 
-const EMPTY: Lane =
-    Lane { id: 0, defaults: movie::Defaults { duration: 0, size: 0 }, shift: 0, next: 0 };
+const EMPTY: FragmentedTrack = FragmentedTrack {
+    id: 0,
+    defaults: movie::Defaults { duration: 0, size: 0 },
+    shift: 0,
+    next: 0,
+};
 
 /// Reads the next frame of a track; false if the file ends before.
 fn frame(
     storage: &mut impl Storage,
-    track: &mut Track,
+    track: &mut IndexedTrack,
     lanes: &mut Lanes,
     may_end: bool,
-) -> Result<bool, Fault> {
-    let Some(Sample { at, size, dts, pts }) = track.ready.pop_front() else { return Ok(true) };
+) -> Result<bool, FileFault> {
+    let Some(SamplePlace { at, size, dts, pts }) = track.ready.pop_front() else { return Ok(true) };
     let length = usize::try_from(size).ok().filter(|size| *size <= MAX_FRAME);
-    let length = length.ok_or_else(|| Fault::broken(at, "a frame of absurd length"))?;
+    let length = length.ok_or_else(|| FileFault::broken(at, "a frame of absurd length"))?;
     if length == 0 {
         return Ok(true);
     }
     match exactly(storage, at, length)? {
         Some(bytes) => {
-            let times = Times { dts, pts, clock: track.timescale };
+            let times = ContainerTimes { dts, pts, clock: track.timescale };
             if !lanes.frame(Mono::default(), track.lane.id.into(), times, &bytes) {
-                return Err(Fault::broken(at, "a frame that makes no sense"));
+                return Err(FileFault::broken(at, "a frame that makes no sense"));
             }
             Ok(true)
         }
         None if may_end => Ok(false),
-        None => Err(Fault::broken(at, "the end of the file where its index names a frame")),
+        None => Err(FileFault::broken(at, "the end of the file where its index names a frame")),
     }
 }
 
 /// Where the index for all of the file is, and the first fragment.
-fn find(storage: &mut impl Storage) -> Result<(Place, Option<u64>), Fault> {
+fn find(storage: &mut impl Storage) -> Result<(BoxPlace, Option<u64>), FileFault> {
     let (mut at, mut index, mut first) = (0, None, None);
     for _ in 0..MAX_TOP {
         let Some(found) = place(storage, at, u64::MAX)? else { break };
         if at == 0 && !found.name.iter().all(u8::is_ascii_graphic) {
-            return Err(Fault::broken(0, format!("a box {}", shown(found.name))));
+            return Err(FileFault::broken(0, format!("a box {}", shown(found.name))));
         }
         match &found.name {
             b"moov" => index = Some(found),
@@ -194,7 +200,7 @@ fn find(storage: &mut impl Storage) -> Result<(Place, Option<u64>), Fault> {
         at = found.end;
     }
     let index = index.ok_or_else(|| {
-        Fault::broken(at, "the end without an index (moov): was the recording finished?")
+        FileFault::broken(at, "the end without an index (moov): was the recording finished?")
     })?;
     Ok((index, first))
 }

@@ -1,10 +1,10 @@
 //! `moov`: the tracks of a file and where their index is. Only what is small is held.
 
-use super::{Place, entry, inside, long, table::Table, word};
+use super::{BoxPlace, entry, inside, long, table::Table, word};
 use crate::{
     container::{
-        Track,
-        file::{Fault, Storage},
+        TrackContent,
+        file::{FileFault, Storage},
     },
     time::rescale,
 };
@@ -24,13 +24,13 @@ pub(super) struct Defaults {
 
 /// A track of the file.
 #[derive(Debug)]
-pub(super) struct Described {
+pub(super) struct MovieTrack {
     pub(super) id: u32,
     /// Ticks a second of its times.
     pub(super) timescale: u32,
     /// Ticks to add to its times, by its edit list (§8.6.6).
     pub(super) shift: i64,
-    pub(super) track: Option<Result<Track, String>>,
+    pub(super) track: Option<Result<TrackContent, String>>,
     pub(super) defaults: Defaults,
     pub(super) index: Index,
 }
@@ -51,13 +51,13 @@ pub(super) struct Index {
 /// All of them.
 #[derive(Debug)]
 pub(super) struct Movie {
-    pub(super) tracks: Vec<Described>,
+    pub(super) tracks: Vec<MovieTrack>,
     /// It says that fragments follow.
     pub(super) fragmented: bool,
 }
 
 /// Reads `moov`.
-pub(super) fn read(storage: &mut impl Storage, place: Place) -> Result<Movie, Fault> {
+pub(super) fn read(storage: &mut impl Storage, place: BoxPlace) -> Result<Movie, FileFault> {
     let (mut movie, mut clock) = (Movie { tracks: Vec::new(), fragmented: false }, 1000);
     let places = inside(storage, place)?;
     for place in &places {
@@ -88,15 +88,19 @@ pub(super) fn read(storage: &mut impl Storage, place: Place) -> Result<Movie, Fa
 }
 
 /// Of `mvhd` and `mdhd`: it stands behind two times of 32 or 64 bits.
-fn timescale(storage: &mut impl Storage, place: Place) -> Result<u32, Fault> {
+fn timescale(storage: &mut impl Storage, place: BoxPlace) -> Result<u32, FileFault> {
     let bytes = place.whole(storage, SMALL)?;
     let at = if bytes.first() == Some(&1) { 20 } else { 12 };
     Ok(word(&bytes, at).unwrap_or(0).max(1))
 }
 
 /// `None` if it holds neither pictures nor sound.
-fn track(storage: &mut impl Storage, place: Place, clock: u32) -> Result<Option<Described>, Fault> {
-    let mut found = Described {
+fn track(
+    storage: &mut impl Storage,
+    place: BoxPlace,
+    clock: u32,
+) -> Result<Option<MovieTrack>, FileFault> {
+    let mut found = MovieTrack {
         id: 0,
         timescale: 1,
         shift: 0,
@@ -129,10 +133,10 @@ fn track(storage: &mut impl Storage, place: Place, clock: u32) -> Result<Option<
 /// cut off.
 fn shift(
     storage: &mut impl Storage,
-    place: Place,
+    place: BoxPlace,
     clock: u32,
     timescale: u32,
-) -> Result<i64, Fault> {
+) -> Result<i64, FileFault> {
     let bytes = place.whole(storage, SMALL)?;
     let wide = bytes.first() == Some(&1);
     let edit = |index: usize| {
@@ -158,7 +162,11 @@ fn shift(
 }
 
 /// False if it holds neither pictures nor sound.
-fn media(storage: &mut impl Storage, place: Place, found: &mut Described) -> Result<bool, Fault> {
+fn media(
+    storage: &mut impl Storage,
+    place: BoxPlace,
+    found: &mut MovieTrack,
+) -> Result<bool, FileFault> {
     for place in inside(storage, place)? {
         match &place.name {
             b"mdhd" => found.timescale = timescale(storage, place)?,
@@ -181,7 +189,11 @@ fn media(storage: &mut impl Storage, place: Place, found: &mut Described) -> Res
     Ok(true)
 }
 
-fn tables(storage: &mut impl Storage, place: Place, found: &mut Described) -> Result<(), Fault> {
+fn tables(
+    storage: &mut impl Storage,
+    place: BoxPlace,
+    found: &mut MovieTrack,
+) -> Result<(), FileFault> {
     let index = &mut found.index;
     for place in inside(storage, place)? {
         match &place.name {

@@ -1,11 +1,11 @@
 //! The samples of a track by its index, one after the other (ISO/IEC 14496-12 §8.6, §8.7).
 
 use super::{long, movie::Index, word};
-use crate::container::file::{Fault, Storage};
+use crate::container::file::{FileFault, Storage};
 
 /// Where a frame is, and when.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Sample {
+pub(super) struct SamplePlace {
     pub(super) at: u64,
     pub(super) size: u32,
     /// Ticks of its track.
@@ -19,14 +19,14 @@ pub(super) struct Samples {
     index: Index,
     next: u32,
     dts: i64,
-    durations: Run,
-    shifts: Run,
-    chunk: Chunk,
+    durations: ValueRun,
+    shifts: ValueRun,
+    chunk: ChunkCursor,
 }
 
 /// A run of samples that have one value.
 #[derive(Default, Debug)]
-struct Run {
+struct ValueRun {
     /// The entry that comes next.
     entry: u32,
     left: u32,
@@ -34,7 +34,7 @@ struct Run {
 }
 
 #[derive(Default, Debug)]
-struct Chunk {
+struct ChunkCursor {
     /// Counted from one; zero before the first.
     number: u32,
     /// The entry in force, and the chunk from which the one behind it is.
@@ -45,13 +45,13 @@ struct Chunk {
     at: u64,
 }
 
-impl Run {
+impl ValueRun {
     /// The value of the next sample; `None` behind the last.
     fn next(
         &mut self,
         storage: &mut impl Storage,
         table: &mut Option<super::table::Table>,
-    ) -> Result<Option<u32>, Fault> {
+    ) -> Result<Option<u32>, FileFault> {
         let Some(table) = table else { return Ok(None) };
         while self.left == 0 {
             let Some(entry) = table.get(storage, self.entry)? else { return Ok(None) };
@@ -66,12 +66,15 @@ impl Run {
 impl Samples {
     /// From the first on; times begin at `shift`.
     pub(super) fn new(index: Index, shift: i64) -> Self {
-        let (durations, shifts) = (Run::default(), Run::default());
-        Self { index, next: 0, dts: shift, durations, shifts, chunk: Chunk::default() }
+        let (durations, shifts) = (ValueRun::default(), ValueRun::default());
+        Self { index, next: 0, dts: shift, durations, shifts, chunk: ChunkCursor::default() }
     }
 
     /// The next one; `None` behind the last.
-    pub(super) fn next(&mut self, storage: &mut impl Storage) -> Result<Option<Sample>, Fault> {
+    pub(super) fn next(
+        &mut self,
+        storage: &mut impl Storage,
+    ) -> Result<Option<SamplePlace>, FileFault> {
         let Some(size) = self.size(storage)? else { return Ok(None) };
         let Some(at) = self.place(storage)? else { return Ok(None) };
         let duration = self.durations.next(storage, &mut self.index.durations)?.unwrap_or(0);
@@ -82,10 +85,10 @@ impl Samples {
         let dts = self.dts;
         self.dts = dts.saturating_add(duration.into());
         // Writers set negative values in both versions of the table.
-        Ok(Some(Sample { at, size, dts, pts: dts.saturating_add(later.cast_signed().into()) }))
+        Ok(Some(SamplePlace { at, size, dts, pts: dts.saturating_add(later.cast_signed().into()) }))
     }
 
-    fn size(&mut self, storage: &mut impl Storage) -> Result<Option<u32>, Fault> {
+    fn size(&mut self, storage: &mut impl Storage) -> Result<Option<u32>, FileFault> {
         let Index { size, sizes: Some(sizes), .. } = &mut self.index else { return Ok(None) };
         if *size > 0 {
             return Ok((self.next < sizes.count()).then_some(*size));
@@ -94,7 +97,7 @@ impl Samples {
     }
 
     /// Where the next sample is.
-    fn place(&mut self, storage: &mut impl Storage) -> Result<Option<u64>, Fault> {
+    fn place(&mut self, storage: &mut impl Storage) -> Result<Option<u64>, FileFault> {
         while self.chunk.left == 0 {
             let Some(offsets) = &mut self.index.offsets else { return Ok(None) };
             let Some(entry) = offsets.get(storage, self.chunk.number)? else { return Ok(None) };
@@ -114,7 +117,7 @@ impl Samples {
     }
 
     /// Finds out how many samples the chunk has; false if none of the entries tells.
-    fn enter(&mut self, storage: &mut impl Storage) -> Result<bool, Fault> {
+    fn enter(&mut self, storage: &mut impl Storage) -> Result<bool, FileFault> {
         let Some(chunks) = &mut self.index.chunks else { return Ok(false) };
         while self.chunk.number >= self.chunk.upto {
             let Some(entry) = chunks.get(storage, self.chunk.entry)? else {

@@ -1,14 +1,14 @@
 //! Fragmented MP4 as it comes out of a pipe: each frame is handed out with its last byte.
 
 use super::{
-    Place,
-    fragment::{self, Lane},
+    BoxPlace,
+    fragment::{self, FragmentedTrack},
     movie,
-    samples::Sample,
+    samples::SamplePlace,
 };
 use crate::{
     Mono,
-    container::{Broken, Demux, Demuxed, Lanes, MAX_FRAME, Times},
+    container::{Broken, ContainerTimes, Demux, Demuxed, Lanes, MAX_FRAME},
 };
 use bytes::{Bytes, BytesMut};
 use std::collections::VecDeque;
@@ -18,22 +18,22 @@ const MAX_INDEX: u64 = 4 << 20;
 
 /// Takes such a stream apart.
 #[derive(Debug, Default)]
-pub struct Demuxer {
+pub struct Mp4Demuxer {
     held: BytesMut,
     /// Where `held` begins.
     at: u64,
     /// Up to here everything is to be passed over, but for the samples in it.
     skip: u64,
-    tracks: Vec<Lane>,
+    tracks: Vec<FragmentedTrack>,
     clocks: Vec<u32>,
     fragmented: bool,
     lanes: Lanes,
     /// Samples of the fragment, by their places.
-    samples: VecDeque<(u32, Sample)>,
+    samples: VecDeque<(u32, SamplePlace)>,
     broken: Option<Broken>,
 }
 
-impl Demuxer {
+impl Mp4Demuxer {
     fn advance(&mut self, length: u64) -> Bytes {
         let length = usize::try_from(length).unwrap_or(usize::MAX).min(self.held.len());
         self.at += length as u64;
@@ -51,7 +51,7 @@ impl Demuxer {
         if self.at < self.skip {
             return self.content(now);
         }
-        let place = match Place::read(&self.held, self.at, u64::MAX) {
+        let place = match BoxPlace::read(&self.held, self.at, u64::MAX) {
             Some(Ok(place)) => place,
             Some(Err(_)) => return self.fail(self.at, "a box of impossible length"),
             None => return false,
@@ -71,7 +71,7 @@ impl Demuxer {
         }
     }
 
-    fn index(&mut self, place: Place) -> bool {
+    fn index(&mut self, place: BoxPlace) -> bool {
         if place.end - place.begin > MAX_INDEX {
             return self.fail(place.begin, "an index of absurd length");
         }
@@ -90,14 +90,14 @@ impl Demuxer {
 
     fn movie(&mut self, whole: &Bytes) -> Option<()> {
         let mut storage = &whole[..];
-        let place = Place::read(whole, 0, whole.len() as u64)?.ok()?;
+        let place = BoxPlace::read(whole, 0, whole.len() as u64)?.ok()?;
         let movie = movie::read(&mut storage, place).ok()?;
         self.fragmented = movie.fragmented;
         (self.tracks, self.clocks, self.lanes) = (Vec::new(), Vec::new(), Lanes::default());
         for described in movie.tracks {
             self.lanes.add(described.id.into(), described.track?);
             let (id, defaults, shift) = (described.id, described.defaults, described.shift);
-            self.tracks.push(Lane { id, defaults, shift, next: 0 });
+            self.tracks.push(FragmentedTrack { id, defaults, shift, next: 0 });
             self.clocks.push(described.timescale);
         }
         Some(())
@@ -134,15 +134,15 @@ impl Demuxer {
             .find(|(lane, _)| lane.id == id)
             .map(|(_, clock)| *clock);
         if let Some(clock) = clock.filter(|_| !bytes.is_empty()) {
-            let times = Times { dts: sample.dts, pts: sample.pts, clock };
-            // One that makes no sense is missing, and that is seen by whoever decodes.
+            let times = ContainerTimes { dts: sample.dts, pts: sample.pts, clock };
+            // One that makes no sense is missing, and the decoder sees that.
             self.lanes.frame(now, id.into(), times, &bytes);
         }
         true
     }
 }
 
-impl Demux for Demuxer {
+impl Demux for Mp4Demuxer {
     fn push(&mut self, now: Mono, bytes: &[u8]) {
         if self.broken.is_none() {
             self.held.extend_from_slice(bytes);

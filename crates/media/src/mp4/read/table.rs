@@ -1,7 +1,7 @@
 //! A table of an index, of which a piece is held at a time.
 
-use super::{Place, exactly, word};
-use crate::container::file::{Fault, Storage};
+use super::{BoxPlace, exactly, word};
+use crate::container::file::{FileFault, Storage};
 use bytes::Bytes;
 
 /// Entries held.
@@ -22,12 +22,15 @@ impl Table {
     /// The entries of `place`, whose number stands in the last four bytes of its `head` bytes.
     pub(super) fn read(
         storage: &mut impl Storage,
-        place: Place,
+        place: BoxPlace,
         head: usize,
         width: usize,
-    ) -> Result<Self, Fault> {
+    ) -> Result<Self, FileFault> {
         let short = || {
-            Fault::broken(place.begin, format!("an index ({}) cut short", super::shown(place.name)))
+            FileFault::broken(
+                place.begin,
+                format!("an index ({}) cut short", super::shown(place.name)),
+            )
         };
         let bytes = exactly(storage, place.body, head)?.ok_or_else(short)?;
         let count = word(&bytes, head - 4).ok_or_else(short)?;
@@ -46,7 +49,7 @@ impl Table {
         &mut self,
         storage: &mut impl Storage,
         index: u32,
-    ) -> Result<Option<&[u8]>, Fault> {
+    ) -> Result<Option<&[u8]>, FileFault> {
         if index >= self.count {
             return Ok(None);
         }
@@ -54,7 +57,7 @@ impl Table {
             let length = (self.count - index).min(WINDOW) as usize * self.width;
             let at = self.at + u64::from(index) * self.width as u64;
             self.window = exactly(storage, at, length)?
-                .ok_or_else(|| Fault::broken(at, "an index cut short"))?;
+                .ok_or_else(|| FileFault::broken(at, "an index cut short"))?;
             self.first = index;
         }
         Ok(self.held(index).and_then(|place| self.window.get(place)))

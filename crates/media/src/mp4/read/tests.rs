@@ -3,7 +3,7 @@ use crate::{
     AccessUnit, Catalog,
     container::{
         Demux, Demuxed,
-        file::Reader,
+        file::FileReader,
         tests::{demuxed, times},
     },
     mp4::{
@@ -138,8 +138,8 @@ fn track(
     });
 }
 
-fn read(file: &[u8]) -> Result<Vec<AccessUnit>, Fault> {
-    let (mut reader, mut units) = (Reader::open(file)?, Vec::new());
+fn read(file: &[u8]) -> Result<Vec<AccessUnit>, FileFault> {
+    let (mut reader, mut units) = (FileReader::open(file)?, Vec::new());
     while let Some(found) = reader.read()? {
         if let Demuxed::Unit(unit) = found {
             units.push(unit);
@@ -178,7 +178,7 @@ fn a_file_is_read_by_its_index_in_the_order_of_decoding() {
 fn fragments_come_out_of_pipes_and_files_alike() {
     let stream = fragmented(3);
     for cut in [1, 100, 100_000] {
-        let (catalogs, units) = demuxed(&mut Demuxer::default(), &stream, &[cut]);
+        let (catalogs, units) = demuxed(&mut Mp4Demuxer::default(), &stream, &[cut]);
         assert_eq!(catalogs, [catalog()]);
         let pictures: Vec<_> = (0..30).map(|n| (n * 3600, n * 3600, n % 10 == 0)).collect();
         let sound: Vec<_> = (0..30).map(|n| (n * 1920, n * 1920, true)).collect();
@@ -194,7 +194,7 @@ fn fragments_come_out_of_pipes_and_files_alike() {
 #[test]
 fn a_frame_comes_with_its_last_byte() {
     let stream = fragmented(1);
-    let mut demuxer = Demuxer::default();
+    let mut demuxer = Mp4Demuxer::default();
     demuxer.push(crate::Mono::default(), &stream[..stream.len() - 1]);
     let before = std::iter::from_fn(|| demuxer.poll()).count();
     demuxer.push(crate::Mono::default(), &stream[stream.len() - 1..]);
@@ -223,7 +223,7 @@ fn what_is_wrong_is_named_with_its_place() {
     let mut early = file.clone();
     early.splice(16..moov, []);
     assert_eq!(words(&early), "a frame that makes no sense at byte 24");
-    let mut demuxer = Demuxer::default();
+    let mut demuxer = Mp4Demuxer::default();
     demuxed(&mut demuxer, &file, &[500]);
     assert!(demuxer.broken().unwrap().what.contains("a stream must be fragmented"));
     // A fragment that is being written ends the file, and is no mistake.
@@ -238,6 +238,6 @@ proptest! {
         let at = at % file.len();
         file.splice(at..(at + bytes.len()).min(file.len()), bytes);
         let _ = read(&file);
-        demuxed(&mut Demuxer::default(), &file, &[cut]);
+        demuxed(&mut Mp4Demuxer::default(), &file, &[cut]);
     }
 }

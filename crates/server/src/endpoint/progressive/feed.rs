@@ -45,7 +45,7 @@ enum Mux {
         tracks: Vec<Track>,
     },
     Ts {
-        muxer: Box<ts::Muxer>,
+        muxer: Box<ts::TsMuxer>,
         video: Option<TrackId>,
     },
 }
@@ -140,7 +140,7 @@ impl Feed {
                 self.mux = Mux::Mp4 { fragmenter, tracks };
             }
             (Mux::None, Container::Ts) => {
-                let muxer = Box::new(ts::Muxer::new(catalog).ok_or_else(not_carried)?);
+                let muxer = Box::new(ts::TsMuxer::new(catalog).ok_or_else(not_carried)?);
                 self.mux = Mux::Ts { muxer, video: video(catalog) };
             }
             (Mux::Mp4 { tracks, .. }, _) if *tracks == mp4::tracks(catalog) => {}

@@ -11,7 +11,7 @@ use proto::multipart::Reader;
 #[derive(Default)]
 pub(super) struct Parts {
     reader: Reader,
-    files: mjpeg::Demuxer,
+    files: mjpeg::MjpegDemuxer,
     taken: u64,
     broken: Option<Broken>,
 }

@@ -26,20 +26,20 @@ pub(super) fn not_opened(path: &Path, error: &io::Error) -> Exit {
 }
 
 /// It cannot be read, or not further.
-pub(super) fn unreadable(path: &Path, fault: &file::Fault) -> Exit {
+pub(super) fn unreadable(path: &Path, fault: &file::FileFault) -> Exit {
     let shown = path.display();
     let words = match fault {
-        file::Fault::Io(error) => return not_opened(path, error),
-        file::Fault::Broken(broken) => format!("{shown} is broken: {broken}"),
-        file::Fault::Unknown => {
+        file::FileFault::Io(error) => return not_opened(path, error),
+        file::FileFault::Broken(broken) => format!("{shown} is broken: {broken}"),
+        file::FileFault::Unknown => {
             format!(
                 "{shown} is no MP4, Matroska, MPEG-TS or FLV: convert it, as with ffmpeg -i {shown} -c copy clip.mp4"
             )
         }
-        file::Fault::Untimed(format) => format!(
+        file::FileFault::Untimed(format) => format!(
             "{shown} holds bare {format} without times: give it some, as with ffmpeg -framerate 30 -i {shown} -c copy clip.mp4"
         ),
-        file::Fault::Empty => format!("{shown} is empty"),
+        file::FileFault::Empty => format!("{shown} is empty"),
     };
     Exit::new(Fault::Refused, words)
 }

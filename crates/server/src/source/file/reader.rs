@@ -6,7 +6,7 @@ use media::{
     AccessUnit, Catalog, Codec, Track, TrackId,
     container::{
         Demuxed,
-        file::{Reader, Storage},
+        file::{FileReader, Storage},
     },
 };
 use std::{
@@ -123,7 +123,7 @@ impl Rounds {
     fn play(&self, file: File, round: &mut Round<'_>) -> Result<(), Ended> {
         let path = &self.target.path;
         let broken = |fault| Some(faults::unreadable(path, &fault));
-        let mut reader = Reader::open(Opened(file)).map_err(broken)?;
+        let mut reader = FileReader::open(Opened(file)).map_err(broken)?;
         tracing::debug!(file = %path.display(), format = %reader.format(), "begun");
         let mut told = 0;
         loop {
@@ -249,7 +249,7 @@ fn seen(metadata: &Metadata) -> Seen {
 /// What a file consists of, as far as its beginning tells: some say it bit by bit, and viewers
 /// would have to begin anew each time.
 fn learn(file: File) -> Option<Catalog> {
-    let (mut reader, mut known) = (Reader::open(Opened(file)).ok()?, None);
+    let (mut reader, mut known) = (FileReader::open(Opened(file)).ok()?, None);
     for _ in 0..TELLING {
         match reader.read() {
             Ok(Some(Demuxed::Catalog(catalog))) => known = Some(catalog),

@@ -10,7 +10,7 @@ use crate::{
     workers::Hears,
 };
 use bytes::Bytes;
-use media::{Mono, ts::Demuxer};
+use media::{Mono, ts::TsDemuxer};
 use std::{collections::VecDeque, net::Ipv4Addr, sync::Arc};
 use tokio::{io::AsyncReadExt, net::UdpSocket, sync::mpsc};
 
@@ -22,7 +22,7 @@ const TIMES: usize = 64;
 /// What takes the frames.
 pub(super) enum Sink<'a> {
     /// MPEG-TS in datagrams.
-    Datagrams(UdpSocket, Box<Intake<'a, Demuxer>>),
+    Datagrams(UdpSocket, Box<Intake<'a, TsDemuxer>>),
     /// H.264 with nothing but start codes.
     Stream(Box<Stream<'a>>),
 }
@@ -55,7 +55,10 @@ impl<'a> Sink<'a> {
         // that was killed.
         let to = format!("udp://{}?pkt_size=188&connect=1", socket.local_addr().map_err(no_port)?);
         Ok((
-            Sink::Datagrams(socket, Box::new(Intake::new(ctx, label, ignored, Demuxer::default()))),
+            Sink::Datagrams(
+                socket,
+                Box::new(Intake::new(ctx, label, ignored, TsDemuxer::default())),
+            ),
             to,
             ear.hears(),
         ))
@@ -94,7 +97,7 @@ fn timing(mut others: Hears, times: mpsc::Sender<u64>) -> Hears {
 
 async fn datagrams(
     socket: &UdpSocket,
-    intake: &mut Intake<'_, Demuxer>,
+    intake: &mut Intake<'_, TsDemuxer>,
     child: &mut Child,
     ctx: &Context,
 ) -> Result<(), Exit> {

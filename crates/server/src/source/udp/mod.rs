@@ -11,7 +11,7 @@ mod sender;
 use super::intake::{Intake, PAUSE};
 use crate::supervise::{Context, Exit, Source};
 use hub::{State, Status};
-use media::{Mono, container::Demux, ts::Demuxer};
+use media::{Mono, container::Demux, ts::TsDemuxer};
 use sender::Sender;
 use std::{
     convert::Infallible,
@@ -56,7 +56,7 @@ impl UdpListen {
         };
         let words = format!("waiting for MPEG-TS at {}", self.label);
         ctx.stream.report(Status::new(State::Connecting, words, ctx.clock.now()));
-        let mut intake = Intake::new(ctx, &self.label, &mut self.ignored, Demuxer::default());
+        let mut intake = Intake::new(ctx, &self.label, &mut self.ignored, TsDemuxer::default());
         let mut trouble = Trouble { ctx, label: &self.label, since: ctx.clock.now(), told: None };
         let Err(exit) = receive(&socket, ctx, &mut intake, &mut trouble).await;
         intake.finish(&exit);
@@ -78,7 +78,7 @@ impl Source for UdpListen {
 async fn receive(
     socket: &UdpSocket,
     ctx: &Context,
-    intake: &mut Intake<'_, Demuxer>,
+    intake: &mut Intake<'_, TsDemuxer>,
     trouble: &mut Trouble<'_>,
 ) -> Result<Infallible, Exit> {
     let (mut buffer, mut sender) = (vec![0; DATAGRAM], Sender::new(ctx.stream.name().clone()));
@@ -117,7 +117,7 @@ struct Trouble<'a> {
 }
 
 impl Trouble<'_> {
-    fn tell(&mut self, demuxer: &Demuxer, from: Option<IpAddr>, now: Mono) {
+    fn tell(&mut self, demuxer: &TsDemuxer, from: Option<IpAddr>, now: Mono) {
         if now.since(self.since) < PATIENCE {
             return;
         }
@@ -129,7 +129,7 @@ impl Trouble<'_> {
         }
     }
 
-    fn words(&self, demuxer: &Demuxer, from: Option<IpAddr>) -> String {
+    fn words(&self, demuxer: &TsDemuxer, from: Option<IpAddr>) -> String {
         let label = self.label;
         let Some(from) = from else {
             return format!(
