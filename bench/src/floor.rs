@@ -87,7 +87,7 @@ pub(crate) fn run(arguments: &Arguments) -> anyhow::Result<()> {
     Ok(())
 }
 
-/// What the sender did while it was measured.
+/// The sender's work while it was measured.
 #[derive(Default)]
 struct Sent {
     packets: u64,

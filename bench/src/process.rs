@@ -1,4 +1,4 @@
-//! What processes and the machine use, from `/proc`.
+//! The resources that processes and the machine use, from `/proc`.
 
 use anyhow::Context as _;
 use nix::{
@@ -47,7 +47,7 @@ pub(crate) struct MachineUse {
     idle: f64,
 }
 
-/// Who had the processors, in processors.
+/// The shares of the processors, in processors.
 #[derive(Clone, Copy, Serialize, Debug)]
 pub(crate) struct Shares {
     pub(crate) server: f64,
@@ -94,7 +94,7 @@ impl Reading {
         Ok(Self { server, client_cpu_seconds: own_cpu_seconds(UsageWho::RUSAGE_SELF)?, machine })
     }
 
-    /// Who had the processors in the `seconds` since `before`.
+    /// Returns the shares of the processors in the `seconds` since `before`.
     pub(crate) fn shares_since(&self, before: &Self, seconds: f64) -> Shares {
         let of_server = |field: fn(&ServerUse) -> f64| match (&self.server, &before.server) {
             (Some(now), Some(then)) => (field(now) - field(then)).max(0.0) / seconds,

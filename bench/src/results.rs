@@ -127,7 +127,7 @@ fn row(
     let _ = writeln!(out, "{}", line.trim_end());
 }
 
-/// What makes figures of two machines differ.
+/// The facts that make figures of two machines differ.
 fn machine() -> Value {
     let file = |path: &str| std::fs::read_to_string(path).unwrap_or_default();
     let field = |text: &str, name: &str| {

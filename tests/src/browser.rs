@@ -354,7 +354,7 @@ fn skip_without_chromium() -> bool {
     !(chromium && playwright) && skip_without(&["chromium with playwright-core"])
 }
 
-/// What happened when, in milliseconds after the POST was sent.
+/// The times of the events of a join, in milliseconds after the POST was sent.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Joined {
     /// The answer came.
@@ -369,7 +369,7 @@ pub struct Joined {
     pub settled_latency_ms: Option<Percentiles>,
 }
 
-/// What was seen in some seconds.
+/// The measurements of some seconds.
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Measured {
     /// Length of the measurement.

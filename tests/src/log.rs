@@ -1,4 +1,4 @@
-//! What a process wrote, line by line.
+//! The output of a process, line by line.
 
 use anyhow::Result;
 use serde_json::Value;

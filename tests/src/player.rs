@@ -100,7 +100,7 @@ impl Player {
         })
     }
 
-    /// What it wrote that is no progress.
+    /// The lines of its output that are no progress.
     pub fn complaints(&self) -> Vec<String> {
         let lines = self.process.log().lines().into_iter();
         match self.kind {

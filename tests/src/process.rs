@@ -73,7 +73,7 @@ impl Process {
         Ok(Self { name: name.into(), child, log })
     }
 
-    /// What it wrote.
+    /// The lines that it wrote.
     pub fn log(&self) -> &Log {
         &self.log
     }

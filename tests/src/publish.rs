@@ -4,7 +4,7 @@ use crate::{Process, binary, process};
 use anyhow::Result;
 use std::process::Stdio;
 
-/// What to publish, and how.
+/// The options of a publisher.
 #[derive(Clone, Debug)]
 pub struct PublisherOptions {
     /// Columns.

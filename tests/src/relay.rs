@@ -18,7 +18,7 @@ const MAX_CLIENTS: usize = 64;
 /// Packets under way at once; more are dropped, as a router would.
 const MAX_QUEUE: usize = 4096;
 
-/// What the way is like.
+/// The properties of the link.
 #[derive(Clone, Copy, Debug)]
 pub struct Way {
     /// Delay in each direction.
@@ -59,7 +59,7 @@ struct Parcel {
     data: Vec<u8>,
 }
 
-/// What all threads share.
+/// The state that all threads share.
 #[derive(Clone)]
 struct Shared {
     way: Way,

@@ -184,7 +184,7 @@ impl Server {
         wait_for_words(camera, state, words, limit, || self.camera(camera))
     }
 
-    /// What it logged.
+    /// The log of the server.
     pub fn log(&self) -> &Log {
         self.process.log()
     }

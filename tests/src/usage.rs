@@ -1,4 +1,4 @@
-//! What a process takes from the machine.
+//! The resources that a process uses.
 
 use anyhow::{Context, Result};
 use nix::unistd::{Pid, SysconfVar, sysconf};

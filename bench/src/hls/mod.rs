@@ -51,7 +51,7 @@ pub(crate) struct Arguments {
     json: bool,
 }
 
-/// What all viewers share.
+/// The state that all viewers share.
 struct Shared {
     authority: String,
     path: String,

@@ -1,4 +1,4 @@
-//! What a player takes from playlists.
+//! The parts of playlists that a player uses.
 
 use std::time::Duration;
 

@@ -12,7 +12,7 @@ use std::{
     time::{Duration, Instant},
 };
 
-/// What one viewer saw while it was measured.
+/// The measurements of one viewer.
 #[derive(Default)]
 pub(super) struct Seen {
     /// From its beginning to its first part.

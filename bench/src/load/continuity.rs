@@ -25,7 +25,7 @@ pub(super) struct Frames {
     pub(super) duplicates: u64,
 }
 
-/// What the clear header tells of a packet.
+/// The fields of a packet's clear header.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub(super) struct Packet {
     /// Extended beyond 16 bits.

@@ -1,8 +1,8 @@
 //! All viewers of one client, on one thread.
 //!
-//! Those who are joining are served at once. Those who play are looked at once a millisecond, so
-//! that this client takes few wakes whatever their number; when a packet arrived is told by the
-//! kernel, so no figure suffers from that.
+//! Viewers that join are served at once. Viewers that play are read once a millisecond, so that
+//! this client takes few wakes whatever their number; when a packet arrived is told by the kernel,
+//! so no figure suffers from that.
 
 use super::{
     h264::Checked,
@@ -50,7 +50,7 @@ struct Place {
     failed: Option<anyhow::Error>,
 }
 
-/// What is remembered of viewers that have left.
+/// The counters of viewers that have left.
 #[derive(Default)]
 pub(super) struct Gone {
     pub(super) viewers: usize,

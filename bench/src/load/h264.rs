@@ -11,7 +11,7 @@ const KEY_SLICE: u8 = 5;
 const SEQUENCE_PARAMETERS: u8 = 7;
 const PICTURE_PARAMETERS: u8 = 8;
 
-/// What was found.
+/// The counts of what the checker found.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Serialize, Debug)]
 pub(crate) struct Checked {
     /// Access units with all their NAL units, whole.

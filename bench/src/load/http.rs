@@ -32,7 +32,7 @@ impl FromStr for Url {
 }
 
 impl Url {
-    /// What a `Location` header points to.
+    /// The URL that a `Location` header points to.
     fn join(&self, location: &str) -> Option<Self> {
         match location.strip_prefix('/') {
             Some(path) => {

@@ -1,4 +1,4 @@
-//! What neverblink tells of its sending on its Prometheus page.
+//! The figures of sending on neverblink's Prometheus page.
 
 use super::http::Url;
 use crate::spread::Spread;
@@ -10,7 +10,7 @@ pub(super) struct Told {
     left_out: LeftOut,
 }
 
-/// What the server did not send.
+/// The frames that the server did not send.
 #[derive(Clone, Copy, Serialize, Default, PartialEq, Debug)]
 pub(super) struct LeftOut {
     /// Frames of viewers who were too far behind.

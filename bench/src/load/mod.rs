@@ -34,7 +34,7 @@ const SETTLE: Duration = Duration::from_secs(3);
 /// How often memory and descriptors are read while viewers come and go.
 const SIGHT_EVERY: Duration = Duration::from_secs(10);
 
-/// What it takes to have a crowd of viewers.
+/// The options of a crowd of viewers.
 #[derive(clap::Args)]
 pub(crate) struct Client {
     /// The WHEP address: http://HOST:PORT/live/CAMERA/whep

@@ -39,7 +39,7 @@ const CHECK_EVERY: Duration = Duration::from_millis(5);
 /// Far away.
 const IDLE: Duration = Duration::from_secs(3600);
 
-/// What all viewers share.
+/// The state that all viewers share.
 pub(super) struct Common {
     crypto: &'static CryptoProvider,
     /// One for all, because making one takes milliseconds.
@@ -92,7 +92,7 @@ pub(super) struct Plain {
     deadline: Instant,
 }
 
-/// What there is once keys are agreed.
+/// The state of a viewer after the keys are agreed.
 struct Secured {
     srtcp: Srtcp,
     ours: u32,

@@ -58,7 +58,7 @@ impl Growth {
     }
 }
 
-/// What was not kept; nothing if all is well.
+/// Returns the broken promises; none if all is well.
 pub(super) fn broken(churn: &Churn, delivered: &Delivered) -> Vec<String> {
     let growth = churn.growth.as_ref();
     let broken = [

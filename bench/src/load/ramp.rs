@@ -42,7 +42,7 @@ pub(crate) struct Arguments {
     confirm: u64,
 }
 
-/// What a search knows: the most that was held, and the least that was not.
+/// The state of a search: the most that was held, and the least that was not.
 #[derive(Clone, Copy, PartialEq, Debug)]
 struct Search {
     held: usize,
@@ -89,7 +89,7 @@ struct Outcome {
     /// The least number that was not held, and why.
     not_held: Option<usize>,
     reason: Option<String>,
-    /// What was seen there; absent if it could not be measured.
+    /// The measurement there; absent if it could not be measured.
     at_not_held: Option<Report>,
     /// Measured for longer at the most, and at half of it.
     at_most: Option<Report>,

@@ -1,4 +1,4 @@
-//! What was measured, for people and for programs.
+//! The report of a measurement, for people and for programs.
 
 use super::{
     h264::Checked,
@@ -50,7 +50,7 @@ pub(super) struct Report {
     pub(super) churn: Option<Churn>,
 }
 
-/// What arrived at those who watched from beginning to end.
+/// The frames that arrived at viewers that watched from beginning to end.
 #[derive(Serialize)]
 pub(super) struct Delivered {
     /// At all viewers, also those who came and went.
@@ -69,7 +69,7 @@ pub(super) struct Delivered {
     pub(super) duplicate_packets: u64,
 }
 
-/// What those saw who decrypt and look at everything.
+/// The counts of the viewers that decrypt and check everything.
 #[derive(Serialize)]
 pub(super) struct Sample {
     pub(super) viewers: usize,
@@ -79,7 +79,7 @@ pub(super) struct Sample {
     pub(super) capture_to_received_ms: Spread,
 }
 
-/// What it cost.
+/// The cost to the server.
 #[derive(Serialize)]
 pub(crate) struct Server {
     pub(crate) cpu_seconds: f64,
@@ -325,7 +325,7 @@ pub(super) fn quantiles(spread: &Spread) -> String {
     format!("p50 {}, p99 {}, p99.9 {} ms", show(spread.p50), show(spread.p99), show(spread.p999))
 }
 
-/// Who had the processors.
+/// The processes that used the processors.
 pub(crate) fn shares(s: &Shares) -> String {
     let Shares { server, children, client, others, idle } = s;
     format!(

@@ -1,5 +1,5 @@
-//! What a receiving browser reports: receiver reports (RFC 3550 §6.4.2) and transport-wide feedback
-//! (draft-holmer-rmcat-transport-wide-cc-extensions-01).
+//! The reports of a receiving browser: receiver reports (RFC 3550 §6.4.2) and transport-wide
+//! feedback (draft-holmer-rmcat-transport-wide-cc-extensions-01).
 
 use std::time::Duration;
 

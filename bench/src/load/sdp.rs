@@ -8,7 +8,7 @@ const REPAIR: u8 = 97;
 const TRANSPORT_SEQUENCE: &str =
     "http://www.ietf.org/id/draft-holmer-rmcat-transport-wide-cc-extensions-01";
 
-/// What is particular to one offer.
+/// The values that differ between offers.
 pub(super) struct Offer<'a> {
     pub(super) ufrag: &'a str,
     pub(super) password: &'a str,
@@ -60,7 +60,7 @@ impl Offer<'_> {
     }
 }
 
-/// What the server answered.
+/// The server's answer.
 #[derive(PartialEq, Debug)]
 pub(super) struct Answer {
     pub(super) ufrag: String,

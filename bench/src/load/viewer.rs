@@ -1,4 +1,4 @@
-//! What a crowd needs to know of a viewer.
+//! The trait of a viewer in a crowd.
 
 use super::{h264::Checked, watch::Watch};
 use crate::socket::{Buffers, Socket};

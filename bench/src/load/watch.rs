@@ -1,4 +1,4 @@
-//! What every viewer keeps count of, whatever it is made of.
+//! The counters that every kind of viewer has.
 
 use super::continuity::{Continuity, Frames, Packet};
 use std::time::{Duration, Instant, SystemTime};
@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 /// Delays kept a viewer; more than a measurement of minutes has.
 const MAX_DELAYS: usize = 1 << 16;
 
-/// What a viewer has received since it joined.
+/// The frames that a viewer has received since it joined.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Totals {
     pub(super) frames: Frames,

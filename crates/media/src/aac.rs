@@ -15,7 +15,7 @@ const LOW_DELAY: u32 = 23;
 const PS: u32 = 29;
 const ENHANCED_LOW_DELAY: u32 = 39;
 
-/// What can be told of an AAC stream without decoding it.
+/// The properties of an AAC stream that are readable without decoding it.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct AudioSpecificConfig {
     /// Audio object type of the core coder (table 1.17): 2 is low complexity.
@@ -99,7 +99,7 @@ impl AudioSpecificConfig {
 /// Bytes of an ADTS header without checksum.
 pub const ADTS_LEN: usize = 7;
 
-/// What an ADTS header tells (§1.A.2.2).
+/// The fields of an ADTS header (§1.A.2.2).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Adts {
     /// Bytes of the header, with its checksum.

@@ -1,4 +1,4 @@
-//! What a stream consists of: its tracks and their codec parameters.
+//! The catalogue of a stream: its tracks and their codec parameters.
 
 use crate::{h264, h265};
 use bytes::Bytes;
@@ -133,7 +133,7 @@ impl fmt::Display for Codec {
     }
 }
 
-/// What the sequence parameter set, or the frame header of JPEG, says of the picture.
+/// The picture's properties, from the sequence parameter set or the frame header of JPEG.
 #[derive(Clone, Copy, PartialEq, Debug)]
 pub struct VideoParams {
     /// Luma columns after cropping.

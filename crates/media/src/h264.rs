@@ -45,7 +45,7 @@ pub struct ParameterSets {
     pub video: VideoParams,
 }
 
-/// How colours are sampled.
+/// The sampling of colours.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub struct Chroma {
     /// `chroma_format_idc`: 1 is 4:2:0.
@@ -56,7 +56,7 @@ pub struct Chroma {
     pub chroma_depth: u8,
 }
 
-/// How samples become colours (§E.2.1).
+/// The meaning of samples as colours (§E.2.1).
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct Colour {
     /// Luma goes from 0 to 255 instead of 16 to 235.

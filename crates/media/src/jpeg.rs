@@ -1,7 +1,7 @@
 //! JPEG files (ITU-T T.81) as cameras send them one after another: where one ends, and how large
 //! its picture is.
 
-/// What comes is no JPEG file.
+/// The error of bytes that are no JPEG file.
 #[derive(Clone, Copy, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("this is no JPEG")]
 pub struct NotJpeg;

@@ -111,7 +111,7 @@ pub struct ClockPair {
 }
 
 impl ClockPair {
-    /// What the wall clock said (or will say, if it does not step) at `mono`.
+    /// The wall clock's time (past or future, if it does not step) at `mono`.
     pub const fn wall_at(&self, mono: Mono) -> Wall {
         Wall(self.wall.0.saturating_add(mono.signed_since(self.mono).div_euclid(1000)))
     }

@@ -1,4 +1,4 @@
-//! What comes in containers: streams of all kinds, files, and JPEG files in multipart answers.
+//! Input in containers: streams of all kinds, files, and JPEG files in multipart answers.
 
 use crate::Input;
 use media::{
@@ -9,7 +9,7 @@ use media::{
 };
 use proto::multipart::Reader;
 
-/// What a demuxer may hold back: a frame of each track.
+/// The most bytes that a demuxer may hold back: a frame of each track.
 const MOST_HELD: usize = 3 * (8 << 20);
 
 /// A transport stream in pieces, with pauses between.

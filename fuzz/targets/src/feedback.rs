@@ -1,4 +1,4 @@
-//! What browsers send back by RTCP.
+//! The RTCP feedback of browsers.
 
 use proto::rtp::{
     feedback::{self, Feedback},

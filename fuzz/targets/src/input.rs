@@ -1,6 +1,6 @@
 //! Reads operations out of a fuzzer's bytes.
 
-/// What is left of the bytes.
+/// The rest of the bytes.
 #[derive(Clone, Copy, Debug)]
 pub struct Input<'a>(pub &'a [u8]);
 

@@ -14,12 +14,12 @@ const ROUND: Duration = Duration::from_millis(40);
 /// Frames at this rate are a live camera again.
 const WELL: f64 = 25.0;
 
-/// What became of a camera that was struck.
+/// The course of a camera from a fault to its end.
 #[derive(Clone, Debug)]
 pub struct Course {
     /// The camera.
     pub camera: String,
-    /// What befell it.
+    /// The fault.
     pub fault: Fault,
     /// Each state but `live` that was shown, with its reason, in order.
     pub told: Vec<(String, String)>,

@@ -30,7 +30,7 @@ pub use whip::WhipPatient;
 use crate::{PublisherOptions, Server};
 use anyhow::Result;
 
-/// What may befall a camera.
+/// A fault of a camera.
 #[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Debug)]
 pub enum Fault {
     /// Its process ends by SIGKILL; it is started again at once, or when the fault is over, as its
@@ -76,7 +76,7 @@ pub trait Patient: Send {
         Ok(())
     }
 
-    /// What can befall it.
+    /// The faults that it can have.
     fn faults(&self) -> &'static [Fault];
 
     /// Lets it happen.

@@ -40,7 +40,7 @@ pub struct AnnexBDemuxer {
     out: VecDeque<Demuxed>,
 }
 
-/// What a unit means for the frame.
+/// The role of a NAL unit in its frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 enum UnitRole {
     /// Begins a frame if the one at hand has a slice.

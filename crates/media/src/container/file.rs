@@ -93,13 +93,13 @@ impl<S: Storage> FileReader<S> {
         Ok(Self { storage, format, way })
     }
 
-    /// What kind of file it is.
+    /// The kind of file.
     pub fn format(&self) -> Format {
         self.format
     }
 
-    /// What comes next; `None` at the end. Frames come as they are stored, those of MP4 in the
-    /// order of their decode times.
+    /// Returns the next catalogue or frame; `None` at the end. Frames come as they are stored,
+    /// those of MP4 in the order of their decode times.
     ///
     /// # Errors
     /// If it cannot be read further.

@@ -34,7 +34,7 @@ pub struct FlvDemuxer {
     /// Where `held` begins.
     at: u64,
     begun: bool,
-    /// What is yet to be passed over.
+    /// Bytes that are yet to be skipped.
     skip: usize,
     lanes: Lanes,
     broken: Option<Broken>,

@@ -23,7 +23,7 @@ pub(crate) struct ContainerTimes {
     pub(crate) clock: u32,
 }
 
-/// What a track holds.
+/// The content of a track.
 #[derive(Debug)]
 pub(crate) enum TrackContent {
     /// H.264 or H.265.

@@ -1,4 +1,4 @@
-//! Containers on their way in: bytes as they come, frames out.
+//! Demuxers of containers: bytes in, in pieces of any length; frames out.
 //!
 //! What a command writes to a pipe or a file holds is recognised by its first bytes
 //! ([`Format::recognise`]) and taken apart by a [`Demux`]. None looks ahead: a frame is handed out
@@ -22,11 +22,11 @@ pub(crate) use nals::Nals;
 /// No frame of a real camera is larger.
 pub(crate) const MAX_FRAME: usize = 8 << 20;
 
-/// What comes out.
+/// The output of a demuxer.
 #[derive(Debug)]
 #[allow(clippy::large_enum_variant, reason = "most are units, which are moved on at once")]
 pub enum Demuxed {
-    /// What the stream consists of from here on, as far as it is known yet.
+    /// The tracks of the stream from here on, as far as they are known.
     Catalog(Catalog),
     /// A frame of a track of the last catalogue.
     Unit(AccessUnit),
@@ -36,9 +36,9 @@ pub enum Demuxed {
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("{what} at byte {at}")]
 pub struct Broken {
-    /// Where, counted from the beginning.
+    /// The byte, counted from the beginning.
     pub at: u64,
-    /// What, in words: "a box of 3 bytes".
+    /// The fault in words: "a box of 3 bytes".
     pub what: String,
 }
 
@@ -57,7 +57,7 @@ pub trait Demux: Send {
         false
     }
 
-    /// What has been found.
+    /// Returns the next catalogue or frame, if one is complete.
     fn poll(&mut self) -> Option<Demuxed>;
 
     /// Tracks that are left out, and why.
@@ -144,7 +144,7 @@ impl Format {
         Self::Mjpeg,
         Self::Multipart,
     ];
-    /// As many bytes tell it.
+    /// The number of bytes that are enough to recognise a format.
     pub const TELLING: usize = 8;
 
     /// By the first [`Format::TELLING`] bytes of a stream, or fewer if there are no more. A
@@ -180,7 +180,7 @@ impl Format {
         }
     }
 
-    /// What takes it apart; `None` for multipart answers, which are a matter of HTTP.
+    /// Returns its demuxer; `None` for multipart answers, which are a matter of HTTP.
     pub fn demuxer(self) -> Option<Box<dyn Demux>> {
         Some(match self {
             Self::Ts => Box::new(ts::TsDemuxer::default()),

@@ -18,7 +18,7 @@ const H265_FILLER: u8 = 38;
 pub(crate) struct Nals {
     h265: bool,
     codec: Codec,
-    /// What a keyframe without sets is given.
+    /// The parameter sets that are put before a keyframe without any.
     sets: Vec<Bytes>,
     /// Bytes that tell the length of a unit, where these do.
     length: usize,

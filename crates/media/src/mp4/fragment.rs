@@ -8,7 +8,7 @@ use std::sync::Arc;
 const NANOS: u32 = 1_000_000_000;
 /// `default-base-is-moof`: offsets count from the fragment's own beginning.
 const BASE_IS_MOOF: u32 = 0x02_0000;
-/// What each frame of a run tells (§8.8.8.1).
+/// The fields that each frame of a run has (§8.8.8.1).
 const DATA_OFFSET: u32 = 1;
 const DURATION: u32 = 0x100;
 const SIZE: u32 = 0x200;

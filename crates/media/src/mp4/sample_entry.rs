@@ -26,7 +26,7 @@ pub(super) fn put_entry(out: &mut Vec<u8>, track: &Track) {
     }
 }
 
-/// What a decoder is configured with, as browsers want it beside
+/// The configuration of a decoder, as browsers want it beside
 /// [`codec_string`](super::codec_string): the content of `avcC` or `hvcC`, or an
 /// `AudioSpecificConfig`. `None` for codecs that need none, or whose parameter sets are not known
 /// yet.

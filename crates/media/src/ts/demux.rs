@@ -16,7 +16,7 @@ use crate::{
 };
 use std::collections::VecDeque;
 
-/// What went wrong so far; the numbers only rise.
+/// Counters of faults in the stream; they only rise.
 #[derive(Clone, Copy, PartialEq, Eq, Default, Debug)]
 pub struct TsStats {
     /// Packets that are missing by their counters, at least.
@@ -71,7 +71,7 @@ impl TsDemuxer {
         self.stats.garbage += rest.len() as u64;
     }
 
-    /// What went wrong.
+    /// Returns the counters of faults.
     pub fn stats(&self) -> TsStats {
         self.stats
     }
@@ -228,7 +228,7 @@ impl ElementaryKind {
         }
     }
 
-    /// What is known of it before its first frame.
+    /// The properties of the track that are known before its first frame.
     pub(super) fn codec(self) -> Option<Codec> {
         match self {
             Self::H264 => Some(Codec::H264(None)),

@@ -19,7 +19,7 @@ const WRAP: i64 = 1 << 33;
 const PREFIX: usize = 6;
 const HEAD: usize = 9;
 
-/// What a track is, as the map tells.
+/// The codec of a track, by the program map.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) enum ElementaryKind {
     H264,

@@ -16,7 +16,7 @@ pub(super) struct PacketStream {
     counter: u8,
 }
 
-/// What the first packet of a run tells.
+/// The marks in the first packet of a frame.
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Marks {
     /// Decoding can start here.
@@ -157,7 +157,7 @@ fn told(field: &[u8]) -> usize {
     end
 }
 
-/// What is left of a payload.
+/// The rest of a payload.
 struct Pieces<'a> {
     rest: &'a [&'a [u8]],
     at: usize,

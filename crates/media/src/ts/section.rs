@@ -16,7 +16,7 @@ const EXTENSION: u8 = 0x7f;
 #[derive(Debug, Default)]
 pub(super) struct SectionAssembler {
     bytes: Vec<u8>,
-    /// What `bytes` holds began with a beginning.
+    /// `bytes` holds a section from its first byte on.
     open: bool,
     counter: Option<u8>,
     /// The packet of this counter has been taken in.
@@ -30,7 +30,7 @@ pub(super) enum Listed {
         pid: u16,
         kind: ElementaryKind,
     },
-    /// What it is, for people.
+    /// The name of the codec, for people.
     Unknown(String),
 }
 
@@ -91,7 +91,7 @@ pub(super) fn first_program(section: &[u8]) -> Option<u16> {
     programs.filter(|p| p[..2] != [0, 0]).map(|p| pid(p[2], p[3])).next()
 }
 
-/// What a program consists of; `None` if that is no map in force.
+/// Returns the tracks of a program; `None` if that is no map in force.
 pub(super) fn streams(section: &[u8]) -> Option<Vec<Listed>> {
     let body = body(section, PMT)?;
     let about = usize::from(u16::from_be_bytes([*body.get(2)?, *body.get(3)?]) & 0x0fff);

@@ -12,7 +12,7 @@ use bytes::{Bytes, BytesMut};
 use ebml::Head;
 use tracks::MkvTrack;
 
-/// What is read as a whole may be this large.
+/// The largest elements that are read as a whole.
 const MAX_TRACKS: u64 = 1 << 20;
 const MAX_INFO: u64 = 64 << 10;
 /// A frame with what is around it, or several small ones.
@@ -28,7 +28,7 @@ pub struct MkvDemuxer {
     held: BytesMut,
     /// Where `held` begins.
     at: u64,
-    /// What is yet to be passed over.
+    /// Bytes that are yet to be skipped.
     skip: u64,
     /// Nanoseconds a tick.
     scale: u64,

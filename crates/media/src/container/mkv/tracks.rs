@@ -1,4 +1,4 @@
-//! What tracks a file has (RFC 9559 §5.1.4), and how codecs are named there (Matroska's "Codec
+//! The tracks of a file (RFC 9559 §5.1.4), and how codecs are named there (Matroska's "Codec
 //! Specifications").
 
 use super::ebml::{children, number};
@@ -29,7 +29,7 @@ const SECOND: i64 = 1_000_000_000;
 const USUAL_INTERVAL: i64 = SECOND / 30;
 const MAX_PREFIX: usize = 256;
 
-/// What is told of a track beside its codec.
+/// The properties of a track beside its codec.
 #[derive(Debug)]
 pub(super) struct MkvTrack {
     pub(super) number: u64,
@@ -37,7 +37,7 @@ pub(super) struct MkvTrack {
     pub(super) delay: i64,
     /// Nanoseconds from frame to frame.
     pub(super) interval: i64,
-    /// What is to be put before each frame.
+    /// Bytes to put before each frame, because the file leaves them out.
     pub(super) prefix: Bytes,
     sound: Option<Codec>,
 }

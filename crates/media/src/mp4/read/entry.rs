@@ -5,7 +5,7 @@ use super::{boxes, shown};
 use crate::container::{Nals, TrackContent, sound_aac, sound_opus};
 use bytes::{Buf, Bytes};
 
-/// What precedes the boxes of an entry.
+/// Bytes before the boxes of an entry.
 const VISUAL: usize = 78;
 const SOUND: usize = 28;
 /// Object types of MPEG-4 (mp4ra.org).

@@ -5,14 +5,14 @@ use bytes::Bytes;
 
 /// Samples of one fragment; more are absurd.
 const MAX_SAMPLES: usize = 1 << 16;
-/// What `tfhd` tells (§8.8.7.1).
+/// The flags of `tfhd` (§8.8.7.1).
 const BASE: u32 = 0x1;
 const DESCRIPTION: u32 = 0x2;
 const DURATION: u32 = 0x8;
 const SIZE: u32 = 0x10;
 const FLAGS: u32 = 0x20;
 const BASE_IS_MOOF: u32 = 0x2_0000;
-/// What `trun` tells (§8.8.8.1).
+/// The flags of `trun` (§8.8.8.1).
 const OFFSET: u32 = 0x1;
 const FIRST_FLAGS: u32 = 0x4;
 const EACH_DURATION: u32 = 0x100;
@@ -20,7 +20,7 @@ const EACH_SIZE: u32 = 0x200;
 const EACH_FLAGS: u32 = 0x400;
 const EACH_SHIFT: u32 = 0x800;
 
-/// What fragments need to know of a track.
+/// A track whose samples come in fragments.
 #[derive(Debug)]
 pub(super) struct FragmentedTrack {
     pub(super) id: u32,

@@ -39,7 +39,7 @@ struct IndexedTrack {
     timescale: u32,
     /// By the index for all of the file.
     samples: Option<Samples>,
-    /// Those that come next.
+    /// The next samples of the last fragment read.
     ready: VecDeque<SamplePlace>,
 }
 
@@ -75,7 +75,7 @@ impl Indexed {
         Ok(Self { lanes, tracks, fragments: movie.fragmented.then_some(first).flatten() })
     }
 
-    /// What comes next; `None` at the end.
+    /// Returns the next catalogue or frame; `None` at the end.
     ///
     /// # Errors
     /// If it cannot be read further.

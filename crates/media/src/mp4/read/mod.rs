@@ -19,7 +19,7 @@ use bytes::Bytes;
 const HEAD: usize = 8;
 const LONG_HEAD: usize = 16;
 
-/// Where a box is.
+/// The name and the place of a box.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 struct BoxPlace {
     name: [u8; 4],

@@ -15,7 +15,7 @@ const SMALL: usize = 64 << 10;
 const MAX_TRACKS: usize = 32;
 const NANOS: u32 = 1_000_000_000;
 
-/// What a track's fragments leave out (§8.8.3).
+/// The values that a track's fragments may leave out (§8.8.3).
 #[derive(Clone, Copy, Default, Debug)]
 pub(super) struct Defaults {
     pub(super) duration: u32,
@@ -35,7 +35,7 @@ pub(super) struct MovieTrack {
     pub(super) index: Index,
 }
 
-/// Where its samples are (§8.6 and §8.7).
+/// The tables that say where a track's samples are (§8.6 and §8.7).
 #[derive(Clone, Default, Debug)]
 pub(super) struct Index {
     pub(super) durations: Option<Table>,

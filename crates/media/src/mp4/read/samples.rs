@@ -3,7 +3,7 @@
 use super::{long, movie::Index, word};
 use crate::container::file::{FileFault, Storage};
 
-/// Where a frame is, and when.
+/// The place of a frame in the file, and its times.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
 pub(super) struct SamplePlace {
     pub(super) at: u64,
