@@ -42,7 +42,7 @@ until_true() {
   done
 }
 
-# A port that nobody uses now.
+# A port that is not used now.
 free_port() {
   local port
   while :; do

@@ -47,9 +47,9 @@ pub fn main() -> ExitCode {
     }
 }
 
-/// Closes what whoever started the server left open for its children: a worker owns the standard
+/// Closes what the parent of the server left open for its children: a worker owns the standard
 /// streams and nothing else.
-#[expect(unsafe_code, reason = "no safe wrapper closes descriptors that nobody owns")]
+#[expect(unsafe_code, reason = "no safe wrapper closes descriptors without an owner")]
 fn close_inherited() {
     // SAFETY: this is the first thing the process does. No value of this program owns a descriptor
     // from 3 on yet, so none can be used after it was closed here. On kernels before 5.9 the call
@@ -87,7 +87,7 @@ enum Fault {
 }
 
 impl Fault {
-    /// Nobody wants to hear more.
+    /// The server has closed the connection.
     fn is_goodbye(&self) -> bool {
         let (Self::Closed(closed)
         | Self::TestPicture(test_picture::Fault::Closed(closed))
@@ -203,7 +203,7 @@ fn words(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<String>().map(String::as_str)).unwrap_or("without words")
 }
 
-/// Standard error is read by the server; if it is closed, there is nobody to tell.
+/// Standard error is read by the server; if it is closed, the message has no reader.
 fn complain(text: &impl std::fmt::Display) {
     let _ = writeln!(io::stderr(), "neverblink worker: {text}");
 }

@@ -47,7 +47,7 @@ pub(super) struct Arrival {
 
 impl Arrival {
     /// True if it waited behind `last`: the time between their arrivals is what it took to get
-    /// through. If one between them is lost, nobody knows whether it got through as well.
+    /// through. If one between them is lost, it is unknown whether it got through as well.
     const fn waited_behind(&self, last: &Self) -> bool {
         let gap = self.sent - last.sent;
         last.queued >= QUEUED

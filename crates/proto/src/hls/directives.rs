@@ -22,7 +22,7 @@ pub enum BadDirectives {
     /// A part of no segment.
     #[error("_HLS_part needs _HLS_msn")]
     PartAlone,
-    /// Nobody can know of that yet.
+    /// No playlist can have named that yet.
     #[error("segment {0} is too far ahead")]
     TooFarAhead(u64),
 }

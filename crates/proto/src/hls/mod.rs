@@ -2,7 +2,7 @@
 //! out.
 //!
 //! [`Muxer`] collects frames into parts and parts into segments. What it shows to the world is a
-//! [`Playlist`], an unchanging value that is made anew with every part: it renders itself as text,
+//! [`Playlist`], an unchanging value that is made again with every part: it renders itself as text,
 //! says whether a request can be answered yet, and finds files.
 //!
 //! Players that know nothing of low latency read the same text: to them parts are comments.

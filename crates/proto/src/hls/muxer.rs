@@ -19,7 +19,7 @@ const MAX_EARLY: usize = 1024;
 /// Room above what parts usually last, so that a little jitter does not cut them short, in
 /// hundredths.
 const PART_ROOM: i64 = 5;
-/// A source away for longer begins anew: what was before it leaves the playlist.
+/// A source away for longer begins again: what was before it leaves the playlist.
 const FORGET_AFTER_MS: i64 = 10_000;
 /// A source away for longer than this breaks the time line.
 const BREAK_MS: i64 = 1000;
@@ -63,7 +63,7 @@ pub struct Muxer {
     window: Window,
     next_sequence: u64,
     next_part: u64,
-    /// The next segment begins anew.
+    /// The next segment begins after a discontinuity.
     broken: bool,
 }
 
@@ -203,7 +203,7 @@ impl Muxer {
 
     fn close_all(&mut self) {
         if !self.rate_known {
-            // Nobody knows how long parts should be: what is there is not worth a part.
+            // The length of parts is not known yet: what is there is not worth a part.
             self.early.clear();
         }
         self.close_part(None);
@@ -339,8 +339,8 @@ impl Muxer {
         self.window.push(Arc::new(segment), self.target);
     }
 
-    /// Ends a segment without a keyframe: it is as long as the playlist allows, or the first, which
-    /// somebody waits for.
+    /// Ends a segment without a keyframe: it is as long as the playlist allows, or it is the first,
+    /// for which a player waits.
     fn cut_if_long(&mut self) {
         let (Some(target), Some(part), Some(open)) = (self.target, self.part_target, &self.open)
         else {

@@ -4,8 +4,8 @@ use super::segment::{Init, Micros, Part, Segment};
 use bytes::Bytes;
 use std::{collections::VecDeque, sync::Arc, time::Duration};
 
-/// Segments that have left the playlist and can still be fetched: whoever read the playlist before
-/// has time to.
+/// Segments that have left the playlist and can still be fetched: a player that read the playlist
+/// before has time to.
 const RETIRED: usize = 2;
 /// A live playlist is never shorter than this many target durations (§6.2.2).
 pub(super) const LEAST: u64 = 3;

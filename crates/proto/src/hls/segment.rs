@@ -56,7 +56,7 @@ pub struct Part {
 pub struct Segment {
     /// Media sequence number.
     pub(super) sequence: u64,
-    /// Something begins anew with it.
+    /// It begins after a discontinuity.
     pub(super) discontinuity: bool,
     pub(super) init: Arc<Init>,
     /// When its first frame was captured.

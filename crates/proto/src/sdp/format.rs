@@ -70,7 +70,7 @@ impl Default for AuHeaders {
 /// Why a medium cannot be carried.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 pub enum Unsupported {
-    /// A codec that nobody here knows.
+    /// A codec that is not known here.
     #[error(
         "{media} payload type {payload_type} ({encoding}) is not supported: use H264, H265, MPEG4-GENERIC (AAC), OPUS, PCMU or PCMA"
     )]

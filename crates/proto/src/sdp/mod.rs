@@ -1,4 +1,4 @@
-//! Session descriptions (RFC 8866): which tracks somebody offers, and how their packets are to be
+//! Session descriptions (RFC 8866): which tracks a peer offers, and how their packets are to be
 //! read.
 
 mod attributes;

@@ -20,7 +20,7 @@ pub use slate::Slate;
 /// Most of the picture, in percent, that noise may cover.
 pub const MAX_NOISE: u8 = 60;
 
-/// Something that is drawn anew for each frame.
+/// A part of the picture that is drawn again for each frame.
 pub trait Draw {
     /// Draws the next frame, for the moment `now`.
     fn draw(&mut self, now: ClockPair) -> &I420;

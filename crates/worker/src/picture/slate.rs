@@ -7,7 +7,7 @@ use super::{
 };
 use media::ClockPair;
 
-/// Dark, so that nobody is dazzled at night.
+/// Dark, so that it does not dazzle at night.
 const GROUND: Color = Color { y: 32, u: 136, v: 124 };
 const MARK: Color = Color { y: 120, u: 128, v: 160 };
 /// The mark crosses the picture in this time: what moves is no frozen picture.

@@ -12,7 +12,7 @@ const FILES: u64 = 16;
 /// its last words would kill it.
 pub(super) fn lower() -> Result<(), Missing> {
     let limits = [
-        // A dump would hold pictures of somebody's home.
+        // A dump would hold pictures of a private home.
         (Resource::RLIMIT_CORE, 0),
         (Resource::RLIMIT_NOFILE, FILES),
         (Resource::RLIMIT_AS, ADDRESS_SPACE),

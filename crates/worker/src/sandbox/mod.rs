@@ -1,9 +1,9 @@
 //! What a worker gives up before it touches data that others made.
 //!
-//! A codec is a large body of C++ that reads what a camera sends. Whoever takes it over finds a
-//! process that can compute, write to the socket it was given, and nothing else: no files, no
-//! network, no other processes, not even core dumps. Each layer holds without the others, because
-//! kernels and containers differ in which of them they offer.
+//! A codec is a large body of C++ that reads what a camera sends. An attacker that takes it over
+//! finds a process that can compute, write to the socket it was given, and nothing else: no files,
+//! no network, no other processes, not even core dumps. Each layer holds without the others,
+//! because kernels and containers differ in which of them they offer.
 
 mod calls;
 mod files;

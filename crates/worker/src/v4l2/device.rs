@@ -65,7 +65,7 @@ impl AsFd for Device {
 }
 
 impl Device {
-    /// Opens a camera. Opening does not disturb whoever uses it.
+    /// Opens a camera. Opening does not disturb a program that uses it.
     ///
     /// # Errors
     /// [`Unusable`].

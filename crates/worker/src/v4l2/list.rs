@@ -64,7 +64,7 @@ fn link_to(device: &Path) -> Option<PathBuf> {
     links.into_iter().next()
 }
 
-/// Which cameras there are, for somebody whose camera was not found.
+/// The cameras that there are, for the message that one was not found.
 pub fn in_words() -> String {
     let (found, closed) = cameras();
     let name = |f: &Found| {

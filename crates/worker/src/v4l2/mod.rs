@@ -8,7 +8,7 @@
 //! interfaces, for which `queue` has one word.
 //!
 //! Absent on purpose: whatever else V4L2 has, pictures whose planes lie in several buffers, and
-//! waiting: whoever uses a `Stream` or a `Session` polls the device beside what else it waits for.
+//! waiting: the user of a `Stream` or a `Session` polls the device beside what else it waits for.
 
 mod abi;
 mod coding;

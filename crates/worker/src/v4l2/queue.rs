@@ -203,7 +203,7 @@ mod tests {
         assert_eq!(
             told(&buffer),
             Some((12_345_678, false, false)),
-            "nobody says which clock this is"
+            "it is not said which clock this is"
         );
         buffer.flags = BUF_FLAG_TIMESTAMP_MONOTONIC;
         assert_eq!(told(&buffer), Some((12_345_678, true, false)));

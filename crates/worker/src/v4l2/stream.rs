@@ -46,7 +46,7 @@ pub(crate) struct Shot<'a> {
     pub(crate) captured: Option<Mono>,
     /// Counts pictures, those left out by the driver, too.
     pub(crate) sequence: u32,
-    /// Older pictures that nobody has looked at.
+    /// Older pictures that were skipped.
     pub(crate) passed: u32,
 }
 
@@ -67,7 +67,7 @@ impl Stream {
     /// Sets the device up as chosen, as far as it agrees, and starts it.
     ///
     /// # Errors
-    /// `EBUSY` if somebody else uses it, others as the driver has them.
+    /// `EBUSY` if another program uses it, others as the driver has them.
     pub(crate) fn start(device: Device, choice: Choice) -> nix::Result<Self> {
         let layout = agree(&device, choice)?;
         let queue = Queue::new(&device, device.kind(), BUFFERS)?;
@@ -168,7 +168,7 @@ mod tests {
     fn times_are_taken_from_the_right_clock_only() {
         let stamp = |micros, monotonic| Some(Stamp { micros, monotonic, copied: false });
         assert_eq!(captured(stamp(12_345_678, true)), Some(Mono::from_nanos(12_345_678_000)));
-        assert_eq!(captured(stamp(12_345_678, false)), None, "nobody says which clock this is");
+        assert_eq!(captured(stamp(12_345_678, false)), None, "it is not said which clock this is");
         assert_eq!(
             [captured(stamp(0, true)), captured(None), captured(stamp(u64::MAX, true))],
             [None; 3]

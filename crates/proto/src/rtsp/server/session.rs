@@ -109,7 +109,7 @@ impl Session {
     }
 
     /// The track that an interleaved frame belongs to, and whether it is RTCP. A player sends RTCP
-    /// only, and nobody sends RTP before it was asked to.
+    /// only, and no peer sends RTP before it was asked to.
     pub(super) fn route(&self, channel: u8) -> Option<(usize, bool)> {
         self.route_any(channel)
             .filter(|(_, rtcp)| *rtcp || (self.active && self.usage == Usage::Record))

@@ -121,8 +121,8 @@ fn open(path: &Path, coded: FourCc) -> Result<Encoder, Other> {
         let gives: Vec<_> = gives.iter().take(4).map(FourCc::to_string).collect();
         return other(format!("makes {}", gives.join(", ")));
     }
-    // What it takes depends on what it makes. Both belong to whoever opened it and change nothing
-    // for others.
+    // What it takes depends on what it makes. Both belong to the program that opened it and change
+    // nothing for others.
     let pix = PixFormat {
         width: 640,
         height: 480,
