@@ -18,10 +18,7 @@ use openh264::{
     },
     formats::YUVSlices,
 };
-use openh264_sys2::{
-    ENCODER_OPTION_BITRATE, ENCODER_OPTION_TRACE_LEVEL, SBitrateInfo, SPATIAL_LAYER_ALL,
-    WELS_LOG_QUIET,
-};
+use openh264_sys2::{ENCODER_OPTION_TRACE_LEVEL, WELS_LOG_QUIET};
 use std::time::Duration;
 
 /// How to encode.
@@ -45,10 +42,6 @@ const MACROBLOCK: usize = 16;
 /// An encoder of one stream.
 pub struct Encoder {
     inner: openh264::encoder::Encoder,
-    /// It has seen a picture; before, it cannot be told of another bitrate.
-    begun: bool,
-    /// A bitrate to tell it of then.
-    later: Option<u32>,
 }
 
 /// A coded frame.
@@ -99,7 +92,7 @@ impl Encoder {
             .vui(standard.full_range(colour.full_range));
         let inner =
             openh264::encoder::Encoder::with_api_config(OpenH264API::from_source(), config)?;
-        let mut encoder = Self { inner, begun: false, later: None };
+        let mut encoder = Self { inner };
         encoder.silence()?;
         Ok(encoder)
     }
@@ -107,31 +100,6 @@ impl Encoder {
     /// Makes the next frame a keyframe.
     pub fn force_keyframe(&mut self) {
         self.inner.force_intra_frame();
-    }
-
-    /// Aims at this many bits a second from the next frame on, without a keyframe.
-    ///
-    /// # Errors
-    /// If the codec library refuses the value.
-    #[expect(
-        unsafe_code,
-        reason = "the safe wrapper has no way to change the bitrate of a running encoder"
-    )]
-    pub fn set_bitrate(&mut self, bps: u32) -> Result<(), Error> {
-        if !self.begun {
-            self.later = Some(bps);
-            return Ok(());
-        }
-        let mut info = SBitrateInfo {
-            iLayer: SPATIAL_LAYER_ALL,
-            iBitrate: i32::try_from(bps).unwrap_or(i32::MAX),
-        };
-        // SAFETY: `ENCODER_OPTION_BITRATE` reads one `SBitrateInfo` through the pointer during the
-        // call and keeps nothing of it; the encoder behind `inner` lives as long as `self`.
-        let code = unsafe {
-            self.inner.raw_api().set_option(ENCODER_OPTION_BITRATE, (&raw mut info).cast())
-        };
-        accepted(code, "bitrate")
     }
 
     /// Keeps the codec library from writing to stderr, where a worker's last words are looked for.
@@ -164,8 +132,6 @@ impl Encoder {
         let source = YUVSlices::new((y, u, v), (w, h), (w, w / 2, w / 2));
         let millis = u64::try_from(at.as_millis()).unwrap_or(u64::MAX >> 1);
         let coded = collect(&self.inner.encode_at(&source, Timestamp::from_millis(millis))?);
-        self.begun = true;
-        self.later.take().map_or(Ok(()), |bps| self.set_bitrate(bps))?;
         Ok(coded)
     }
 }

@@ -197,12 +197,13 @@ mod tests {
     fn messages_arrive_whole_from_pieces() {
         let (mut link, mut server) = pair();
         let mut out = Outgoing::default();
-        out.push(&ToWorker::SetBitrate(7)).unwrap();
+        let message = ToWorker::SetControls { order: 7, values: vec![("gain".into(), 3)] };
+        out.push(&message).unwrap();
         let bytes = out.copy_to_bytes(out.remaining());
         let (head, tail) = bytes.split_at(6);
         server.write_all(head).unwrap();
         assert!(link.receive().unwrap().is_none());
         server.write_all(tail).unwrap();
-        assert_eq!(link.receive().unwrap(), Some(ToWorker::SetBitrate(7)));
+        assert_eq!(link.receive().unwrap(), Some(message));
     }
 }

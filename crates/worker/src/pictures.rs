@@ -105,10 +105,7 @@ impl Work {
                 Some(ToWorker::Want(wants)) => self.want(wants),
                 Some(ToWorker::Decode(coded)) => self.decode(link, &coded)?,
                 Some(
-                    ToWorker::Start(_)
-                    | ToWorker::ForceKeyframe
-                    | ToWorker::SetBitrate(_)
-                    | ToWorker::SetControls { .. },
+                    ToWorker::Start(_) | ToWorker::ForceKeyframe | ToWorker::SetControls { .. },
                 ) => {}
             }
         }

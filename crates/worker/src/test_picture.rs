@@ -52,7 +52,6 @@ fn draw(link: &mut Link, picture: impl Draw, options: encoder::Options) -> Resul
             match message {
                 ToWorker::Stop => return Ok(()),
                 ToWorker::ForceKeyframe => work.encoder.force_keyframe(),
-                ToWorker::SetBitrate(bps) => work.encoder.set_bitrate(bps)?,
                 ToWorker::Start(_)
                 | ToWorker::Want(_)
                 | ToWorker::Decode(_)

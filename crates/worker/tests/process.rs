@@ -166,7 +166,6 @@ fn frames_flow_and_wishes_are_heard() {
     let second = worker.frame();
     assert!(!second.key && (1000..90_000).contains(&(second.pts - first.pts)));
     worker.tell(&ToWorker::ForceKeyframe);
-    worker.tell(&ToWorker::SetBitrate(200_000));
     assert!((0..30).any(|_| worker.frame().key), "a keyframe on demand");
     let progress = std::iter::repeat_with(|| worker.hear())
         .find_map(|m| if let ToServer::Heartbeat(p) = m { Some(p) } else { None });

@@ -157,7 +157,6 @@ fn to_worker() -> impl Strategy<Value = ToWorker> {
         (any::<u32>(), values())
             .prop_map(|(order, values)| ToWorker::SetControls { order, values }),
         Just(ToWorker::ForceKeyframe),
-        any::<u32>().prop_map(ToWorker::SetBitrate),
         "[a-z]{0,63}".prop_map(|name| ToWorker::Start(Job::Pictures { name })),
         (".{0,50}", ".{0,200}", any::<(u16, u16)>()).prop_map(|(title, text, (width, height))| {
             ToWorker::Start(Job::Slate(Slate { title, text, width, height }))

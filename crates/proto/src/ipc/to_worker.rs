@@ -13,8 +13,6 @@ pub enum ToWorker {
     Start(Job),
     /// Make the next frame a keyframe.
     ForceKeyframe,
-    /// From now on aim at this many bits a second.
-    SetBitrate(u32),
     /// The kinds of pictures wanted from now on; at most [`MAX_WANTS`](super::MAX_WANTS).
     Want(Vec<Want>),
     /// A frame to make pictures of.
@@ -82,7 +80,6 @@ pub struct Slate {
 mod kind {
     pub(super) const START_TEST_PICTURE: u8 = 1;
     pub(super) const FORCE_KEYFRAME: u8 = 2;
-    pub(super) const SET_BITRATE: u8 = 3;
     pub(super) const STOP: u8 = 4;
     pub(super) const START_PICTURES: u8 = 5;
     pub(super) const WANT: u8 = 6;
@@ -125,10 +122,6 @@ impl Message for ToWorker {
                 kind::DECODE
             }
             Self::ForceKeyframe => kind::FORCE_KEYFRAME,
-            Self::SetBitrate(bps) => {
-                body.u32(*bps);
-                kind::SET_BITRATE
-            }
             Self::Stop => kind::STOP,
         }
     }
@@ -147,7 +140,6 @@ impl Message for ToWorker {
             kind::DECODE => Self::Decode(Coded::read(&mut body)?),
             kind::START_SLATE => Self::Start(Job::Slate(Slate::read(&mut body)?)),
             kind::FORCE_KEYFRAME => Self::ForceKeyframe,
-            kind::SET_BITRATE => Self::SetBitrate(body.u32()?),
             kind::STOP => Self::Stop,
             other => return Err(Error::Kind(other)),
         };

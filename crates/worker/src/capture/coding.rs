@@ -41,15 +41,8 @@ struct Hardware {
     /// A picture was damaged: what follows is no good until a keyframe.
     lost: bool,
     bad: u32,
-    /// It was told that it cannot.
-    limits: Limits,
-}
-
-/// What was said already.
-#[derive(Default)]
-struct Limits {
-    keyframes: bool,
-    bitrate: bool,
+    /// The log says already that it makes no keyframes on demand.
+    refuses_keyframes: bool,
 }
 
 /// Why hardware is no longer used.
@@ -92,7 +85,7 @@ impl Coding {
                 Ok(session) => {
                     let notes = vec![(Level::Info, format!("encoded by {name}"))];
                     let hardware =
-                        Hardware { session, lost: false, bad: 0, limits: Limits::default() };
+                        Hardware { session, lost: false, bad: 0, refuses_keyframes: false };
                     let coder = Coder::Hardware(Box::new(hardware));
                     return Ok(Self { coder, options, colour, insists, notes, skipped: 0 });
                 }
@@ -208,30 +201,11 @@ impl Coding {
             Coder::Software(encoder) => encoder.force_keyframe(),
             Coder::Hardware(hardware) => {
                 let can = hardware.session.force_keyframe();
-                if !can && !mem::replace(&mut hardware.limits.keyframes, true) {
+                if !can && !mem::replace(&mut hardware.refuses_keyframes, true) {
                     self.note(Level::Info, format!("this encoder makes keyframes every {every} pictures, and none on demand"));
                 }
             }
         }
-    }
-
-    /// # Errors
-    /// Those of the software.
-    pub(super) fn set_bitrate(&mut self, bps: u32) -> Result<(), encoder::Error> {
-        self.options.bitrate = bps;
-        match &mut self.coder {
-            Coder::Software(encoder) => encoder.set_bitrate(bps)?,
-            Coder::Hardware(hardware) => {
-                let can = hardware.session.set_bitrate(bps);
-                if !can && !mem::replace(&mut hardware.limits.bitrate, true) {
-                    self.note(
-                        Level::Info,
-                        "this encoder cannot change its bitrate while it runs".to_owned(),
-                    );
-                }
-            }
-        }
-        Ok(())
     }
 
     fn note(&mut self, level: Level, words: String) {

@@ -98,7 +98,6 @@ pub(crate) fn run(link: &mut Link, job: &Capture, opened: Opened) -> Result<(), 
             match message {
                 ToWorker::Stop => return Ok(()),
                 ToWorker::ForceKeyframe => work.force_keyframe(),
-                ToWorker::SetBitrate(bps) => work.set_bitrate(bps)?,
                 ToWorker::SetControls { order, values } => {
                     work.set_controls(link, order, &values)?;
                 }
@@ -309,17 +308,6 @@ impl Work {
             Track::Encoded { coding, .. } => coding.force_keyframe(),
             Track::H264 { .. } => v4l2::force_keyframe(self.stream.device()),
             Track::Jpeg { .. } => {}
-        }
-    }
-
-    fn set_bitrate(&mut self, bps: u32) -> Result<(), Fault> {
-        match &mut self.track {
-            Track::Encoded { coding, .. } => Ok(coding.set_bitrate(bps)?),
-            Track::H264 { .. } => {
-                v4l2::set_coding(self.stream.device(), None, Some(bps));
-                Ok(())
-            }
-            Track::Jpeg { .. } => Ok(()),
         }
     }
 

@@ -101,7 +101,7 @@ impl Track {
             if job.bitrate == 0 { u32::try_from(natural).unwrap_or(u32::MAX) } else { job.bitrate };
         let (source, colour) = match format {
             Format::H264 => {
-                v4l2::set_coding(stream.device(), Some(gop), Some(bitrate));
+                v4l2::set_coding(stream.device(), gop, bitrate);
                 return Ok(Self::H264 { sets: Sets::default() });
             }
             Format::Jpeg if job.format == PictureFormat::Mjpeg => {

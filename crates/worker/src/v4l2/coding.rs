@@ -20,15 +20,11 @@ pub(crate) fn force_keyframe(device: &Device) {
 }
 
 /// Frames from one keyframe to the next, and bits a second.
-pub(crate) fn set_coding(device: &Device, gop: Option<u16>, bitrate: Option<u32>) {
-    if let Some(gop) = gop {
-        tell(device, REPEAT_HEADERS, 1);
-        tell(device, GOP_SIZE, gop.into());
-        tell(device, H264_I_PERIOD, gop.into());
-    }
-    if let Some(bps) = bitrate {
-        tell(device, BITRATE, i32::try_from(bps).unwrap_or(i32::MAX));
-    }
+pub(crate) fn set_coding(device: &Device, gop: u16, bitrate: u32) {
+    tell(device, REPEAT_HEADERS, 1);
+    tell(device, GOP_SIZE, gop.into());
+    tell(device, H264_I_PERIOD, gop.into());
+    tell(device, BITRATE, i32::try_from(bitrate).unwrap_or(i32::MAX));
 }
 
 /// Cameras that cannot are as they are.

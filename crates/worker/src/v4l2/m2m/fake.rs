@@ -158,7 +158,6 @@ impl Driver for Fake {
             GOP_SIZE | H264_I_PERIOD => self.options.gop = value as u16,
             BITRATE => {
                 self.options.bitrate = value as u32;
-                self.encoder.as_mut().map_or(Ok(()), |e| e.set_bitrate(value as u32)).unwrap();
                 self.hear(format!("bitrate {value}"));
             }
             FORCE_KEYFRAME => {

@@ -14,7 +14,7 @@ use crate::{
             PRIV_MAGIC, PixFormat, QUANTIZATION_FULL, QUANTIZATION_LIMITED, YCBCR_ENC_601,
             YCBCR_ENC_709,
         },
-        coding::{BITRATE, FORCE_KEYFRAME},
+        coding::FORCE_KEYFRAME,
     },
 };
 use bytes::Bytes;
@@ -276,11 +276,6 @@ impl<T> Session<T> {
     /// Asks for a keyframe. False if it cannot make one on demand.
     pub fn force_keyframe(&mut self) -> bool {
         self.encoder.driver.set_control(FORCE_KEYFRAME, 1).is_ok()
-    }
-
-    /// Aims at this many bits a second from now on. False if it cannot while it runs.
-    pub fn set_bitrate(&mut self, bps: u32) -> bool {
-        self.encoder.driver.set_control(BITRATE, i32::try_from(bps).unwrap_or(i32::MAX)).is_ok()
     }
 }
 

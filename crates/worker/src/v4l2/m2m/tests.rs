@@ -165,17 +165,17 @@ fn silence_is_a_failure_and_so_is_a_device_that_is_gone() {
 }
 
 #[test]
-fn keyframes_and_the_bitrate_can_be_asked_for_while_it_runs() {
+fn keyframes_can_be_asked_for_while_it_runs() {
     let (mut session, heard) = session(Script::default());
     let mut keys = Vec::new();
     for number in 0..8 {
         if number == 4 {
-            assert!(session.force_keyframe() && session.set_bitrate(300_000));
+            assert!(session.force_keyframe());
         }
         put(&mut session, number);
         let payload: Payload = split_annex_b(&take(&mut session).unwrap().bytes).collect();
         keys.extend(h264::is_key(&payload).then_some(number));
     }
     assert_eq!(keys, [0, 4]);
-    assert_eq!(heard.borrow()[heard.borrow().len() - 2..], ["keyframe", "bitrate 300000"]);
+    assert_eq!(heard.borrow().last().unwrap(), "keyframe");
 }
