@@ -51,7 +51,6 @@ const FEATURES: &[&str] = &[
 
 /// Modules of the server that every feature may name; they name no feature.
 const COMMON: &[&str] = &[
-    "audience",
     "cameras",
     "clock",
     "connection",
@@ -65,6 +64,7 @@ const COMMON: &[&str] = &[
     "state",
     "stillness",
     "stops",
+    "viewers",
     "workers",
 ];
 

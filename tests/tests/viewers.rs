@@ -2,7 +2,12 @@
 //! vanish.
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail as tests do")]
 
-use harness::{DEADLINE, OFFER, Process, Server, ServerOptions, binary, command, http, wait_until};
+use harness::{
+    DEADLINE, OFFER, Process, Publisher, PublisherOptions, Server, ServerOptions, binary, command,
+    http, wait_until,
+    websocket::{Message, WebSocket},
+};
+use nix::sys::signal::Signal;
 use serde_json::Value;
 use std::{
     io::{BufRead, BufReader, Read, Write},
@@ -302,4 +307,79 @@ fn who_vanishes_without_a_word_is_off_the_list() {
         server.metric(r#"neverblink_viewers{camera="front",protocol="webrtc"}"#).unwrap(),
         0.0
     );
+}
+
+/// Asks for HLS as one of many players, which differ in their names.
+fn hls(server: &Server, number: usize) -> u16 {
+    let agent = [("User-Agent", &*format!("player {number}"))];
+    http::request(server.http(), "GET", "/live/cam/media.m3u8", &agent, b"").unwrap().status
+}
+
+/// A connection that gets MJPEG and reads its head only.
+fn mjpeg(server: &Server, query: &str) -> TcpStream {
+    let mut stream = TcpStream::connect(server.http()).unwrap();
+    stream.set_read_timeout(Some(DEADLINE)).unwrap();
+    write!(stream, "GET /live/cam/mjpeg{query} HTTP/1.1\r\nHost: {}\r\n\r\n", server.http())
+        .unwrap();
+    let mut status = [0; 12];
+    stream.read_exact(&mut status).unwrap();
+    assert_eq!(&status, b"HTTP/1.1 200");
+    stream
+}
+
+/// The number of viewers by the camera in the API, by the list of viewers, by the metrics, and by
+/// what the page is sent.
+fn counted(server: &Server) -> [u64; 4] {
+    let camera = server.camera("cam").unwrap()["viewers"].as_u64().unwrap();
+    let metrics: f64 = ["hls", "mjpeg", "rtsp", "webrtc", "ws", "http"]
+        .iter()
+        .map(|p| format!("neverblink_viewers{{camera=\"cam\",protocol=\"{p}\"}}"))
+        .map(|series| server.metric(&series).unwrap())
+        .sum();
+    let mut live = WebSocket::open(server.http(), "/api/v1/live").unwrap();
+    // The first message may have been written before the last viewer came.
+    let snapshots = [live.read().unwrap(), live.read().unwrap()];
+    let Message::Text(page) = &snapshots[1] else { panic!("{snapshots:?}") };
+    let page = page["cameras"][0]["viewers"].as_u64().unwrap();
+    [camera, list(server, "").len() as u64, metrics as u64, page]
+}
+
+fn readers(server: &Server) -> [u64; 4] {
+    ["viewer", "decoder", "muxer", "waiter"].map(|kind| {
+        let series = format!("neverblink_camera_readers{{camera=\"cam\",kind=\"{kind}\"}}");
+        server.metric(&series).unwrap() as u64
+    })
+}
+
+#[test]
+fn who_watches_is_counted_and_nobody_else() {
+    let camera = "cam: { source: publish, frozen_after: 5s, stall_after: 1s }";
+    let server = Server::with_cameras(camera).unwrap();
+    let options = PublisherOptions { width: 320, height: 180, ..PublisherOptions::default() };
+    let mut publisher = Publisher::start_with(&server.rtsp_url("cam"), &options).unwrap();
+    server.wait_for_state("cam", "live").unwrap();
+    let worker = || (!server.workers().is_empty()).then_some(());
+    wait_until("the freeze watch to decode", DEADLINE, worker).unwrap();
+    assert_eq!(counted(&server), [0; 4], "the freeze watch is no viewer");
+
+    let _players: Vec<_> = (0..5).map(|_| Player::playing(&server, "cam")).collect();
+    let _small: Vec<_> = (0..5).map(|_| mjpeg(&server, "?width=160")).collect();
+    let _large: Vec<_> = (0..5).map(|_| mjpeg(&server, "")).collect();
+    assert!((0..100).all(|n| hls(&server, n) == 200));
+    assert_eq!(counted(&server), [115; 4]);
+    assert_eq!(readers(&server), [5, 1, 1, 0], "one decoder and one muxer read for 110 viewers");
+
+    // A publisher that hangs: its viewers stay, and a start has to wait.
+    publisher.process().signal(Signal::SIGSTOP).unwrap();
+    server.wait_for_state("cam", "stalled").unwrap();
+    let to = server.http();
+    let start = std::thread::spawn(move || {
+        http::request(to, "POST", "/api/v1/cameras/cam/start?timeout=30", &[], b"").unwrap()
+    });
+    wait_until("the start to wait", DEADLINE, || (readers(&server) == [5, 1, 1, 1]).then_some(()))
+        .unwrap();
+    assert_eq!(counted(&server), [115; 4], "a start that waits is no viewer");
+    publisher.process().signal(Signal::SIGCONT).unwrap();
+    assert_eq!(start.join().unwrap().status, 200);
+    assert_eq!(readers(&server)[3], 0);
 }

@@ -2,7 +2,7 @@
 
 use crate::{
     Limits, State, Status,
-    demand::{Demand, KeyframeThrottle},
+    demand::{Demand, KeyframeRequest, KeyframeThrottle},
     rebase::Rebase,
     ring::Ring,
 };
@@ -105,6 +105,8 @@ struct Current {
     heard: Mono,
     /// No video keyframe has come from it yet.
     awaits_key: bool,
+    /// It makes keyframes on request.
+    makes_keyframes: bool,
 }
 
 /// Shown while a publisher's frames arrive that no decoder can start with.
@@ -148,8 +150,14 @@ impl Core {
         self.turns += 1;
         self.stand_in = None;
         self.stats.publishers += 1;
-        self.publisher =
-            Some(Current { turn: self.turns, by, catalog, heard: now, awaits_key: true });
+        self.publisher = Some(Current {
+            turn: self.turns,
+            by,
+            catalog,
+            heard: now,
+            awaits_key: true,
+            makes_keyframes: false,
+        });
         self.rebase.restart();
         self.ring.close_gop();
         self.set_status(Status::new(State::Connecting, "waiting for the first frame", now));
@@ -351,19 +359,20 @@ impl Core {
         self.publisher.as_ref().map(|p| &p.by)
     }
 
-    pub(crate) fn add_reader(&mut self) {
-        self.demand.readers += 1;
-    }
-
-    pub(crate) fn remove_reader(&mut self) {
-        self.demand.readers = self.demand.readers.saturating_sub(1);
-    }
-
-    /// True if the request passed the throttle.
-    pub(crate) fn request_keyframe(&mut self, now: Mono) -> bool {
+    /// Asks the present publisher, through the throttle.
+    pub(crate) fn request_keyframe(&mut self, now: Mono) -> KeyframeRequest {
+        let Some(publisher) = &self.publisher else { return KeyframeRequest::NoPublisher };
+        if !publisher.makes_keyframes {
+            return KeyframeRequest::Unsupported;
+        }
         let pass = self.throttle.request(now);
         self.demand.keyframes += u64::from(pass);
-        pass
+        if pass { KeyframeRequest::Sent } else { KeyframeRequest::Delayed }
+    }
+
+    /// The publisher of this turn acts when [`Demand::keyframes`] rises.
+    pub(crate) fn serve_keyframes(&mut self, turn: Turn) {
+        self.publisher.iter_mut().filter(|p| p.turn == turn).for_each(|p| p.makes_keyframes = true);
     }
 
     fn release_keyframe_request(&mut self, now: Mono) -> bool {

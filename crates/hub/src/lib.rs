@@ -18,7 +18,7 @@ mod stream;
 mod subscriber;
 
 pub use crate::core::{PublishError, StreamOptions, StreamStats};
-pub use demand::Demand;
+pub use demand::{Demand, KeyframeRequest, ReaderKind};
 pub use registry::Hub;
 pub use ring::{Limits, Start};
 pub use status::{State, Status};

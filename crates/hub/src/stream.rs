@@ -2,7 +2,8 @@
 //! manages.
 
 use crate::{
-    Demand, PublishError, ReaderOptions, Status, StreamOptions, StreamStats, Subscriber,
+    Demand, KeyframeRequest, PublishError, ReaderOptions, Status, StreamOptions, StreamStats,
+    Subscriber,
     core::{Core, Turn},
 };
 use media::{AccessUnit, Catalog, Mono};
@@ -58,7 +59,7 @@ impl Stream {
     ) -> Result<Publisher, PublishError> {
         let catalog = Arc::new(catalog);
         let turn = self.change(|core| core.begin(now, by.into(), catalog))?;
-        Ok(Publisher { stream: self.clone(), turn, demand: self.demand.subscribe() })
+        Ok(Publisher { stream: self.clone(), turn })
     }
 
     /// Gives readers something to see while the camera has nothing: what is pushed changes neither
@@ -68,13 +69,13 @@ impl Stream {
     /// [`PublishError::Busy`] while frames arrive, [`PublishError::Held`] while the stream is held.
     pub fn stand_in(self: &Arc<Self>, catalog: Catalog) -> Result<Publisher, PublishError> {
         let turn = self.change(|core| core.begin_stand_in(Arc::new(catalog)))?;
-        Ok(Publisher { stream: self.clone(), turn, demand: self.demand.subscribe() })
+        Ok(Publisher { stream: self.clone(), turn })
     }
 
     /// Begins reading.
     pub fn subscribe(self: &Arc<Self>, options: ReaderOptions) -> Subscriber {
         let cursor = self.with(|core| {
-            core.add_reader();
+            core.demand.add(options.kind);
             core.ring.cursor(options.start)
         });
         self.publish_demand();
@@ -199,13 +200,13 @@ impl Stream {
         self.with(|core| core.ring.bytes())
     }
 
-    /// Asks the publisher for a keyframe, throttled; true if the wish was passed on.
-    pub fn request_keyframe(&self, now: Mono) -> bool {
-        let passed = self.with(|core| core.request_keyframe(now));
-        if passed {
+    /// Asks the publisher for a keyframe, throttled.
+    pub fn request_keyframe(&self, now: Mono) -> KeyframeRequest {
+        let request = self.with(|core| core.request_keyframe(now));
+        if request == KeyframeRequest::Sent {
             self.publish_demand();
         }
-        passed
+        request
     }
 
     pub(crate) fn publish_demand(&self) {
@@ -240,7 +241,6 @@ impl Stream {
 pub struct Publisher {
     stream: Arc<Stream>,
     turn: Turn,
-    demand: watch::Receiver<Demand>,
 }
 
 impl Publisher {
@@ -263,9 +263,11 @@ impl Publisher {
         self.stream.with(|core| core.set_catalog(self.turn, Arc::new(catalog)))
     }
 
-    /// What readers want, and a way to wait for changes of it.
-    pub fn demand(&mut self) -> &mut watch::Receiver<Demand> {
-        &mut self.demand
+    /// Declares that this publisher asks its encoder for a keyframe whenever
+    /// [`Demand::keyframes`] rises. Without this, requests are answered with
+    /// [`KeyframeRequest::Unsupported`].
+    pub fn serve_keyframes(&self) {
+        self.stream.with(|core| core.serve_keyframes(self.turn));
     }
 
     /// The stream published to.

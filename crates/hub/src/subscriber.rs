@@ -1,6 +1,6 @@
 //! A reader's side of a stream.
 
-use crate::{Start, Status, Stream, core::Core, ring::Cursor};
+use crate::{KeyframeRequest, ReaderKind, Start, Status, Stream, core::Core, ring::Cursor};
 use media::{AccessUnit, Catalog, Mono};
 use std::{sync::Arc, time::Duration};
 use tokio::sync::watch;
@@ -8,6 +8,8 @@ use tokio::sync::watch;
 /// How a reader wants to read.
 #[derive(Clone, Copy, Debug)]
 pub struct ReaderOptions {
+    /// What the reader does.
+    pub kind: ReaderKind,
     /// Where to begin.
     pub start: Start,
     /// A reader further behind than this skips to the newest keyframe, if that is ahead of it.
@@ -16,7 +18,18 @@ pub struct ReaderOptions {
 
 impl Default for ReaderOptions {
     fn default() -> Self {
-        Self { start: Start::NewestKey, max_lag: Duration::from_secs(3600) }
+        Self {
+            kind: ReaderKind::Viewer,
+            start: Start::NewestKey,
+            max_lag: Duration::from_secs(3600),
+        }
+    }
+}
+
+impl ReaderOptions {
+    /// A reader of this kind that is otherwise as by default.
+    pub fn of(kind: ReaderKind) -> Self {
+        Self { kind, ..Self::default() }
     }
 }
 
@@ -140,9 +153,8 @@ impl Subscriber {
         Some(Event::Unit(unit, position))
     }
 
-    /// Asks the publisher for a keyframe, throttled over all readers; true if the wish was passed
-    /// on.
-    pub fn request_keyframe(&self, now: Mono) -> bool {
+    /// Asks the publisher for a keyframe, throttled over all readers.
+    pub fn request_keyframe(&self, now: Mono) -> KeyframeRequest {
         self.stream.request_keyframe(now)
     }
 
@@ -188,7 +200,7 @@ impl Drop for Subscriber {
         if !self.counted {
             return;
         }
-        self.stream.with(Core::remove_reader);
+        self.stream.with(|core| core.demand.remove(self.options.kind));
         self.stream.publish_demand();
     }
 }

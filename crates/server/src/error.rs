@@ -2,9 +2,9 @@
 //! the right status.
 
 use crate::{
-    audience::{NoViewer, Refused},
     cameras::CameraError,
     controls::ControlError,
+    viewers::{JoinRefused, NoViewer},
 };
 use axum::{
     Json,
@@ -95,14 +95,14 @@ impl From<ControlError> for ApiError {
     }
 }
 
-impl From<Refused> for ApiError {
-    fn from(refused: Refused) -> Self {
+impl From<JoinRefused> for ApiError {
+    fn from(refused: JoinRefused) -> Self {
         let error = |status| Self::new(status, refused.code(), refused.to_string(), refused.hint());
         match refused {
-            Refused::ServerFull(_) | Refused::CameraFull(..) => {
+            JoinRefused::ServerFull(_) | JoinRefused::CameraFull(..) => {
                 error(StatusCode::SERVICE_UNAVAILABLE).retry_later()
             }
-            Refused::Ended => error(StatusCode::GONE),
+            JoinRefused::Ended => error(StatusCode::GONE),
         }
     }
 }

@@ -2,7 +2,6 @@
 #![forbid(unsafe_code)]
 
 mod app;
-mod audience;
 mod cameras;
 mod cli;
 mod clock;
@@ -21,6 +20,7 @@ mod stillness;
 mod stops;
 mod supervise;
 mod telemetry;
+mod viewers;
 mod web;
 mod workers;
 

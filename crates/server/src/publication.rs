@@ -32,6 +32,11 @@ impl Publication {
         Ok(Self { publisher: stream.publish(now, by, catalog.clone())?, catalog })
     }
 
+    /// Declares that the publisher is asked for a keyframe whenever readers want one.
+    pub(crate) fn serve_keyframes(&self) {
+        self.publisher.serve_keyframes();
+    }
+
     /// Publishes what the track of this number has received.
     ///
     /// # Errors

@@ -182,8 +182,11 @@ fn a_supervisors_word_counts_while_nobody_publishes() {
 fn keyframe_requests_are_throttled_but_none_is_lost() {
     let mut core = core();
     let turn = begin(&mut core, 0, "cam").unwrap();
-    assert!(core.request_keyframe(at(0)));
-    assert!(!core.request_keyframe(at(50)) && !core.request_keyframe(at(60)));
+    assert_eq!(core.request_keyframe(at(0)), KeyframeRequest::Unsupported);
+    core.serve_keyframes(turn);
+    assert_eq!(core.request_keyframe(at(0)), KeyframeRequest::Sent);
+    assert_eq!(core.request_keyframe(at(50)), KeyframeRequest::Delayed);
+    assert_eq!(core.request_keyframe(at(60)), KeyframeRequest::Delayed);
     assert_eq!(core.demand.keyframes, 1);
     assert_eq!(frame(&mut core, 199, turn, false), Ok(false));
     assert_eq!(
@@ -199,12 +202,15 @@ fn keyframe_requests_are_throttled_but_none_is_lost() {
 fn a_keyframe_serves_all_who_asked_before() {
     let mut core = core();
     let turn = begin(&mut core, 0, "cam").unwrap();
+    core.serve_keyframes(turn);
     core.request_keyframe(at(0));
     core.request_keyframe(at(50));
     frame(&mut core, 100, turn, true).unwrap();
     assert_eq!(frame(&mut core, 500, turn, false), Ok(false));
-    assert!(core.request_keyframe(at(600)));
+    assert_eq!(core.request_keyframe(at(600)), KeyframeRequest::Sent);
     assert_eq!(core.demand.keyframes, 2);
+    core.end(Some(at(700)), turn, "closed".into());
+    assert_eq!(core.request_keyframe(at(900)), KeyframeRequest::NoPublisher);
 }
 
 #[test]
@@ -256,6 +262,7 @@ fn a_stand_in_is_seen_by_readers_and_changes_nothing_else() {
 fn a_stalled_camera_goes_on_with_a_keyframe_after_a_stand_in() {
     let mut core = core();
     let turn = begin(&mut core, 0, "cam").unwrap();
+    core.serve_keyframes(turn);
     frame(&mut core, 0, turn, true).unwrap();
     assert!(core.check_stall(at(5000)));
     let other = stand_in(&mut core).unwrap();

@@ -1,5 +1,5 @@
 use super::*;
-use crate::{Event, Hub, Limits, State};
+use crate::{Event, Hub, KeyframeRequest, Limits, ReaderKind, State};
 use media::{Codec, Timing, TrackId};
 use std::{
     future::Future,
@@ -144,21 +144,28 @@ fn the_end_is_told_after_everything_else_and_for_ever() {
 }
 
 #[test]
-fn demand_counts_readers_and_keyframe_wishes() {
+fn demand_counts_readers_by_kind_and_keyframe_requests() {
     let stream = stream();
-    let mut publisher = stream.publish(at(0), "cam", catalog()).unwrap();
+    let mut demand = stream.demand();
+    let publisher = stream.publish(at(0), "cam", catalog()).unwrap();
     push(&publisher, 0, true);
-    let [one, two] =
-        [stream.subscribe(ReaderOptions::default()), stream.subscribe(ReaderOptions::default())];
-    assert!(publisher.demand().has_changed().unwrap());
-    assert_eq!(publisher.demand().borrow_and_update().readers, 2);
-    assert!(one.request_keyframe(at(100)) && !two.request_keyframe(at(200)));
-    assert_eq!(publisher.demand().borrow_and_update().keyframes, 1);
+    publisher.serve_keyframes();
+    let [one, two] = [ReaderKind::Viewer, ReaderKind::Muxer]
+        .map(|kind| stream.subscribe(ReaderOptions::of(kind)));
+    assert!(demand.has_changed().unwrap());
+    let seen = *demand.borrow_and_update();
+    let kinds = ReaderKind::ALL.map(|kind| seen.of(kind));
+    assert_eq!((seen.readers(), kinds), (2, [1, 0, 0, 1, 0]));
+    assert_eq!(one.request_keyframe(at(100)), KeyframeRequest::Sent);
+    assert_eq!(two.request_keyframe(at(200)), KeyframeRequest::Delayed);
+    assert_eq!(demand.borrow_and_update().keyframes, 1);
     push(&publisher, 320, false);
-    assert!(publisher.demand().has_changed().unwrap(), "the kept wish reaches the publisher too");
-    assert_eq!(publisher.demand().borrow_and_update().keyframes, 2);
-    drop((one, two));
-    assert_eq!(publisher.demand().borrow_and_update().readers, 0);
+    assert!(demand.has_changed().unwrap(), "the kept request reaches the publisher too");
+    assert_eq!(demand.borrow_and_update().keyframes, 2);
+    drop(two);
+    assert_eq!(demand.borrow_and_update().of(ReaderKind::Muxer), 0);
+    drop(one);
+    assert_eq!(demand.borrow_and_update().readers(), 0);
 }
 
 #[test]

@@ -48,7 +48,7 @@ pub(super) async fn hold(house: &House, config: &Config, any_port: bool) -> anyh
         Webrtc::bind(
             addr,
             house.cameras.clone(),
-            house.audience.clone(),
+            house.viewers.clone(),
             house.clock,
             options.clone(),
         )
@@ -72,7 +72,7 @@ pub(super) fn serve(
     );
     let metrics = Metrics {
         cameras: house.cameras.clone(),
-        audience: house.audience.clone(),
+        viewers: house.viewers.clone(),
         clock: house.clock,
         started: house.clock.now(),
         panics: house.telemetry.panics.clone(),
@@ -84,7 +84,7 @@ pub(super) fn serve(
         cameras: house.cameras.clone(),
         clock: house.clock,
         config: state,
-        audience: house.audience.clone(),
+        viewers: house.viewers.clone(),
         settings: house.settings.clone(),
         stops: house.stops.clone(),
         stop: house.stop.clone(),
@@ -109,7 +109,7 @@ pub(super) fn serve(
         let access = rtsp::Access {
             cameras: house.cameras.clone(),
             clock: house.clock,
-            audience: house.audience.clone(),
+            viewers: house.viewers.clone(),
         };
         house.tasks.spawn(rtsp.run(access, house.stop.clone()));
     }
@@ -120,7 +120,7 @@ fn hls(house: &House) -> Hls {
     Hls::new(hls::Access {
         cameras: house.cameras.clone(),
         clock: house.clock,
-        audience: house.audience.clone(),
+        viewers: house.viewers.clone(),
         tasks: house.tasks.clone(),
         stop: house.stop.clone(),
     })
@@ -138,13 +138,13 @@ fn players(house: &House, pictures: Pictures) -> Router {
     let progressive = progressive::Access {
         cameras: house.cameras.clone(),
         clock: house.clock,
-        audience: house.audience.clone(),
+        viewers: house.viewers.clone(),
         stop: house.stop.clone(),
     };
     let ws = ws::Access {
         cameras: house.cameras.clone(),
         clock: house.clock,
-        audience: house.audience.clone(),
+        viewers: house.viewers.clone(),
         tasks: house.tasks.clone(),
         stop: house.stop.clone(),
     };
@@ -152,7 +152,7 @@ fn players(house: &House, pictures: Pictures) -> Router {
         cameras: house.cameras.clone(),
         pictures,
         clock: house.clock,
-        audience: house.audience.clone(),
+        viewers: house.viewers.clone(),
         stop: house.stop.clone(),
     };
     progressive::router(progressive).merge(ws::router(ws)).merge(mjpeg::router(mjpeg))

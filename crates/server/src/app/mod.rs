@@ -12,7 +12,6 @@ mod state;
 pub(crate) use sources::{ask, capture, drive, execute, listen, play, pull, test_picture};
 
 use crate::{
-    audience::Audience,
     cameras::Cameras,
     clock::Clock,
     config::{Config, Loader},
@@ -21,6 +20,7 @@ use crate::{
     pictures::{self, Pictures},
     stops::Stops,
     telemetry::{LogArgs, Telemetry},
+    viewers::ViewerRegistry,
     workers::Spawner,
 };
 use anyhow::Context;
@@ -51,7 +51,7 @@ const TICK: Duration = Duration::from_millis(100);
 #[derive(Clone)]
 struct House {
     cameras: Cameras,
-    audience: Audience,
+    viewers: ViewerRegistry,
     clock: Clock,
     tasks: TaskTracker,
     stop: CancellationToken,
@@ -81,7 +81,7 @@ pub(crate) async fn run(config: Config, mode: Mode, log: LogArgs) -> anyhow::Res
     };
     let house = House {
         cameras,
-        audience: Audience::default(),
+        viewers: ViewerRegistry::default(),
         clock,
         tasks,
         stop: token,
@@ -92,7 +92,7 @@ pub(crate) async fn run(config: Config, mode: Mode, log: LogArgs) -> anyhow::Res
         telemetry,
     };
     let signals = Signals::new().context("cannot listen for signals")?;
-    house.audience.set_limits(limits::of(&config));
+    house.viewers.set_limits(limits::of(&config));
     let (state, seen) = watch::channel(ConfigState::default());
     let ports =
         endpoints::hold(&house, &config, matches!(mode, Mode::Demo { any_port: true })).await?;
@@ -120,7 +120,7 @@ async fn tick(house: House) {
         // A bug here must not end the watch over everything else; the panic is logged and counted.
         let _ = std::panic::catch_unwind(AssertUnwindSafe(|| {
             house.cameras.tick(house.clock.pair());
-            house.audience.tick(house.clock.now());
+            house.viewers.tick(house.clock.now());
         }));
         house.telemetry.fold.flush();
     }

@@ -64,7 +64,7 @@ impl Reload {
     }
 
     async fn change_to(&mut self, new: Config, cause: &str) {
-        self.house.audience.set_limits(limits::of(&new));
+        self.house.viewers.set_limits(limits::of(&new));
         let plan = Plan::new(&self.config, &new);
         let counts = (plan.add.len(), plan.remove.len(), plan.change.len());
         for name in &plan.remove {

@@ -14,7 +14,7 @@ use super::{
     tally::Tally,
 };
 use crate::{clock::Clock, workers::Tail};
-use hub::{Event, ReaderOptions, Start, Stream, Subscriber};
+use hub::{Event, ReaderKind, ReaderOptions, Start, Stream, Subscriber};
 use media::{
     AccessUnit, Catalog, MediaKind, Mono, Thin, Track,
     mp4::{self, Fragmenter},
@@ -123,7 +123,8 @@ impl Film {
         let (Some(stdin), Some(stdout)) = (child.stdin.take(), child.stdout.take()) else {
             return (End::HungUp, String::new());
         };
-        let options = ReaderOptions { start: Start::NewestKey, max_lag: MAX_LAG };
+        let options =
+            ReaderOptions { kind: ReaderKind::Decoder, start: Start::NewestKey, max_lag: MAX_LAG };
         let subscriber = if self.keys_only {
             self.stream.observe(options)
         } else {

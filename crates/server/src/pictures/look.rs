@@ -15,7 +15,7 @@ use super::{
     worker::{End, Worker, coded},
 };
 use crate::stillness::{Eye, Files, Stillness};
-use hub::{Event, ReaderOptions, Start, Stream, Subscriber};
+use hub::{Event, KeyframeRequest, ReaderKind, ReaderOptions, Start, Stream, Subscriber};
 use media::{AccessUnit, Codec, Mono};
 use proto::ipc::Coded;
 use std::{sync::Arc, time::Duration};
@@ -118,7 +118,10 @@ impl Looker {
             return;
         }
         let key = self.newest(now, |unit| unit.key);
-        if key.is_none() && now.since(self.key) > KEY_WITHIN && self.stream.request_keyframe(now) {
+        if key.is_none()
+            && now.since(self.key) > KEY_WITHIN
+            && self.stream.request_keyframe(now) == KeyframeRequest::Sent
+        {
             self.key = now;
         }
         if let (Some(unit), Some(worker)) = (key, &mut self.worker) {
@@ -205,7 +208,8 @@ impl Looker {
     /// The newest unit with pictures that has come since the last round and is `good`.
     fn newest(&mut self, now: Mono, good: impl Fn(&AccessUnit) -> bool) -> Option<Arc<AccessUnit>> {
         let video = self.stream.catalog()?.video()?.id;
-        let options = ReaderOptions { start: Start::NewestKey, max_lag: MAX_LAG };
+        let options =
+            ReaderOptions { kind: ReaderKind::Decoder, start: Start::NewestKey, max_lag: MAX_LAG };
         if self.subscriber.is_none() {
             self.key = now;
         }

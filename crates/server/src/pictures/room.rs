@@ -9,7 +9,7 @@ use super::{
     tally::Tally,
     worker::{End, Worker, coded},
 };
-use hub::{Event, ReaderOptions, Start, State, Stream, Subscriber};
+use hub::{Event, ReaderKind, ReaderOptions, Start, State, Stream, Subscriber};
 use media::{AccessUnit, Catalog, Codec, TrackId};
 use proto::ipc::Picture;
 use std::{collections::BTreeMap, path::PathBuf, sync::Arc, time::Duration};
@@ -83,8 +83,11 @@ impl Room {
         board: Arc<Board>,
         tally: Arc<Tally>,
     ) -> Self {
-        let subscriber =
-            stream.subscribe(ReaderOptions { start: Start::NewestKey, max_lag: MAX_LAG });
+        let subscriber = stream.subscribe(ReaderOptions {
+            kind: ReaderKind::Decoder,
+            start: Start::NewestKey,
+            max_lag: MAX_LAG,
+        });
         let (ffmpeg, films, retry) = (None, BTreeMap::new(), Retry::new());
         let run = stream.stats().publishers;
         Self {

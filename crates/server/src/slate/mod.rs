@@ -62,7 +62,7 @@ impl Keeper {
         let missing =
             matches!(status.state, State::Offline | State::Stalled) && !self.stream.is_held();
         let lasts = clocks.mono.since(status.since) >= PATIENCE;
-        (missing && lasts && self.stream.demand().borrow().readers > 0)
+        (missing && lasts && self.stream.demand().borrow().readers() > 0)
             .then(|| text::words(&status, &clocks))
     }
 

@@ -28,7 +28,7 @@ pub(crate) fn supervise<S: Source>(
     let (shutdown, seen) = (CancellationToken::new(), history.subscribe());
     let mut demand = stream.demand();
     let mut machine = Machine::new(policy, source.label(), fastrand::u64(..), clock.now());
-    machine.handle_readers(clock.now(), demand.borrow_and_update().readers);
+    machine.handle_readers(clock.now(), demand.borrow_and_update().readers());
     let changes = stream.changes();
     let driver = Driver {
         machine,
@@ -176,7 +176,7 @@ impl Driver {
         tokio::select! {
             Some(command) = self.inbox.recv() => self.machine.handle_command(self.clock.now(), command),
             Ok(()) = self.demand.changed() => {
-                let readers = self.demand.borrow_and_update().readers;
+                let readers = self.demand.borrow_and_update().readers();
                 self.machine.handle_readers(self.clock.now(), readers);
             }
             Ok(()) = self.changes.changed(), if self.machine.awaits_frame() => self.feed_newest(),

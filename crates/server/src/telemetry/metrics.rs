@@ -8,7 +8,7 @@ mod viewers;
 pub(crate) use exposition::{Exposition, Kind};
 
 use super::Panics;
-use crate::{audience::Audience, cameras::Cameras, clock::Clock};
+use crate::{cameras::Cameras, clock::Clock, viewers::ViewerRegistry};
 use axum::{Router, extract::State, http::header, response::IntoResponse, routing::get};
 use media::Mono;
 use std::sync::Arc;
@@ -21,7 +21,7 @@ pub(crate) struct Metrics {
     /// The cameras counted.
     pub(crate) cameras: Cameras,
     /// The viewers counted.
-    pub(crate) audience: Audience,
+    pub(crate) viewers: ViewerRegistry,
     /// The clock of ages.
     pub(crate) clock: Clock,
     /// When the server was started.
@@ -43,7 +43,7 @@ impl Metrics {
         let now = self.clock.now();
         let cameras = self.cameras.with_renditions();
         cameras::expose(&mut out, &cameras, now);
-        viewers::expose(&mut out, &self.audience, &cameras);
+        viewers::expose(&mut out, &self.viewers, &cameras);
         self.collectors.iter().for_each(|collect| collect(&mut out));
         system::expose(&mut out, now.since(self.started), self.panics.count());
         out.finish()

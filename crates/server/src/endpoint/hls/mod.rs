@@ -12,9 +12,9 @@ mod service;
 mod show;
 
 use crate::{
-    audience::Audience,
     cameras::{CameraError, Cameras},
     clock::Clock,
+    viewers::ViewerRegistry,
 };
 use axum::Router;
 use service::Service;
@@ -28,8 +28,8 @@ pub(crate) struct Access {
     pub(crate) cameras: Cameras,
     /// The time.
     pub(crate) clock: Clock,
-    /// Where viewers have their seats.
-    pub(crate) audience: Audience,
+    /// Where viewers have their handles.
+    pub(crate) viewers: ViewerRegistry,
     /// Where muxers run.
     pub(crate) tasks: TaskTracker,
     /// Ends them.

@@ -4,7 +4,7 @@ use super::{
     page::{Page, Text},
     service::{Service, Visitor},
 };
-use crate::{audience::Seat, error::ApiError};
+use crate::{error::ApiError, viewers::ViewerHandle};
 use axum::{
     Extension, Router,
     body::Body,
@@ -106,9 +106,9 @@ struct Asked {
 
 impl Asked {
     async fn answer(self, file: &str) -> Result<Response, ApiError> {
-        let seat = self.service.seat(&self.name, &self.visitor())?;
+        let handle = self.service.handle(&self.name, &self.visitor())?;
         if file == "media.m3u8" {
-            return self.media(&seat).await;
+            return self.media(&handle).await;
         }
         let find = |page: &Page| match page.playlist().file(file) {
             File::Next => Ok(None),
@@ -119,12 +119,12 @@ impl Asked {
         Ok(match found {
             File::Init(bytes) => media(bytes.len(), bytes.into()),
             File::Part(bytes, pictures) => {
-                count(&seat, bytes.len(), pictures);
+                count(&handle, bytes.len(), pictures);
                 media(bytes.len(), bytes.into())
             }
             File::Segment(parts, pictures) => {
                 let length = parts.iter().map(Bytes::len).sum();
-                count(&seat, length, pictures);
+                count(&handle, length, pictures);
                 media(
                     length,
                     Body::from_stream(stream::iter(parts.into_iter().map(Ok::<_, Infallible>))),
@@ -134,7 +134,7 @@ impl Asked {
         })
     }
 
-    async fn media(&self, seat: &Seat) -> Result<Response, ApiError> {
+    async fn media(&self, handle: &ViewerHandle) -> Result<Response, ApiError> {
         let directives = Directives::parse(self.query.0.as_deref().unwrap_or_default())?;
         let ready =
             |page: &Page| Ok((page.playlist().answer(&directives)? == Answer::Now).then_some(()));
@@ -151,7 +151,7 @@ impl Asked {
             None => A_MOMENT,
         };
         let text = text(page.media(directives.skip), &self.headers, lasting);
-        seat.sent_bytes(
+        handle.sent_bytes(
             text.headers()
                 .get(header::CONTENT_LENGTH)
                 .and_then(|l| l.to_str().ok()?.parse().ok())
@@ -168,9 +168,9 @@ impl Asked {
     }
 }
 
-fn count(seat: &Seat, bytes: usize, pictures: u64) {
-    seat.sent_bytes(bytes);
-    seat.sent_frames(pictures);
+fn count(handle: &ViewerHandle, bytes: usize, pictures: u64) {
+    handle.sent_bytes(bytes);
+    handle.sent_frames(pictures);
 }
 
 fn gone(file: &str) -> ApiError {

@@ -6,9 +6,9 @@ use super::{
     show::{Show, Stage},
 };
 use crate::{
-    audience::{Protocol, Seat, Transport},
     cameras::CameraError,
     error::ApiError,
+    viewers::{Protocol, ViewerHandle, ViewerTransport},
 };
 use std::{
     collections::HashMap,
@@ -143,20 +143,28 @@ impl Service {
         if seen { Ok(()) } else { Err(CameraError::not_live(show.stream())) }
     }
 
-    /// The seat of whoever asks. HLS has no sessions; an address and a program are as near as one
+    /// The handle of whoever asks. HLS has no sessions; an address and a program are as near as one
     /// comes.
     ///
     /// # Errors
     /// If there are too many viewers, or this one was sent away.
-    pub(super) fn seat(&self, name: &str, visitor: &Visitor<'_>) -> Result<Arc<Seat>, ApiError> {
+    pub(super) fn handle(
+        &self,
+        name: &str,
+        visitor: &Visitor<'_>,
+    ) -> Result<Arc<ViewerHandle>, ApiError> {
         let address = visitor.address.map(|a| a.ip().to_string()).unwrap_or_default();
         let key = format!("{address} {}", visitor.agent);
-        let seat =
-            self.access.audience.lease(Protocol::Hls, name, &key, self.access.clock.pair())?;
-        if !seat.is_connected() {
-            seat.set_connected(Transport::Tcp, visitor.address);
+        let handle = self.access.viewers.http_session(
+            Protocol::Hls,
+            name,
+            &key,
+            self.access.clock.pair(),
+        )?;
+        if !handle.is_connected() {
+            handle.set_connected(ViewerTransport::Tcp, visitor.address);
         }
-        Ok(seat)
+        Ok(handle)
     }
 
     /// The running muxer of a stream, started if there is none.

@@ -5,7 +5,7 @@ use crate::{
     cameras::{CameraError, Cameras},
     clock::Clock,
 };
-use hub::{Event, ReaderOptions, Start, Stream, Subscriber};
+use hub::{Event, ReaderKind, ReaderOptions, Start, Stream, Subscriber};
 use media::{Catalog, Mono};
 use proto::hls::{Muxer, Options};
 use std::{
@@ -76,8 +76,11 @@ impl Show {
         };
         // Before anything is read: what is of an earlier run is never taken for one of this.
         let holds = stream.holds();
-        let subscriber =
-            stream.subscribe(ReaderOptions { start: Start::OldestKey, max_lag: NO_LAG });
+        let subscriber = stream.subscribe(ReaderOptions {
+            kind: ReaderKind::Muxer,
+            start: Start::OldestKey,
+            max_lag: NO_LAG,
+        });
         let player = Player {
             subscriber,
             holds,

@@ -7,12 +7,13 @@ use axum::{
     extract::{Path, Query, State, rejection::QueryRejection},
     http::StatusCode,
 };
+use hub::KeyframeRequest;
 use serde::Deserialize;
 use serde_json::{Value, json};
 
 /// `GET /api/v1/cameras`.
 pub(super) async fn cameras(State(api): State<Api>) -> Json<Value> {
-    Json(json!({ "cameras": super::view::all(&api.cameras, api.clock.now()) }))
+    Json(json!({ "cameras": super::view::all(&api) }))
 }
 
 /// `GET /api/v1/cameras/NAME`.
@@ -21,7 +22,7 @@ pub(super) async fn camera(
     Path(name): Path<String>,
 ) -> Result<Json<CameraView>, ApiError> {
     let camera = api.cameras.get(&name)?;
-    Ok(Json(CameraView::new(&api.cameras, &camera, api.clock.now())))
+    Ok(Json(CameraView::new(&api, &camera)))
 }
 
 /// `GET /api/v1/time`: the server's wall clock in microseconds since 1970, read as late as
@@ -30,14 +31,19 @@ pub(super) async fn time(State(api): State<Api>) -> Json<Value> {
     Json(json!({ "server_us": api.clock.pair().wall.as_micros() }))
 }
 
-/// `POST /api/v1/cameras/NAME/keyframe`: asks the encoder for a keyframe; `passed_on` is false if
-/// one was asked for just before.
+/// `POST /api/v1/cameras/NAME/keyframe`: asks the camera's encoder for a keyframe, and tells
+/// whether it was asked.
 pub(super) async fn keyframe(
     State(api): State<Api>,
     Path(name): Path<String>,
 ) -> Result<Json<Value>, ApiError> {
-    let passed_on = api.cameras.play(&name)?.request_keyframe(api.clock.now());
-    Ok(Json(json!({ "passed_on": passed_on })))
+    let result = match api.cameras.play(&name)?.request_keyframe(api.clock.now()) {
+        KeyframeRequest::Sent => "sent",
+        KeyframeRequest::Delayed => "delayed",
+        KeyframeRequest::Unsupported => "unsupported",
+        KeyframeRequest::NoPublisher => "not_live",
+    };
+    Ok(Json(json!({ "result": result })))
 }
 
 /// Which events are wanted.

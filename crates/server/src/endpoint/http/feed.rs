@@ -29,6 +29,6 @@ async fn write(api: Api, feed: watch::Sender<Utf8Bytes>) {
 }
 
 fn snapshot(api: &Api) -> Utf8Bytes {
-    let cameras = view::all(&api.cameras, api.clock.now());
+    let cameras = view::all(api);
     serde_json::json!({ "type": "cameras", "cameras": cameras }).to_string().into()
 }

@@ -37,13 +37,12 @@ pub(super) struct Health {
 
 /// 200 while everything is fine, 503 when degraded.
 pub(super) async fn health(State(api): State<Api>) -> (StatusCode, Json<Health>) {
-    let now = api.clock.now();
     let degraded = api.cameras.with_renditions().iter().any(|camera| degraded(camera));
     let (code, status) = match degraded {
         true => (StatusCode::SERVICE_UNAVAILABLE, "degraded"),
         false => (StatusCode::OK, "ok"),
     };
-    let cameras = view::all(&api.cameras, now);
+    let cameras = view::all(&api);
     (code, Json(Health { status, config: api.config.borrow().clone(), cameras }))
 }
 

@@ -18,8 +18,8 @@ pub(crate) use run::FirstSegment;
 pub(crate) use server::Http;
 
 use crate::{
-    audience::Audience, cameras::Cameras, clock::Clock, controls::Settings, error::ApiError,
-    stops::Stops,
+    cameras::Cameras, clock::Clock, controls::Settings, error::ApiError, stops::Stops,
+    viewers::ViewerRegistry,
 };
 use axum::{
     Router,
@@ -50,7 +50,7 @@ pub(crate) struct Api {
     /// Waits for the first segment of a stream.
     pub(crate) first_segment: FirstSegment,
     /// The viewers shown.
-    pub(crate) audience: Audience,
+    pub(crate) viewers: ViewerRegistry,
     /// Keeps what is set in cameras.
     pub(crate) settings: Settings,
     /// Keeps which cameras are stopped.

@@ -11,7 +11,7 @@ use axum::{
     http::StatusCode,
 };
 use futures::future::{BoxFuture, join_all};
-use hub::{ReaderOptions, State as Doing, Status, Stream};
+use hub::{ReaderKind, ReaderOptions, State as Doing, Status, Stream};
 use media::Mono;
 use serde::Deserialize;
 use std::{sync::Arc, time::Duration};
@@ -76,7 +76,7 @@ pub(super) async fn start(
     let start = Start::new(&api, &camera, within);
     order(&api, &api.cameras.renditions(&name), Order::Start).await;
     start.watchable(asked.hls != Some(0)).await?;
-    Ok(Json(CameraView::new(&api.cameras, &camera, api.clock.now())))
+    Ok(Json(CameraView::new(&api, &camera)))
 }
 
 /// `POST /api/v1/cameras/NAME/stop`: stops the source until it is started again, and lets go of all
@@ -91,7 +91,7 @@ pub(super) async fn stop(
     let stopped = join_all(all.into_iter().map(until_held));
     let done = tokio::time::timeout(STOPPED_WITHIN, stopped).await.is_ok();
     let status = if done { StatusCode::OK } else { StatusCode::ACCEPTED };
-    Ok((status, Json(CameraView::new(&api.cameras, &camera, api.clock.now()))))
+    Ok((status, Json(CameraView::new(&api, &camera))))
 }
 
 /// `POST /api/v1/cameras/NAME/restart`: starts the source anew; viewers stay. The state of the
@@ -150,9 +150,9 @@ impl<'a> Start<'a> {
 
     /// Waits until there is something to be seen.
     async fn watchable(&self, hls: bool) -> Result<(), CameraError> {
-        // One more who watches, so that a source on demand runs, and goes on for a while after the
-        // answer.
-        let _reader = self.stream.subscribe(ReaderOptions::default());
+        // A source on demand runs while this reader is there, and goes on for a while after the
+        // answer. It is no viewer.
+        let _reader = self.stream.subscribe(ReaderOptions::of(ReaderKind::Waiter));
         let seen = tokio::time::timeout(self.deadline.since(self.begun), async {
             self.live().await?;
             if hls { (self.api.first_segment)(self.stream.name().clone()).await } else { Ok(()) }

@@ -1,9 +1,10 @@
 //! A camera as API clients and the page see it.
 
-use crate::cameras::{Camera, Cameras};
+use super::Api;
+use crate::{cameras::Camera, viewers::Shown};
 use media::{CaptureClock, MediaKind, Mono, Track, Wall};
 use serde::Serialize;
-use std::{sync::Arc, time::Duration};
+use std::{collections::BTreeMap, sync::Arc, time::Duration};
 
 /// A camera with its renditions.
 #[derive(Serialize, Debug)]
@@ -35,6 +36,7 @@ struct StreamView {
     fps: f64,
     /// Bits a second, over the last seconds.
     bitrate: u64,
+    /// People and programs that watch, by any protocol.
     viewers: usize,
     restarts: u64,
     last_restart: Option<RestartView>,
@@ -66,24 +68,34 @@ struct TrackView {
 }
 
 /// All cameras in the order of their names.
-pub(super) fn all(cameras: &Cameras, now: Mono) -> Vec<CameraView> {
-    cameras.list().iter().map(|camera| CameraView::new(cameras, camera, now)).collect()
+pub(super) fn all(api: &Api) -> Vec<CameraView> {
+    let (viewers, now) = (api.viewers.counts(), api.clock.now());
+    let view = |camera: &Arc<Camera>| CameraView::build(api, camera, &viewers, now);
+    api.cameras.list().iter().map(view).collect()
 }
 
 impl CameraView {
-    /// The camera as it is at `now`. Viewers of its renditions are viewers of the camera.
-    pub(super) fn new(cameras: &Cameras, camera: &Camera, now: Mono) -> Self {
-        let renditions = cameras.renditions(camera.name());
-        let renditions: Vec<_> =
-            renditions.iter().skip(1).map(|rendition| StreamView::new(rendition, now)).collect();
-        let mut own = StreamView::new(camera, now);
+    /// The camera as it is now.
+    pub(super) fn new(api: &Api, camera: &Camera) -> Self {
+        Self::build(api, camera, &api.viewers.counts(), api.clock.now())
+    }
+
+    /// Viewers of a camera's renditions are viewers of the camera.
+    fn build(api: &Api, camera: &Camera, viewers: &BTreeMap<Shown, usize>, now: Mono) -> Self {
+        let view = |camera: &Camera| {
+            let viewers = viewers.get(&Shown::new(camera.name())).copied();
+            StreamView::new(camera, viewers.unwrap_or_default(), now)
+        };
+        let renditions = api.cameras.renditions(camera.name());
+        let renditions: Vec<_> = renditions.iter().skip(1).map(|camera| view(camera)).collect();
+        let mut own = view(camera);
         own.viewers += renditions.iter().map(|rendition| rendition.viewers).sum::<usize>();
         Self { own, renditions }
     }
 }
 
 impl StreamView {
-    fn new(camera: &Camera, now: Mono) -> Self {
+    fn new(camera: &Camera, viewers: usize, now: Mono) -> Self {
         let (stream, rates, restarts) = (camera.stream(), camera.rates(), camera.restarts());
         let (status, stats) = (stream.status(), stream.stats());
         Self {
@@ -100,7 +112,7 @@ impl StreamView {
                 .map_or_else(Vec::new, |c| c.tracks.iter().map(TrackView::new).collect()),
             fps: (rates.fps * 10.0).round() / 10.0,
             bitrate: camera.bitrate(),
-            viewers: stream.demand().borrow().readers,
+            viewers,
             restarts: restarts.total(),
             last_restart: restarts
                 .last

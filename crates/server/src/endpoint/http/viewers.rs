@@ -1,7 +1,7 @@
 //! Who watches, as API clients see it.
 
 use super::Api;
-use crate::{audience::Guest, error::ApiError};
+use crate::{error::ApiError, viewers::ViewerInfo};
 use axum::{
     Json,
     extract::{Path, Query, State, rejection::QueryRejection},
@@ -49,28 +49,28 @@ pub(super) struct ViewerView {
 }
 
 impl ViewerView {
-    fn new(guest: &Guest, now: Mono) -> Self {
-        let (counts, facts, (transport, address)) = (guest.counts(), &guest.facts, guest.path());
+    fn new(viewer: &ViewerInfo, now: Mono) -> Self {
+        let (counts, facts, (transport, address)) = (viewer.counts(), &viewer.facts, viewer.path());
         let ms = |us: u64| us as f64 / 1000.0;
         Self {
-            id: guest.id(),
-            protocol: guest.protocol.as_str(),
+            id: viewer.id(),
+            protocol: viewer.protocol.as_str(),
             transport: transport.map(|t| t.as_str()),
-            camera: guest.camera.clone(),
-            rendition: guest.shown().rendition,
-            rendition_reason: guest.rendition_reason(),
+            camera: viewer.camera.clone(),
+            rendition: viewer.shown().rendition,
+            rendition_reason: viewer.rendition_reason(),
             address: address.map(|a| a.to_string()),
-            since: guest.since.to_string(),
-            connected: guest.is_connected(),
+            since: viewer.since.to_string(),
+            connected: viewer.is_connected(),
             frames_sent: counts.frames,
             bytes_sent: counts.bytes,
             frames_skipped: counts.skipped(),
             frames_skipped_congestion: counts.congested,
             retransmits: counts.retransmits,
-            bitrate: guest.bitrate(now) as u64,
+            bitrate: viewer.bitrate(now) as u64,
             estimate: facts.estimate.get(),
             needed: facts.needed.get(),
-            link_limited: guest.is_link_limited(),
+            link_limited: viewer.is_link_limited(),
             loss: facts.loss.get().map(|millionths| millionths as f64 / 1e6),
             rtt_ms: facts.rtt.get().map(ms),
             latency_ms: facts.latency.get().map(ms),
@@ -101,13 +101,13 @@ pub(super) async fn list(
         )
     })?;
     let now = api.clock.now();
-    let mut guests = api.audience.guests();
-    guests.retain(|guest| {
-        camera.as_deref().is_none_or(|camera| camera == &*guest.camera)
-            && protocol.as_deref().is_none_or(|protocol| protocol == guest.protocol.as_str())
+    let mut list = api.viewers.list();
+    list.retain(|viewer| {
+        camera.as_deref().is_none_or(|camera| camera == &*viewer.camera)
+            && protocol.as_deref().is_none_or(|protocol| protocol == viewer.protocol.as_str())
     });
     Ok(Json(
-        json!({ "viewers": guests.iter().map(|guest| ViewerView::new(guest, now)).collect::<Vec<_>>() }),
+        json!({ "viewers": list.iter().map(|viewer| ViewerView::new(viewer, now)).collect::<Vec<_>>() }),
     ))
 }
 
@@ -116,8 +116,8 @@ pub(super) async fn one(
     State(api): State<Api>,
     Path(id): Path<String>,
 ) -> Result<Json<ViewerView>, ApiError> {
-    let guest = api.audience.guest(&id)?;
-    Ok(Json(ViewerView::new(&guest, api.clock.now())))
+    let viewer = api.viewers.get(&id)?;
+    Ok(Json(ViewerView::new(&viewer, api.clock.now())))
 }
 
 /// `DELETE /api/v1/viewers/ID`: ends one, who is off the list a moment later.
@@ -125,7 +125,7 @@ pub(super) async fn end(
     State(api): State<Api>,
     Path(id): Path<String>,
 ) -> Result<StatusCode, ApiError> {
-    api.audience.end(&id)?;
+    api.viewers.end(&id)?;
     tracing::info!(viewer = id, "viewer sent away by the API");
     Ok(StatusCode::ACCEPTED)
 }

@@ -9,7 +9,7 @@ mod query;
 mod routes;
 mod show;
 
-use crate::{audience::Audience, cameras::Cameras, clock::Clock, pictures::Pictures};
+use crate::{cameras::Cameras, clock::Clock, pictures::Pictures, viewers::ViewerRegistry};
 use axum::Router;
 use tokio_util::sync::CancellationToken;
 
@@ -22,8 +22,8 @@ pub(crate) struct Access {
     pub(crate) pictures: Pictures,
     /// The time.
     pub(crate) clock: Clock,
-    /// Where viewers have their seats.
-    pub(crate) audience: Audience,
+    /// Where viewers have their handles.
+    pub(crate) viewers: ViewerRegistry,
     /// Ends all answers.
     pub(crate) stop: CancellationToken,
 }

@@ -3,10 +3,10 @@
 
 use super::{Access, part, query::Query};
 use crate::{
-    audience::{Protocol, Seat, Transport, Visit},
     cameras::CameraError,
     error::ApiError,
     pictures::{Jpeg, News, TooMany, Trouble, View, Wish},
+    viewers::{JoinRequest, Protocol, ViewerHandle, ViewerTransport},
 };
 use axum::http::StatusCode;
 use bytes::Bytes;
@@ -18,10 +18,10 @@ use tokio_util::sync::CancellationToken;
 /// A source that runs on demand has this long to bring its first picture.
 pub(super) const FIRST_WITHIN: Duration = Duration::from_secs(10);
 
-/// A viewer with a seat, and a place where the pictures come.
+/// A viewer with a handle, and a place where the pictures come.
 pub(super) struct Visitor {
     view: View,
-    pub(super) seat: Seat,
+    pub(super) handle: ViewerHandle,
     pub(super) ended: CancellationToken,
     stream: Arc<Stream>,
     /// When it came.
@@ -45,12 +45,15 @@ impl Visitor {
         }
         let ended = access.stop.child_token();
         let end = ended.clone();
-        let visit =
-            Visit { protocol: Protocol::Mjpeg, stream: name, end: Arc::new(move |_| end.cancel()) };
-        let seat = access.audience.join(visit, access.clock.pair())?;
-        seat.set_connected(Transport::Tcp, peer);
+        let request = JoinRequest {
+            protocol: Protocol::Mjpeg,
+            stream: name,
+            end: Arc::new(move |_| end.cancel()),
+        };
+        let handle = access.viewers.join(request, access.clock.pair())?;
+        handle.set_connected(ViewerTransport::Tcp, peer);
         let since = access.clock.now();
-        Ok(Self { view: access.pictures.watch(&stream, wish)?, seat, ended, stream, since })
+        Ok(Self { view: access.pictures.watch(&stream, wish)?, handle, ended, stream, since })
     }
 
     /// A picture that was there already and is young enough.
@@ -111,8 +114,8 @@ impl Visitor {
 
     /// Counts a picture that is sent.
     pub(super) fn count(&self, bytes: usize) {
-        self.seat.sent_frames(1);
-        self.seat.sent_bytes(bytes);
+        self.handle.sent_frames(1);
+        self.handle.sent_bytes(bytes);
     }
 }
 
@@ -175,7 +178,7 @@ impl Show {
         let last = self.last.replace(picture.number);
         let gap = last.map_or(0, |last| picture.number.saturating_sub(last + 1));
         if gap > 0 && self.query.stream().interval.is_zero() {
-            self.visitor.seat.skipped(gap);
+            self.visitor.handle.skipped(gap);
         }
     }
 }

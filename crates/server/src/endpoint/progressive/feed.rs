@@ -1,8 +1,8 @@
 //! One client's stream: reads from the hub as fast as the client takes it, and muxes.
 
-use crate::audience::Seat;
+use crate::viewers::ViewerHandle;
 use bytes::Bytes;
-use hub::{Event, ReaderOptions, Start, Stream, Subscriber};
+use hub::{Event, ReaderKind, ReaderOptions, Start, Stream, Subscriber};
 use media::{
     AccessUnit, Catalog, MediaKind, Track, TrackId,
     mp4::{self, Fragmenter},
@@ -32,7 +32,7 @@ pub(super) struct Feed {
     holds: u64,
     container: Container,
     mux: Mux,
-    seat: Seat,
+    handle: ViewerHandle,
     ended: CancellationToken,
     out: Vec<u8>,
 }
@@ -73,13 +73,16 @@ impl Feed {
     pub(super) fn new(
         stream: &Arc<Stream>,
         container: Container,
-        seat: Seat,
+        handle: ViewerHandle,
         ended: CancellationToken,
     ) -> Self {
         let holds = stream.holds();
-        let subscriber =
-            stream.subscribe(ReaderOptions { start: Start::NewestKey, max_lag: MAX_LAG });
-        Self { subscriber, holds, container, mux: Mux::None, seat, ended, out: Vec::new() }
+        let subscriber = stream.subscribe(ReaderOptions {
+            kind: ReaderKind::Viewer,
+            start: Start::NewestKey,
+            max_lag: MAX_LAG,
+        });
+        Self { subscriber, holds, container, mux: Mux::None, handle, ended, out: Vec::new() }
     }
 
     /// The next piece: a frame, or as many as wait for a client that is behind.
@@ -99,7 +102,7 @@ impl Feed {
                 break;
             }
         }
-        self.seat.sent_bytes(self.out.len());
+        self.handle.sent_bytes(self.out.len());
         Ok(std::mem::take(&mut self.out).into())
     }
 
@@ -115,7 +118,7 @@ impl Feed {
                 Ok(())
             }
             Event::Skipped { units } => {
-                self.seat.skipped(units);
+                self.handle.skipped(units);
                 match &mut self.mux {
                     Mux::None => {}
                     Mux::Mp4 { fragmenter, .. } => fragmenter.restart(),
@@ -175,7 +178,7 @@ impl Feed {
             }
         };
         if picture && self.out.len() > before {
-            self.seat.sent_frames(1);
+            self.handle.sent_frames(1);
         }
     }
 }

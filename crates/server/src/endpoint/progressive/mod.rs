@@ -7,7 +7,7 @@
 mod feed;
 mod routes;
 
-use crate::{audience::Audience, cameras::Cameras, clock::Clock};
+use crate::{cameras::Cameras, clock::Clock, viewers::ViewerRegistry};
 use axum::Router;
 use tokio_util::sync::CancellationToken;
 
@@ -18,8 +18,8 @@ pub(crate) struct Access {
     pub(crate) cameras: Cameras,
     /// The time.
     pub(crate) clock: Clock,
-    /// Where viewers have their seats.
-    pub(crate) audience: Audience,
+    /// Where viewers have their handles.
+    pub(crate) viewers: ViewerRegistry,
     /// Ends all answers.
     pub(crate) stop: CancellationToken,
 }

@@ -5,9 +5,9 @@ use super::{
     feed::{Container, End, Feed},
 };
 use crate::{
-    audience::{Protocol, Transport, Visit},
     cameras::CameraError,
     error::ApiError,
+    viewers::{JoinRequest, Protocol, ViewerTransport},
 };
 use axum::{
     Extension, Router,
@@ -80,11 +80,14 @@ async fn answer(
     }
     let ended = access.stop.child_token();
     let end = ended.clone();
-    let visit =
-        Visit { protocol: Protocol::Http, stream: name, end: Arc::new(move |_| end.cancel()) };
-    let seat = access.audience.join(visit, access.clock.pair())?;
-    seat.set_connected(Transport::Tcp, peer.map(|Extension(info)| info.0));
-    let mut feed = Feed::new(&stream, container, seat, ended);
+    let request = JoinRequest {
+        protocol: Protocol::Http,
+        stream: name,
+        end: Arc::new(move |_| end.cancel()),
+    };
+    let handle = access.viewers.join(request, access.clock.pair())?;
+    handle.set_connected(ViewerTransport::Tcp, peer.map(|Extension(info)| info.0));
+    let mut feed = Feed::new(&stream, container, handle, ended);
     let first = tokio::time::timeout(FIRST_WITHIN, feed.next()).await;
     let first = first.map_err(|_| CameraError::not_live(&stream))?.map_err(|end| match end {
         End::NotCarried(catalog) => CameraError::not_carried(&stream, &catalog, container.name()),

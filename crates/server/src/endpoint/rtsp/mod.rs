@@ -12,7 +12,7 @@ mod refusal;
 mod requests;
 mod udp;
 
-use crate::{audience::Audience, cameras::Cameras, clock::Clock};
+use crate::{cameras::Cameras, clock::Clock, viewers::ViewerRegistry};
 use connection::Connection;
 use proto::rtsp::{Refusal, StatusCode};
 use socket2::{SockRef, TcpKeepalive};
@@ -42,8 +42,8 @@ pub(crate) struct Access {
     pub(crate) cameras: Cameras,
     /// The time.
     pub(crate) clock: Clock,
-    /// Where players have their seats.
-    pub(crate) audience: Audience,
+    /// Where players have their handles.
+    pub(crate) viewers: ViewerRegistry,
 }
 
 /// The RTSP port, bound.

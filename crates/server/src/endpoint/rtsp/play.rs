@@ -7,9 +7,9 @@
 mod pace;
 mod track;
 
-use crate::audience::Seat;
+use crate::viewers::ViewerHandle;
 use bytes::Bytes;
-use hub::{Event, ReaderOptions, ReaderStats, Start, Stream, Subscriber};
+use hub::{Event, ReaderKind, ReaderOptions, ReaderStats, Start, Stream, Subscriber};
 use media::{AccessUnit, Catalog, ClockPair, MediaKind, Mono, RtpFragment, time::rescale};
 use pace::Pace;
 use proto::{
@@ -46,7 +46,7 @@ pub(super) struct Player {
     newest: Option<Anchor>,
     anchor: Option<Anchor>,
     /// While it plays.
-    seat: Option<Seat>,
+    handle: Option<ViewerHandle>,
 }
 
 impl Player {
@@ -64,7 +64,7 @@ impl Player {
             pace,
             newest: None,
             anchor: None,
-            seat: None,
+            handle: None,
         }
     }
 
@@ -96,7 +96,8 @@ impl Player {
 
     /// Begins, or goes on, at the newest keyframe.
     pub(super) fn play(&mut self) -> Vec<StreamInfo> {
-        let options = ReaderOptions { start: Start::NewestKey, max_lag: MAX_LAG };
+        let options =
+            ReaderOptions { kind: ReaderKind::Viewer, start: Start::NewestKey, max_lag: MAX_LAG };
         let mut subscriber = self.stream.subscribe(options);
         self.held = std::iter::from_fn(|| subscriber.try_next()).take(PEEK).collect();
         self.subscriber = Some(subscriber);
@@ -117,36 +118,36 @@ impl Player {
     pub(super) fn pause(&mut self) {
         self.earlier = self.stats();
         self.subscriber = None;
-        self.seat = None;
+        self.handle = None;
         self.held.clear();
     }
 
-    /// It has a seat already: the client says PLAY while it plays.
+    /// It has a handle already: the client says PLAY while it plays.
     pub(super) fn is_seated(&self) -> bool {
-        self.seat.is_some()
+        self.handle.is_some()
     }
 
     /// Has what it is sent counted from now on.
-    pub(super) fn take_seat(&mut self, seat: Seat) {
-        self.seat = Some(seat);
+    pub(super) fn take_seat(&mut self, handle: ViewerHandle) {
+        self.handle = Some(handle);
     }
 
     /// Was too slow for some units.
     pub(super) fn handle_skipped(&mut self, units: u64) {
-        self.seat.iter().for_each(|seat| seat.skipped(units));
+        self.handle.iter().for_each(|handle| handle.skipped(units));
     }
 
     /// Takes note of what the client says of its link. Tracks share it, so the first one speaks for
     /// all.
     pub(super) fn handle_report(&self, now: &ClockPair, compound: &[u8]) {
-        let (Some(seat), Some(track)) = (&self.seat, self.tracks.first()) else { return };
+        let (Some(handle), Some(track)) = (&self.handle, self.tracks.first()) else { return };
         for said in feedback::read(compound) {
             let Feedback::Report { block, .. } = said else { continue };
             if block.ssrc != track.ssrc() {
                 continue;
             }
-            seat.facts.loss.set_share(f32::from(block.fraction_lost) / 256.0);
-            block.round_trip(now.wall).into_iter().for_each(|rtt| seat.facts.rtt.set_time(rtt));
+            handle.facts.loss.set_share(f32::from(block.fraction_lost) / 256.0);
+            block.round_trip(now.wall).into_iter().for_each(|rtt| handle.facts.rtt.set_time(rtt));
         }
     }
 
@@ -198,9 +199,9 @@ impl Player {
             .tracks
             .get(track.index)
             .is_some_and(|t| t.codec.kind() == MediaKind::Video);
-        if let Some(seat) = &self.seat {
-            seat.sent_frames(video.into());
-            seat.sent_bytes(unit.size());
+        if let Some(handle) = &self.handle {
+            handle.sent_frames(video.into());
+            handle.sent_bytes(unit.size());
         }
         Some((track.index, track.packets(unit)))
     }

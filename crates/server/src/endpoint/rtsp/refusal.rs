@@ -1,6 +1,6 @@
 //! Why not, in RTSP's terms.
 
-use crate::{audience::Refused, cameras::CameraError};
+use crate::{cameras::CameraError, viewers::JoinRefused};
 use hub::{PublishError, Status};
 use proto::rtsp::{Refusal, StatusCode};
 
@@ -18,7 +18,7 @@ pub(super) fn camera(error: &CameraError) -> Refusal {
 }
 
 /// A viewer more than there may be.
-pub(super) fn viewer(refused: &Refused) -> Refusal {
+pub(super) fn viewer(refused: &JoinRefused) -> Refusal {
     Refusal::new(StatusCode::ServiceUnavailable, format!("{refused}; {}", refused.hint()))
 }
 

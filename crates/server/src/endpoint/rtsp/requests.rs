@@ -8,10 +8,10 @@ use super::{
     udp::UdpTracks,
 };
 use crate::{
-    audience::{Protocol, Transport, Visit},
     cameras::CameraError,
+    viewers::{JoinRequest, Protocol, ViewerTransport},
 };
-use hub::{ReaderOptions, Start, Stream};
+use hub::{ReaderKind, ReaderOptions, Start, Stream};
 use media::{Catalog, MediaKind};
 use proto::{
     rtp::receive,
@@ -63,8 +63,10 @@ impl Connection {
     /// Waits as a reader, so that a source that runs on demand starts; gives up when the client
     /// does.
     async fn await_catalog(&self, stream: &Arc<Stream>) -> Result<Arc<Catalog>, Refusal> {
-        let _demand =
-            stream.subscribe(ReaderOptions { start: Start::NextKey, ..ReaderOptions::default() });
+        let _demand = stream.subscribe(ReaderOptions {
+            start: Start::NextKey,
+            ..ReaderOptions::of(ReaderKind::Waiter)
+        });
         let mut changes = stream.changes();
         let appears = async {
             loop {
@@ -162,21 +164,21 @@ impl Connection {
         let Role::Play(player) = &mut self.role else { return Err(no_session()) };
         if !player.is_seated() {
             let dismissed = self.dismissed.clone();
-            let visit = Visit {
+            let request = JoinRequest {
                 protocol: Protocol::Rtsp,
                 stream: player.name(),
                 end: Arc::new(move |_| dismissed.cancel()),
             };
-            let seat = self
+            let handle = self
                 .access
-                .audience
-                .join(visit, self.access.clock.pair())
+                .viewers
+                .join(request, self.access.clock.pair())
                 .map_err(|r| refusal::viewer(&r))?;
-            seat.set_connected(
-                if self.udp.is_some() { Transport::Udp } else { Transport::Tcp },
+            handle.set_connected(
+                if self.udp.is_some() { ViewerTransport::Udp } else { ViewerTransport::Tcp },
                 Some(self.peer),
             );
-            player.take_seat(seat);
+            player.take_seat(handle);
         }
         let infos = player.play();
         tracing::info!(camera = %player.name(), peer = %self.peer, udp = self.udp.is_some(), "RTSP player begins");

@@ -24,7 +24,7 @@ struct House {
 /// A server with one camera, `cam`, that anybody may publish.
 async fn house() -> House {
     let access =
-        Access { cameras: Cameras::new(), clock: Clock::new(), audience: Audience::default() };
+        Access { cameras: Cameras::new(), clock: Clock::new(), viewers: ViewerRegistry::default() };
     let origin = Origin { text: "publish".into(), publishable: true, on_demand: false };
     let camera =
         access.cameras.add(&"cam".into(), origin, StreamOptions::default(), access.clock.now());
@@ -130,8 +130,8 @@ async fn what_a_player_reports_of_its_link_is_noted_and_the_administrator_ends_i
     let ssrc = client.last_header("Transport: ").split("ssrc=").nth(1).unwrap()[..8].to_owned();
     let session = client.last_header("Session: ").split(';').next().unwrap().to_owned();
     client.ask("PLAY", "/cam/", &format!("Session: {session}")).await;
-    let guests = || house.access.audience.guests();
-    assert_eq!((guests().len(), guests()[0].facts.loss.get()), (1, None));
+    let list = || house.access.viewers.list();
+    assert_eq!((list().len(), list()[0].facts.loss.get()), (1, None));
 
     let last_report = (house.access.clock.pair().wall.to_ntp() >> 16) as u32;
     let ssrc = u32::from_str_radix(&ssrc, 16).unwrap();
@@ -142,13 +142,13 @@ async fn what_a_player_reports_of_its_link_is_noted_and_the_administrator_ends_i
         client.stream.write_all(&frame).await.unwrap();
     }
     client.ask("OPTIONS", "/cam", "").await;
-    let player = guests().remove(0);
+    let player = list().remove(0);
     assert_eq!(player.facts.loss.get(), Some(250_000), "a quarter; the other report is of nobody");
     assert!(player.facts.rtt.get().is_some_and(|us| us < 10_000_000), "{:?}", player.facts.rtt);
 
-    house.access.audience.end(&player.id()).unwrap();
+    house.access.viewers.end(&player.id()).unwrap();
     client.stream.read_to_end(&mut client.unread).await.unwrap();
-    assert!(guests().is_empty());
+    assert!(list().is_empty());
 }
 
 #[tokio::test]
@@ -200,11 +200,11 @@ async fn describe_waits_for_a_publisher_and_is_demand() {
     let house = house().await;
     let mut client = house.client().await;
     client.send("DESCRIBE", "/cam", "").await;
-    until(|| house.stream.demand().borrow().readers == 1).await;
+    until(|| house.stream.demand().borrow().readers() == 1).await;
     let publisher = house.publish();
     house.push(&publisher, 0, 160);
     client.read_until(|b| b.ends_with(b" PCMU/8000\r\n")).await;
-    until(|| house.stream.demand().borrow().readers == 0).await;
+    until(|| house.stream.demand().borrow().readers() == 0).await;
 }
 
 #[tokio::test]
@@ -212,9 +212,9 @@ async fn a_client_that_stops_waiting_is_no_demand() {
     let house = house().await;
     let mut client = house.client().await;
     client.send("DESCRIBE", "/cam", "").await;
-    until(|| house.stream.demand().borrow().readers == 1).await;
+    until(|| house.stream.demand().borrow().readers() == 1).await;
     drop(client);
-    until(|| house.stream.demand().borrow().readers == 0).await;
+    until(|| house.stream.demand().borrow().readers() == 0).await;
 }
 
 #[tokio::test]

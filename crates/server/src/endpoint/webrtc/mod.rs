@@ -43,7 +43,7 @@ mod timeline;
 mod viewer;
 mod wheel;
 
-use crate::{audience::Audience, cameras::Cameras, clock::Clock};
+use crate::{cameras::Cameras, clock::Clock, viewers::ViewerRegistry};
 use axum::Router;
 use directory::Directory;
 use outlet::Outlet;
@@ -102,7 +102,7 @@ impl Webrtc {
     pub(crate) async fn bind(
         addr: SocketAddr,
         cameras: Cameras,
-        audience: Audience,
+        viewers: ViewerRegistry,
         clock: Clock,
         options: Options,
     ) -> io::Result<Self> {
@@ -112,7 +112,7 @@ impl Webrtc {
         let directory = Arc::new(Directory::new(shards));
         let (senders, commands) = (0..shards).map(|_| mpsc::channel(COMMANDS)).unzip();
         let service =
-            Arc::new(Service::new(clock, local, options, audience, (directory.clone(), senders))?);
+            Arc::new(Service::new(clock, local, options, viewers, (directory.clone(), senders))?);
         Ok(Self { clock, cameras, local, sockets, service, directory, commands })
     }
 

@@ -7,7 +7,7 @@ use super::{
     stats::CameraStats,
     tcp::Tcp,
 };
-use crate::{audience::Guest, clock::Clock};
+use crate::{clock::Clock, viewers::ViewerInfo};
 use media::Mono;
 use proto::webrtc::Transport;
 use std::sync::atomic::Ordering::Relaxed;
@@ -27,7 +27,7 @@ pub(super) struct Outlet {
 pub(super) struct Account<'a> {
     pub(super) camera: &'a CameraStats,
     /// Nobody, for what is sent to a publisher.
-    pub(super) viewer: Option<&'a Guest>,
+    pub(super) viewer: Option<&'a ViewerInfo>,
 }
 
 impl Outlet {

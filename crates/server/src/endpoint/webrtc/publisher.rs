@@ -110,6 +110,7 @@ impl Publisher {
         let Arrival { mut session, lanes, numbers, publication, by, candidates, stats } = arrival;
         session.expect_media();
         let demand = publication.stream().demand();
+        publication.serve_keyframes();
         let wished = demand.borrow().keyframes;
         Self {
             session,

@@ -16,9 +16,9 @@ use super::{
     viewer::Arrival,
 };
 use crate::{
-    audience::{Audience, Ender, Protocol, Refused, Visit},
     cameras::Cameras,
     clock::Clock,
+    viewers::{JoinRefused, JoinRequest, Kick, Protocol, ViewerRegistry},
 };
 use hub::{PublishError, Stream};
 use proto::webrtc::{self, Certificate, Credentials, Transport};
@@ -33,7 +33,7 @@ use tokio::sync::{mpsc, oneshot};
 
 /// The generation of a session's first answer.
 const FIRST_ETAG: u64 = 1;
-/// Publishers have numbers of their own, far from those of seats.
+/// Publishers have numbers of their own, far from those of handles.
 const FIRST_PUBLISHER: u64 = 1 << 63;
 /// Ended sessions remembered.
 const MAX_ENDED: usize = 256;
@@ -49,7 +49,7 @@ pub(super) enum Refusal {
     #[error(transparent)]
     Codec(#[from] NoCommonCodec),
     #[error(transparent)]
-    Refused(#[from] Refused),
+    Refused(#[from] JoinRefused),
     #[error(transparent)]
     Untaken(#[from] Untaken),
     #[error("camera {name} is {refused}")]
@@ -82,7 +82,7 @@ pub(super) struct Service {
     certificate: Certificate,
     local: SocketAddr,
     options: Options,
-    audience: Audience,
+    viewers: ViewerRegistry,
     directory: Arc<Directory>,
     /// Of each media thread.
     shards: Vec<mpsc::Sender<Command>>,
@@ -115,7 +115,7 @@ impl Service {
         clock: Clock,
         local: SocketAddr,
         options: Options,
-        audience: Audience,
+        viewers: ViewerRegistry,
         threads: (Arc<Directory>, Vec<mpsc::Sender<Command>>),
     ) -> io::Result<Self> {
         let certificate = Certificate::generate().map_err(io::Error::other)?;
@@ -127,7 +127,7 @@ impl Service {
             certificate,
             local,
             options,
-            audience,
+            viewers,
             directory,
             shards,
             sessions,
@@ -144,12 +144,12 @@ impl Service {
         offer: &str,
         host: Option<IpAddr>,
     ) -> Result<Joined, Refusal> {
-        let visit = Visit {
+        let request = JoinRequest {
             protocol: Protocol::WebRtc,
             stream: stream.name(),
             end: ender(Arc::downgrade(self)),
         };
-        let seat = self.audience.join(visit, self.clock.pair())?;
+        let handle = self.viewers.join(request, self.clock.pair())?;
         let candidates = Fragment::parse(offer).candidates;
         let offer = Offer::parse(offer)?;
         let choice = Choice::new(&offer, stream.catalog().as_deref())?;
@@ -159,9 +159,9 @@ impl Service {
         let sources = (Sources::random(), Sources::random());
         let answer = answer::write(&offer, &choice, Some(sources), &session, &self.certificate);
         let plan = Plan::new(&offer, &choice, sources);
-        let (id, viewer) = (seat.number(), seat.id());
+        let (id, viewer) = (handle.number(), handle.id());
         let arrival =
-            Box::new(Arrival { session, plan, choice, stream, seat, cameras, candidates });
+            Box::new(Arrival { session, plan, choice, stream, handle, cameras, candidates });
         let secret = self.open(id, offer.remote.credentials.ufrag, &answer)?;
         self.begin(id, |done| Command::Join { id, arrival, done }).await?;
         Ok(Joined { answer, secret, viewer, etag: FIRST_ETAG })
@@ -305,7 +305,7 @@ impl Sessions {
 }
 
 /// What ends viewers of this service, which it outlives.
-fn ender(service: Weak<Service>) -> Ender {
+fn ender(service: Weak<Service>) -> Kick {
     Arc::new(move |id| {
         let service = service.clone();
         tokio::spawn(async move {

@@ -1,4 +1,4 @@
-//! What is counted of a camera's viewers beyond what every protocol counts ([`crate::audience`]).
+//! What is counted of a camera's viewers beyond what every protocol counts ([`crate::viewers`]).
 
 use std::{
     collections::BTreeMap,

@@ -20,12 +20,12 @@ use super::{
     timeline::{Reordering, Timeline},
 };
 use crate::{
-    audience::{Guest, Seat, Transport},
     cameras::Cameras,
     clock::Clock,
+    viewers::{ViewerHandle, ViewerInfo, ViewerTransport},
 };
 use climb::Climb;
-use hub::{ReaderOptions, Start, Subscriber};
+use hub::{ReaderKind, ReaderOptions, Start, Subscriber};
 use link::Link;
 use media::{Catalog, ClockPair, Mono};
 use proto::webrtc::{self, Credentials, Event, Handled, Output, Path, Session};
@@ -71,7 +71,7 @@ pub(super) struct Arrival {
     pub(super) plan: Plan,
     pub(super) choice: Choice,
     pub(super) stream: Arc<hub::Stream>,
-    pub(super) seat: Seat,
+    pub(super) handle: ViewerHandle,
     /// Where the camera's renditions are, for a viewer who did not ask for one.
     pub(super) cameras: Option<Cameras>,
     /// Candidates that came with the offer.
@@ -112,7 +112,7 @@ enum Phase {
 }
 
 pub(super) struct Viewer {
-    seat: Seat,
+    handle: ViewerHandle,
     session: Session,
     /// Becomes `egress` when keys are agreed.
     plan: Option<Plan>,
@@ -160,16 +160,20 @@ pub(super) struct Viewer {
 
 impl Viewer {
     pub(super) fn new(clock: Clock, now: Mono, arrival: Arrival) -> Self {
-        let Arrival { session, plan, choice, stream, seat, cameras, candidates } = arrival;
+        let Arrival { session, plan, choice, stream, handle, cameras, candidates } = arrival;
         Self {
             session,
             plan: Some(plan),
             egress: None,
             route: None,
             choice,
-            seat,
+            handle,
             candidates,
-            reader: stream.subscribe(ReaderOptions { start: Start::NewestKey, max_lag: MAX_LAG }),
+            reader: stream.subscribe(ReaderOptions {
+                kind: ReaderKind::Viewer,
+                start: Start::NewestKey,
+                max_lag: MAX_LAG,
+            }),
             catalog: None,
             phase: Phase::Connecting,
             end: None,
@@ -302,7 +306,7 @@ impl Viewer {
                     cx.out.push(
                         Route::of(datagram.path),
                         &datagram.contents,
-                        account(cx.feed, &self.seat),
+                        account(cx.feed, &self.handle),
                     );
                 }
                 Output::Event(event) => self.handle_event(cx, &event),
@@ -315,7 +319,7 @@ impl Viewer {
         while let Some(sequence) = self.echoes.take(cx.now) {
             self.echo(cx, sequence);
         }
-        cx.out.flush(account(cx.feed, &self.seat));
+        cx.out.flush(account(cx.feed, &self.handle));
         let begun = cx.out.take_begun();
         if let Some((received, begun)) = self.first_out.take().zip(begun) {
             cx.feed.stats.ingest_to_send.observe(begun.since(received));
@@ -348,10 +352,10 @@ impl Viewer {
     fn follow(&mut self, path: Path) {
         self.route = Some(Route::of(path));
         let transport = match path.transport {
-            webrtc::Transport::Udp => Transport::Udp,
-            webrtc::Transport::Tcp => Transport::Tcp,
+            webrtc::Transport::Udp => ViewerTransport::Udp,
+            webrtc::Transport::Tcp => ViewerTransport::Tcp,
         };
-        self.seat.set_connected(transport, Some(path.remote));
+        self.handle.set_connected(transport, Some(path.remote));
     }
 
     /// Begins, or begins again, at the newest keyframe.
@@ -378,6 +382,6 @@ impl Viewer {
     }
 }
 
-fn account<'a>(feed: &'a Feed, viewer: &'a Guest) -> Account<'a> {
+fn account<'a>(feed: &'a Feed, viewer: &'a ViewerInfo) -> Account<'a> {
     Account { camera: &feed.stats, viewer: Some(viewer) }
 }

@@ -3,7 +3,7 @@
 use super::message::{Format, Header, Kind, Said, micros};
 use crate::clock::Clock;
 use bytes::Bytes;
-use hub::{Event, ReaderOptions, Start, Stream, Subscriber};
+use hub::{Event, ReaderKind, ReaderOptions, Start, Stream, Subscriber};
 use media::{
     AccessUnit, Catalog, MediaKind, Track,
     mp4::{self, Fragmenter},
@@ -48,8 +48,11 @@ pub(super) struct Feed {
 impl Feed {
     /// Begins at the newest keyframe.
     pub(super) fn new(stream: &Arc<Stream>, wish: Wish, clock: Clock) -> Self {
-        let subscriber =
-            stream.subscribe(ReaderOptions { start: Start::NewestKey, max_lag: MAX_LAG });
+        let subscriber = stream.subscribe(ReaderOptions {
+            kind: ReaderKind::Viewer,
+            start: Start::NewestKey,
+            max_lag: MAX_LAG,
+        });
         Self {
             subscriber,
             wish,

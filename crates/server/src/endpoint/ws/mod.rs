@@ -11,7 +11,7 @@ mod pulse;
 mod routes;
 mod session;
 
-use crate::{audience::Audience, cameras::Cameras, clock::Clock};
+use crate::{cameras::Cameras, clock::Clock, viewers::ViewerRegistry};
 use axum::Router;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
@@ -22,8 +22,8 @@ pub(crate) struct Access {
     pub(crate) cameras: Cameras,
     /// The time.
     pub(crate) clock: Clock,
-    /// Where viewers have their seats.
-    pub(crate) audience: Audience,
+    /// Where viewers have their handles.
+    pub(crate) viewers: ViewerRegistry,
     /// Has every session as a task.
     pub(crate) tasks: TaskTracker,
     /// Ends all sessions.

@@ -7,9 +7,9 @@ use super::{
     session::Session,
 };
 use crate::{
-    audience::{Protocol, Transport, Visit},
     connection::Connection,
     error::ApiError,
+    viewers::{JoinRequest, Protocol, ViewerTransport},
 };
 use axum::{
     Extension, Router,
@@ -102,9 +102,12 @@ fn begin(
     })?;
     let ended = access.stop.child_token();
     let end = ended.clone();
-    let visit =
-        Visit { protocol: Protocol::WebSocket, stream: name, end: Arc::new(move |_| end.cancel()) };
-    let seat = access.audience.join(visit, access.clock.pair())?;
+    let request = JoinRequest {
+        protocol: Protocol::WebSocket,
+        stream: name,
+        end: Arc::new(move |_| end.cancel()),
+    };
+    let handle = access.viewers.join(request, access.clock.pair())?;
     let upgrade = upgrade.map_err(|_| {
         let hint = "open it as ws:// or wss://, in a page by `new WebSocket`";
         ApiError::new(
@@ -115,9 +118,9 @@ fn begin(
         )
     })?;
     peer.connection.iter().for_each(Connection::carry_live);
-    seat.set_connected(Transport::Tcp, peer.address);
+    handle.set_connected(ViewerTransport::Tcp, peer.address);
     let feed = Feed::new(&stream, Wish { format, audio: audio != 0 }, access.clock);
-    let session = Session { feed, seat, ended, clock: access.clock, format };
+    let session = Session { feed, handle, ended, clock: access.clock, format };
     let upgrade = upgrade
         .read_buffer_size(READ_BUFFER)
         .max_message_size(MAX_MESSAGE)

@@ -5,7 +5,7 @@ use super::{
     message::{Format, Heard, Said},
     pulse::{self, Pulse},
 };
-use crate::{audience::Seat, clock::Clock};
+use crate::{clock::Clock, viewers::ViewerHandle};
 use axum::extract::ws::{CloseFrame, Message, WebSocket, close_code};
 use std::time::Duration;
 use tokio::time::{Interval, MissedTickBehavior};
@@ -19,7 +19,7 @@ const MAX_LATENCY_MS: f64 = 600_000.0;
 /// A viewer and all that belongs to it.
 pub(super) struct Session {
     pub(super) feed: Feed,
-    pub(super) seat: Seat,
+    pub(super) handle: ViewerHandle,
     /// Ends it: the server stops, or an administrator sends the viewer away.
     pub(super) ended: CancellationToken,
     pub(super) clock: Clock,
@@ -89,8 +89,8 @@ impl Session {
     }
 
     fn hello(&self) -> String {
-        let shown = self.seat.shown();
-        let (viewer, format) = (self.seat.id(), self.format);
+        let shown = self.handle.shown();
+        let (viewer, format) = (self.handle.id(), self.format);
         Said::Hello {
             viewer: &viewer,
             camera: &shown.camera,
@@ -105,12 +105,12 @@ impl Session {
         match output {
             Output::Text(text) => Some(Some(Message::Text(text.into()))),
             Output::Media(bytes, picture) => {
-                self.seat.sent_bytes(bytes.len());
-                self.seat.sent_frames(picture.into());
+                self.handle.sent_bytes(bytes.len());
+                self.handle.sent_frames(picture.into());
                 Some(Some(Message::Binary(bytes)))
             }
             Output::Skipped(units) => {
-                self.seat.skipped(units);
+                self.handle.skipped(units);
                 Some(None)
             }
             Output::End => None,
@@ -130,7 +130,7 @@ impl Session {
             Message::Pong(content) => {
                 Pulse::pong(now, &content)
                     .into_iter()
-                    .for_each(|rtt| self.seat.facts.rtt.set_time(rtt));
+                    .for_each(|rtt| self.handle.facts.rtt.set_time(rtt));
                 Some(None)
             }
             Message::Ping(_) => Some(None),
@@ -146,7 +146,7 @@ impl Session {
             }
             Heard::Latency { ms } => {
                 if (0.0..MAX_LATENCY_MS).contains(&ms) {
-                    self.seat.facts.latency.set_time(Duration::from_secs_f64(ms / 1000.0));
+                    self.handle.facts.latency.set_time(Duration::from_secs_f64(ms / 1000.0));
                 }
                 None
             }

@@ -19,6 +19,8 @@ const OLDEST: Duration = Duration::from_secs(10);
 pub(super) struct Feed<'a> {
     ctx: &'a Context,
     label: &'a Arc<str>,
+    /// The encoder makes a keyframe on request.
+    makes_keyframes: bool,
     publisher: Option<Publisher>,
     sets: Option<Arc<ParameterSets>>,
     /// What came without a picture, for the next frame that has one.
@@ -28,8 +30,16 @@ pub(super) struct Feed<'a> {
 
 impl<'a> Feed<'a> {
     /// Publishes as `label`.
-    pub(super) fn new(ctx: &'a Context, label: &'a Arc<str>) -> Self {
-        Self { ctx, label, publisher: None, sets: None, before: Payload::new(), last: None }
+    pub(super) fn new(ctx: &'a Context, label: &'a Arc<str>, makes_keyframes: bool) -> Self {
+        Self {
+            ctx,
+            label,
+            makes_keyframes,
+            publisher: None,
+            sets: None,
+            before: Payload::new(),
+            last: None,
+        }
     }
 
     /// Takes a frame that came at `now`, with the times that are known.
@@ -88,7 +98,13 @@ impl<'a> Feed<'a> {
         let catalog = Catalog::new([(Codec::H264(Some(sets)), CLOCK)]);
         match &self.publisher {
             Some(publisher) => publisher.set_catalog(catalog)?,
-            None => self.publisher = Some(self.ctx.publish(self.label, catalog)?),
+            None => {
+                let publisher = self.ctx.publish(self.label, catalog)?;
+                if self.makes_keyframes {
+                    publisher.serve_keyframes();
+                }
+                self.publisher = Some(publisher);
+            }
         }
         Ok(())
     }

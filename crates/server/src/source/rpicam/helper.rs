@@ -105,7 +105,7 @@ impl<'a> Talk<'a> {
         tokio::spawn(write(stdin, unread));
         let mut demand = ctx.stream.demand();
         let keyframes = demand.borrow_and_update().keyframes;
-        let feed = Feed::new(ctx, label);
+        let feed = Feed::new(ctx, label, true);
         Self {
             options,
             ctx,

@@ -129,7 +129,7 @@ pub(super) struct Stream<'a> {
 
 impl<'a> Stream<'a> {
     fn new(ctx: &'a Context, label: &'a Arc<str>, told: mpsc::Receiver<u64>) -> Self {
-        let feed = Feed::new(ctx, label);
+        let feed = Feed::new(ctx, label, false);
         Self {
             feed,
             assembler: Assembler::default(),

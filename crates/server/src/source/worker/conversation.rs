@@ -203,7 +203,9 @@ impl Speaker {
             Some(publisher) => publisher.set_catalog(catalog)?,
             None => {
                 self.keyframes = self.demand.borrow_and_update().keyframes;
-                self.publisher = Some(self.stream.publish(now, self.by.clone(), catalog)?);
+                let publisher = self.stream.publish(now, self.by.clone(), catalog)?;
+                publisher.serve_keyframes();
+                self.publisher = Some(publisher);
             }
         }
         Ok(())

@@ -2,7 +2,7 @@
 
 use super::{Exposition, Kind};
 use crate::cameras::Camera;
-use hub::State;
+use hub::{ReaderKind, State};
 use media::Mono;
 use std::sync::Arc;
 
@@ -71,15 +71,7 @@ fn frames(out: &mut Exposition, cameras: &[Arc<Camera>], now: Mono) {
         "Age of the newest frame.",
         age,
     );
-    let readers = |c: &Camera| Some(c.stream().demand().borrow().readers as f64);
-    each(
-        out,
-        cameras,
-        "neverblink_camera_readers",
-        Gauge,
-        "Readers of the stream, viewers of all protocols among them.",
-        readers,
-    );
+    readers(out, cameras);
     let skipped = |c: &Camera| Some(stats(c).skipped as f64);
     each(
         out,
@@ -89,6 +81,17 @@ fn frames(out: &mut Exposition, cameras: &[Arc<Camera>], now: Mono) {
         "Units that slow readers of the stream lost.",
         skipped,
     );
+}
+
+/// Readers are no viewers: one muxer or decoder reads for many of them.
+fn readers(out: &mut Exposition, cameras: &[Arc<Camera>]) {
+    out.family("neverblink_camera_readers", Kind::Gauge, "Readers of the stream, by kind.");
+    for camera in cameras {
+        let demand = *camera.stream().demand().borrow();
+        for kind in ReaderKind::ALL {
+            out.sample(&labels(camera, Some(("kind", kind.as_str()))), demand.of(kind) as f64);
+        }
+    }
 }
 
 fn restarts(out: &mut Exposition, cameras: &[Arc<Camera>]) {

@@ -2,14 +2,14 @@
 
 use super::{Exposition, Kind};
 use crate::{
-    audience::{Audience, Protocol, Shown, Total},
     cameras::Camera,
+    viewers::{Protocol, Shown, ViewerRegistry, ViewerTotal},
 };
 use std::{collections::BTreeMap, sync::Arc};
 
-type Totals = BTreeMap<(Shown, Protocol), Total>;
+type Totals = BTreeMap<(Shown, Protocol), ViewerTotal>;
 
-type Family = (&'static str, Kind, &'static str, fn(&Total) -> u64);
+type Family = (&'static str, Kind, &'static str, fn(&ViewerTotal) -> u64);
 
 const FAMILIES: &[Family] = &[
     ("neverblink_viewers", Kind::Gauge, "Viewers of now.", |t| t.viewers),
@@ -55,8 +55,8 @@ const FAMILIES: &[Family] = &[
 ];
 
 /// Writes all families about viewers.
-pub(super) fn expose(out: &mut Exposition, audience: &Audience, cameras: &[Arc<Camera>]) {
-    let totals = with_all(audience.totals(), cameras);
+pub(super) fn expose(out: &mut Exposition, viewers: &ViewerRegistry, cameras: &[Arc<Camera>]) {
+    let totals = with_all(viewers.totals(), cameras);
     for (name, kind, help, value) in FAMILIES {
         family(out, &totals, (*name, *kind, help), |_| true, value);
     }
@@ -85,7 +85,7 @@ fn family(
     totals: &Totals,
     (name, kind, help): (&'static str, Kind, &str),
     of: impl Fn(Protocol) -> bool,
-    value: impl Fn(&Total) -> u64,
+    value: impl Fn(&ViewerTotal) -> u64,
 ) {
     out.family(name, kind, help);
     for ((shown, protocol), total) in totals.iter().filter(|((_, protocol), _)| of(*protocol)) {
@@ -99,25 +99,26 @@ fn family(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{audience::Visit, cameras::Cameras, cameras::Origin};
+    use crate::{cameras::Cameras, cameras::Origin, viewers::JoinRequest};
     use hub::StreamOptions;
     use media::{ClockPair, Mono, Wall};
 
     #[test]
     fn every_camera_counts_from_zero_and_renditions_have_their_label() {
-        let (cameras, audience) = (Cameras::new(), Audience::default());
+        let (cameras, viewers) = (Cameras::new(), ViewerRegistry::default());
         let origin = Origin { text: "publish".into(), publishable: true, on_demand: false };
         cameras.add(&"quiet".into(), origin, StreamOptions::default(), Mono::default());
         let now = ClockPair { mono: Mono::default(), wall: Wall::default() };
-        let visit = Visit { protocol: Protocol::WebRtc, stream: "front/sd", end: Arc::new(|_| {}) };
-        let seat = audience.join(visit, now).unwrap();
-        seat.sent_frames(3);
-        seat.skipped(2);
-        seat.skipped_for_congestion(1);
-        seat.set_link_limited(true);
-        seat.retransmitted(7);
+        let request =
+            JoinRequest { protocol: Protocol::WebRtc, stream: "front/sd", end: Arc::new(|_| {}) };
+        let handle = viewers.join(request, now).unwrap();
+        handle.sent_frames(3);
+        handle.skipped(2);
+        handle.skipped_for_congestion(1);
+        handle.set_link_limited(true);
+        handle.retransmitted(7);
         let mut out = Exposition::default();
-        expose(&mut out, &audience, &cameras.list());
+        expose(&mut out, &viewers, &cameras.list());
         let text = out.finish();
         let sd = r#"{camera="front",rendition="sd",protocol="webrtc"}"#;
         for line in [

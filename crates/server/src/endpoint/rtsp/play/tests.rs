@@ -121,7 +121,7 @@ fn a_pause_reads_nothing() {
     player.play();
     player.pause();
     assert!(drain(&mut player, 0).is_empty());
-    assert_eq!(stream.demand().borrow().readers, 0);
+    assert_eq!(stream.demand().borrow().readers(), 0);
     player.play();
     assert_eq!(drain(&mut player, 0).len(), 1);
 }

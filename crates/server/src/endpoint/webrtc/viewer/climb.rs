@@ -6,7 +6,7 @@ use crate::{
     cameras::{Camera, Cameras},
     endpoint::webrtc::{choice::Choice, timeline::Reordering},
 };
-use hub::{Event, ReaderOptions, Start, Subscriber};
+use hub::{Event, ReaderKind, ReaderOptions, Start, Subscriber};
 use media::{AccessUnit, Catalog, Mono};
 use proto::congestion::{Condition, Ladder};
 use std::{sync::Arc, time::Duration};
@@ -115,8 +115,11 @@ impl Climb {
 
     fn prepare(&mut self, now: Mono, rung: usize) {
         let Some(target) = self.rungs.get(rung) else { return };
-        let reader =
-            target.stream().subscribe(ReaderOptions { start: Start::NextKey, max_lag: MAX_LAG });
+        let reader = target.stream().subscribe(ReaderOptions {
+            kind: ReaderKind::Viewer,
+            start: Start::NextKey,
+            max_lag: MAX_LAG,
+        });
         reader.request_keyframe(now);
         self.next = Some(Next { rung, reader, catalog: None, unwatched: true });
     }
@@ -163,7 +166,7 @@ impl Viewer {
     /// Moves to another rendition if the link, or a rendition's end, asks for it.
     pub(super) fn climb(&mut self, cx: &mut Context<'_>) {
         let (Some(climb), Some(link)) = (&mut self.climb, &self.link) else { return };
-        climb.choose(cx.now, &self.seat.camera, link.condition(cx.now), &self.choice);
+        climb.choose(cx.now, &self.handle.camera, link.condition(cx.now), &self.choice);
         if self.sending.is_none()
             && let Some((landing, camera)) = climb.land(cx.now)
         {
@@ -190,8 +193,8 @@ impl Viewer {
         } else {
             "the link carries it"
         };
-        self.seat.move_to(camera.rendition().map(Into::into), reason);
-        tracing::info!(camera = %self.seat.camera, viewer = self.seat.id(), rendition = camera.rendition(), reason, "moved");
+        self.handle.move_to(camera.rendition().map(Into::into), reason);
+        tracing::info!(camera = %self.handle.camera, viewer = self.handle.id(), rendition = camera.rendition(), reason, "moved");
         self.sending = self.begin(cx, &unit, position);
     }
 

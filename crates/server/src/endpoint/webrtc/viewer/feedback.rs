@@ -51,8 +51,9 @@ impl Viewer {
     /// sooner.
     fn answer_clock(&mut self, cx: &mut Context<'_>, answer: &Dlrr) {
         if let (Some(egress), Some(route)) = (&mut self.egress, self.route) {
-            cx.out
-                .write(route, account(cx.feed, &self.seat), |out| egress.write_clock(out, answer));
+            cx.out.write(route, account(cx.feed, &self.handle), |out| {
+                egress.write_clock(out, answer)
+            });
         }
     }
 
@@ -73,11 +74,11 @@ impl Viewer {
         if let Some(rtt) = measured.or_else(|| self.session.rtt()) {
             self.rtt = rtt;
             self.playout.set_rtt(cx.now, rtt);
-            self.seat.facts.rtt.set_time(rtt);
+            self.handle.facts.rtt.set_time(rtt);
         }
         self.loss = f32::from(report.fraction_lost) / 256.0;
-        self.seat.facts.loss.set_share(self.loss);
-        self.seat.facts.playout.set_time(self.playout.delay(cx.now).0);
+        self.handle.facts.loss.set_share(self.loss);
+        self.handle.facts.playout.set_time(self.playout.delay(cx.now).0);
         self.pacer.set_need(cx.feed.rate(cx.now));
         self.tell_of_link(cx);
     }
@@ -90,15 +91,15 @@ impl Viewer {
             self.playout.forget();
         }
         // Of a link that carries more than the stream nothing certain is known.
-        self.seat.facts.estimate.update(link.carries().filter(|_| limited));
-        self.seat.facts.needed.update(link.needs());
+        self.handle.facts.estimate.update(link.carries().filter(|_| limited));
+        self.handle.facts.needed.update(link.needs());
         self.set_limited(cx, limited);
     }
 
     /// Frames are left out because the link carries too little, or no longer.
     pub(super) fn set_limited(&self, cx: &Context<'_>, limited: bool) {
-        if limited != self.seat.is_link_limited() {
-            let (camera, viewer) = (cx.feed.stream.name(), self.seat.id());
+        if limited != self.handle.is_link_limited() {
+            let (camera, viewer) = (cx.feed.stream.name(), self.handle.id());
             let kbit = |rate: Option<u64>| rate.map(|bits| bits / 1000);
             let (carries_kbit, needs_kbit) =
                 self.link.as_ref().map_or((None, None), |l| (kbit(l.carries()), kbit(l.needs())));
@@ -112,7 +113,7 @@ impl Viewer {
                 }
             }
         }
-        self.seat.set_link_limited(limited);
+        self.handle.set_link_limited(limited);
     }
 
     /// A packet did not arrive: it is sent again, unless its repair is on its way.
@@ -135,7 +136,7 @@ impl Viewer {
             if self.link.as_ref().and_then(|link| link.pace(cx.now)).is_none() {
                 self.echoes.add(cx.now, lost.sequence, self.loss);
             }
-            self.seat.retransmitted(1);
+            self.handle.retransmitted(1);
         } else {
             cx.feed.stats.retransmits_refused.fetch_add(1, Relaxed);
         }
@@ -159,7 +160,7 @@ impl Viewer {
         }
         let stamp = self.stamp(cx, &unit, lost.timestamp);
         let (Some(egress), Some(route)) = (&mut self.egress, self.route) else { return false };
-        let account = account(cx.feed, &self.seat);
+        let account = account(cx.feed, &self.handle);
         self.pacer.sent(fragment.len() + PACKET_OVERHEAD);
         let link = &mut self.link;
         cx.out.write(route, account, |out| {

@@ -53,7 +53,7 @@ impl Viewer {
             self.pacer.set_limit(self.link.as_ref().and_then(|link| link.pace(cx.now)));
             let room = self
                 .route
-                .map_or(usize::MAX, |route| cx.out.room(route, account(cx.feed, &self.seat)));
+                .map_or(usize::MAX, |route| cx.out.room(route, account(cx.feed, &self.handle)));
             if room == 0 {
                 self.paced_until = Some(cx.now + ASK_FOR_ROOM);
                 return;
@@ -84,7 +84,7 @@ impl Viewer {
             bytes += fragment.len() + PACKET_OVERHEAD;
             *next += 1;
             let marker = *next == fragments.len() && *kind == MediaKind::Video;
-            cx.out.write(route, account(cx.feed, &self.seat), |out| {
+            cx.out.write(route, account(cx.feed, &self.handle), |out| {
                 let start = out.len();
                 let number = egress.write(out, *kind, stamp, fragment, marker);
                 Link::count(link, cx.now, number, out.len() - start);
@@ -118,7 +118,7 @@ impl Viewer {
         let (Some(egress), Some(route)) = (&mut self.egress, self.route) else { return };
         if egress.report_due(cx.now) {
             let (now, pair) = (cx.now, cx.pair);
-            cx.out.write(route, account(cx.feed, &self.seat), |out| {
+            cx.out.write(route, account(cx.feed, &self.handle), |out| {
                 egress.write_reports(out, now, pair);
             });
         }
@@ -143,7 +143,7 @@ impl Viewer {
                     }
                 }
                 Some(Event::Catalog(catalog)) => self.adopt(catalog),
-                Some(Event::Skipped { units }) => self.seat.skipped(units),
+                Some(Event::Skipped { units }) => self.handle.skipped(units),
                 Some(Event::Status(_)) => {}
                 Some(Event::Ended(reason)) => {
                     if !self.climb.as_mut().is_some_and(Climb::handle_end) {
@@ -203,7 +203,7 @@ impl Viewer {
         }
         self.started = true;
         if kind == MediaKind::Video {
-            self.seat.sent_frames(1);
+            self.handle.sent_frames(1);
         }
         let received =
             (kind == MediaKind::Video && !self.catching_up).then_some(unit.timing.received);
@@ -235,7 +235,7 @@ impl Viewer {
         }
         self.await_key &= !unit.key;
         if self.await_key {
-            self.seat.skipped(1);
+            self.handle.skipped(1);
             return false;
         }
         if self.order.is_late(unit) {
@@ -259,7 +259,7 @@ impl Viewer {
         let recently = self.replayed.is_some_and(|at| cx.now.since(at) < REPLAY_INTERVAL);
         let (limited, replay) =
             (link.is_limited(cx.now), !recently && link.is_worth_replay(cx.now));
-        self.seat.skipped_for_congestion(1);
+        self.handle.skipped_for_congestion(1);
         self.set_limited(cx, limited);
         if replay {
             self.jump(cx.now);

@@ -4,7 +4,6 @@
 
 use super::{super::*, *};
 use crate::{
-    audience::{Audience, Protocol, Visit},
     clock::Clock,
     endpoint::webrtc::{
         answer::Sources,
@@ -15,6 +14,7 @@ use crate::{
         stats::CameraStats,
         tcp::Tcp,
     },
+    viewers::{JoinRequest, Protocol, ViewerRegistry},
 };
 use allocation_counter::measure;
 use bytes::Bytes;
@@ -91,14 +91,15 @@ impl Lab {
             .unwrap();
 
         let plan = Plan::new(&offer, &choice, sources);
-        let visit = Visit { protocol: Protocol::WebRtc, stream: "front", end: Arc::new(|_| {}) };
-        let seat = Audience::default().join(visit, clock.pair()).unwrap();
+        let request =
+            JoinRequest { protocol: Protocol::WebRtc, stream: "front", end: Arc::new(|_| {}) };
+        let handle = ViewerRegistry::default().join(request, clock.pair()).unwrap();
         let arrival = Arrival {
             session,
             plan,
             choice,
             stream: stream.clone(),
-            seat,
+            handle,
             cameras: None,
             candidates: Vec::new(),
         };

@@ -8,7 +8,7 @@ use std::{
 
 /// What a viewer was sent, or all of a picture; only rises.
 #[derive(Clone, Copy, Default, PartialEq, Eq, Debug)]
-pub(crate) struct Counts {
+pub(crate) struct ViewerCounts {
     /// Video frames.
     pub(crate) frames: u64,
     /// Bytes: of WebRTC the payload of UDP, repairs included; of other protocols the media alone.
@@ -23,14 +23,14 @@ pub(crate) struct Counts {
     pub(crate) link_limits: u64,
 }
 
-impl Counts {
+impl ViewerCounts {
     /// Units not sent, for whatever reason.
     pub(crate) fn skipped(&self) -> u64 {
         self.slow + self.congested
     }
 }
 
-impl AddAssign for Counts {
+impl AddAssign for ViewerCounts {
     fn add_assign(&mut self, other: Self) {
         self.frames += other.frames;
         self.bytes += other.bytes;
@@ -41,7 +41,7 @@ impl AddAssign for Counts {
     }
 }
 
-impl Sub for Counts {
+impl Sub for ViewerCounts {
     type Output = Self;
 
     fn sub(self, earlier: Self) -> Self {
@@ -56,9 +56,9 @@ impl Sub for Counts {
     }
 }
 
-/// [`Counts`] being counted.
+/// [`ViewerCounts`] being counted.
 #[derive(Default, Debug)]
-pub(super) struct Counters {
+pub(super) struct ViewerCounters {
     pub(super) frames: AtomicU64,
     pub(super) bytes: AtomicU64,
     pub(super) slow: AtomicU64,
@@ -67,9 +67,9 @@ pub(super) struct Counters {
     pub(super) link_limits: AtomicU64,
 }
 
-impl Counters {
-    pub(super) fn read(&self) -> Counts {
-        Counts {
+impl ViewerCounters {
+    pub(super) fn read(&self) -> ViewerCounts {
+        ViewerCounts {
             frames: self.frames.load(Relaxed),
             bytes: self.bytes.load(Relaxed),
             slow: self.slow.load(Relaxed),

@@ -1,9 +1,9 @@
 //! One viewer: who it is, what it was sent, what is known of its link.
 
 use super::{
-    Ender,
-    counts::{Counters, Counts, Fact},
-    meter::Meter,
+    Kick,
+    counts::{Fact, ViewerCounters, ViewerCounts},
+    meter::SendMeter,
 };
 use media::{ClockPair, Mono, Wall};
 use std::{
@@ -52,14 +52,14 @@ impl Protocol {
 
 /// What carries a viewer's packets.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(crate) enum Transport {
+pub(crate) enum ViewerTransport {
     /// Datagrams.
     Udp,
     /// A connection.
     Tcp,
 }
 
-impl Transport {
+impl ViewerTransport {
     /// The word for programs.
     pub(crate) fn as_str(self) -> &'static str {
         match self {
@@ -92,7 +92,7 @@ impl Shown {
 
 /// What may be known of a viewer's link.
 #[derive(Default, Debug)]
-pub(crate) struct Facts {
+pub(crate) struct LinkFacts {
     /// Round-trip time, in microseconds.
     pub(crate) rtt: Fact,
     /// Share of packets lost before repair, in millionths.
@@ -108,7 +108,7 @@ pub(crate) struct Facts {
 }
 
 /// One viewer. All counting is done by whoever sends to it, without a lock.
-pub(crate) struct Guest {
+pub(crate) struct ViewerInfo {
     pub(super) number: u64,
     /// How it is served.
     pub(crate) protocol: Protocol,
@@ -117,49 +117,49 @@ pub(crate) struct Guest {
     /// When it came.
     pub(crate) since: Wall,
     /// What may be known of its link.
-    pub(crate) facts: Facts,
-    pub(super) end: Option<Ender>,
-    counters: Counters,
+    pub(crate) facts: LinkFacts,
+    pub(super) end: Option<Kick>,
+    counters: ViewerCounters,
     connected: AtomicBool,
     link_limited: AtomicBool,
     /// What changes rarely. Held for a moment.
-    notes: Mutex<Notes>,
+    notes: Mutex<ViewerNotes>,
 }
 
-struct Notes {
+struct ViewerNotes {
     rendition: Option<Arc<str>>,
     rendition_reason: &'static str,
-    transport: Option<Transport>,
+    transport: Option<ViewerTransport>,
     address: Option<SocketAddr>,
     /// What is booked to pictures that it has been shown earlier.
-    credited: Counts,
-    meter: Meter,
+    credited: ViewerCounts,
+    meter: SendMeter,
 }
 
-impl Guest {
+impl ViewerInfo {
     pub(super) fn new(
         number: u64,
         protocol: Protocol,
         shown: Shown,
-        end: Option<Ender>,
+        end: Option<Kick>,
         now: ClockPair,
     ) -> Self {
-        let notes = Notes {
+        let notes = ViewerNotes {
             rendition: shown.rendition,
             rendition_reason: "asked for",
             transport: None,
             address: None,
-            credited: Counts::default(),
-            meter: Meter::new(now.mono),
+            credited: ViewerCounts::default(),
+            meter: SendMeter::new(now.mono),
         };
         Self {
             number,
             protocol,
             camera: shown.camera,
             since: now.wall,
-            facts: Facts::default(),
+            facts: LinkFacts::default(),
             end,
-            counters: Counters::default(),
+            counters: ViewerCounters::default(),
             connected: AtomicBool::new(false),
             link_limited: AtomicBool::new(false),
             notes: Mutex::new(notes),
@@ -177,7 +177,7 @@ impl Guest {
     }
 
     /// The way to it is open.
-    pub(crate) fn set_connected(&self, transport: Transport, address: Option<SocketAddr>) {
+    pub(crate) fn set_connected(&self, transport: ViewerTransport, address: Option<SocketAddr>) {
         let mut notes = self.notes();
         notes.transport = Some(transport);
         notes.address = address;
@@ -227,7 +227,7 @@ impl Guest {
     }
 
     /// What it was sent so far.
-    pub(crate) fn counts(&self) -> Counts {
+    pub(crate) fn counts(&self) -> ViewerCounts {
         self.counters.read()
     }
 
@@ -242,7 +242,7 @@ impl Guest {
     }
 
     /// What carries its packets and where they go, once connected.
-    pub(crate) fn path(&self) -> (Option<Transport>, Option<SocketAddr>) {
+    pub(crate) fn path(&self) -> (Option<ViewerTransport>, Option<SocketAddr>) {
         let notes = self.notes();
         (notes.transport, notes.address)
     }
@@ -263,13 +263,13 @@ impl Guest {
     }
 
     /// What it was sent of the picture that it is shown now.
-    pub(super) fn uncredited(&self) -> (Shown, Counts) {
+    pub(super) fn uncredited(&self) -> (Shown, ViewerCounts) {
         let notes = self.notes();
         (notes.shown(&self.camera), self.counts() - notes.credited)
     }
 
-    /// As [`Guest::uncredited`], and from now on that is booked elsewhere.
-    pub(super) fn credit(&self) -> (Shown, Counts) {
+    /// As [`ViewerInfo::uncredited`], and from now on that is booked elsewhere.
+    pub(super) fn credit(&self) -> (Shown, ViewerCounts) {
         let mut notes = self.notes();
         let counts = self.counts();
         let new = counts - notes.credited;
@@ -277,12 +277,12 @@ impl Guest {
         (notes.shown(&self.camera), new)
     }
 
-    fn notes(&self) -> MutexGuard<'_, Notes> {
+    fn notes(&self) -> MutexGuard<'_, ViewerNotes> {
         self.notes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-impl Notes {
+impl ViewerNotes {
     fn shown(&self, camera: &Arc<str>) -> Shown {
         Shown { camera: camera.clone(), rendition: self.rendition.clone() }
     }

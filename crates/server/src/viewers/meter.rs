@@ -9,12 +9,12 @@ const SAMPLES: usize = 4;
 const LEAST: f64 = 0.1;
 
 /// Bytes sent at a few moments, in a ring.
-pub(super) struct Meter {
+pub(super) struct SendMeter {
     samples: [(Mono, u64); SAMPLES],
     oldest: usize,
 }
 
-impl Meter {
+impl SendMeter {
     pub(super) fn new(now: Mono) -> Self {
         Self { samples: [(now, 0); SAMPLES], oldest: 0 }
     }
@@ -43,7 +43,7 @@ mod tests {
     #[test]
     fn a_rate_is_known_at_once_and_follows_within_seconds() {
         let at = |ms: u64| Mono::from_nanos(ms * 1_000_000);
-        let mut meter = Meter::new(at(0));
+        let mut meter = SendMeter::new(at(0));
         assert_eq!(meter.bitrate(at(0), 1000), 0.0, "too soon to tell");
         assert_eq!(meter.bitrate(at(500), 125_000), 2e6);
         (1..=20).for_each(|s| meter.sample(at(s * 1000), s * 250_000));

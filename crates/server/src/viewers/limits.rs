@@ -4,14 +4,14 @@ use std::{collections::BTreeMap, sync::Arc};
 
 /// How many viewers there may be at once, all protocols together.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Limits {
+pub(crate) struct ViewerLimits {
     /// In the whole server.
     pub(crate) total: usize,
     /// Of single cameras; those not named here have none of their own.
     pub(crate) cameras: BTreeMap<Arc<str>, usize>,
 }
 
-impl Default for Limits {
+impl Default for ViewerLimits {
     /// None.
     fn default() -> Self {
         Self { total: usize::MAX, cameras: BTreeMap::new() }
@@ -20,7 +20,7 @@ impl Default for Limits {
 
 /// Why somebody may not watch.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub(crate) enum Refused {
+pub(crate) enum JoinRefused {
     /// The server has its fill.
     #[error("this server already serves {0} viewers, as many as it is allowed to")]
     ServerFull(usize),
@@ -32,7 +32,7 @@ pub(crate) enum Refused {
     Ended,
 }
 
-impl Refused {
+impl JoinRefused {
     /// The word for programs.
     pub(crate) fn code(&self) -> &'static str {
         match self {
@@ -58,18 +58,18 @@ impl Refused {
     }
 }
 
-impl Limits {
+impl ViewerLimits {
     /// Is there room for one more, with so many viewers there and so many of them at this camera?
     pub(super) fn check(
         &self,
         camera: &Arc<str>,
         total: usize,
         of_camera: usize,
-    ) -> Result<(), Refused> {
+    ) -> Result<(), JoinRefused> {
         let limit = self.cameras.get(camera).copied().filter(|limit| of_camera >= *limit);
         match limit {
-            _ if total >= self.total => Err(Refused::ServerFull(self.total)),
-            Some(limit) => Err(Refused::CameraFull(camera.clone(), limit)),
+            _ if total >= self.total => Err(JoinRefused::ServerFull(self.total)),
+            Some(limit) => Err(JoinRefused::CameraFull(camera.clone(), limit)),
             None => Ok(()),
         }
     }
