@@ -12,6 +12,7 @@ use serde_json::Value;
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
+    sync::{Arc, Mutex},
     time::Duration,
 };
 
@@ -121,6 +122,19 @@ impl Player {
             .unwrap_or(0);
         std::io::copy(&mut self.stream.by_ref().take(length), &mut std::io::sink()).unwrap();
         head
+    }
+
+    /// Reads media until the server hangs up, and keeps the RTP time of each frame.
+    fn keep_times(mut self, times: &Mutex<Vec<u32>>) {
+        let mut head = [0; 4];
+        while self.stream.read_exact(&mut head).is_ok() {
+            let mut packet = vec![0; u16::from_be_bytes([head[2], head[3]]).into()];
+            self.stream.read_exact(&mut packet).unwrap();
+            // Channel 0 is RTP; the marker ends a frame.
+            if head[..2] == [b'$', 0] && packet[1] & 0x80 != 0 {
+                times.lock().unwrap().push(u32::from_be_bytes(packet[4..8].try_into().unwrap()));
+            }
+        }
     }
 
     /// Reads until the server hangs up.
@@ -353,7 +367,7 @@ fn readers(server: &Server) -> [u64; 4] {
 
 #[test]
 fn who_watches_is_counted_and_nobody_else() {
-    let camera = "cam: { source: publish, frozen_after: 5s, stall_after: 1s }";
+    let camera = "cam: { source: publish, frozen_restart: true, stall_after: 1s }";
     let server = Server::with_cameras(camera).unwrap();
     let options = PublisherOptions { width: 320, height: 180, ..PublisherOptions::default() };
     let mut publisher = Publisher::start_with(&server.rtsp_url("cam"), &options).unwrap();
@@ -382,4 +396,81 @@ fn who_watches_is_counted_and_nobody_else() {
     publisher.process().signal(Signal::SIGCONT).unwrap();
     assert_eq!(start.join().unwrap().status, 200);
     assert_eq!(readers(&server)[3], 0);
+}
+
+/// Units of video by the first number, and lost ones by the second, of all viewers together.
+fn sent(server: &Server) -> (u64, u64) {
+    let viewers = list(server, "?camera=cam");
+    let sum = |key: &str| viewers.iter().filter_map(|v| v[key].as_u64()).sum();
+    (sum("frames_sent"), sum("frames_skipped"))
+}
+
+#[test]
+fn policy_changes_in_the_file_apply_while_viewers_watch() {
+    let camera = "cam: { source: publish, stall_after: 60s }";
+    let mut server = Server::with_cameras(camera).unwrap();
+    let options = PublisherOptions { width: 320, height: 180, ..PublisherOptions::default() };
+    let mut publisher = Publisher::start_with(&server.rtsp_url("cam"), &options).unwrap();
+    server.wait_for_state("cam", "live").unwrap();
+    let _browser = browser(&server, "cam");
+    let player = Player::playing(&server, "cam");
+    let times = Arc::new(Mutex::new(Vec::new()));
+    let kept = times.clone();
+    let reader = std::thread::spawn(move || player.keep_times(&kept));
+    let playlist = |server: &Server| {
+        let agent = [("User-Agent", "HLS player")];
+        http::request(server.http(), "GET", "/live/cam/media.m3u8", &agent, b"").unwrap().text()
+    };
+    let frames = || times.lock().unwrap().len();
+    wait_until("three viewers to be served", DEADLINE, || {
+        let hls = playlist(&server).contains("#EXTINF");
+        let connected = list(&server, "?protocol=webrtc").iter().any(|v| v["connected"] == true);
+        (hls && connected && frames() > 60).then_some(())
+    })
+    .unwrap();
+
+    let before = (sent(&server), frames());
+    let keys = "stall_after: 1s, frozen_after: 10s, frozen_restart: true, slate: true, \
+                max_viewers: 50, title: Front door";
+    server.reload(&server.yaml().replace("stall_after: 60s", keys)).unwrap();
+    wait_until("the new title", DEADLINE, || {
+        (server.camera("cam").unwrap()["title"] == "Front door").then_some(())
+    })
+    .unwrap();
+    let at_change = frames();
+    wait_until("three seconds more", DEADLINE, || (frames() > at_change + 90).then_some(()))
+        .unwrap();
+
+    let gaps: Vec<u32> = {
+        let times = times.lock().unwrap();
+        times.windows(2).map(|pair| pair[1].wrapping_sub(pair[0])).collect()
+    };
+    assert!(gaps.iter().all(|gap| (2900..3100).contains(gap)), "30 a second, no gap: {gaps:?}");
+    let after = (sent(&server), frames());
+    assert_eq!(after.0.1, before.0.1, "no viewer lost a unit");
+    assert!(after.0.0 - before.0.0 > 2 * 90, "WHEP and RTSP: {before:?} {after:?}");
+    assert!(!playlist(&server).contains("DISCONTINUITY"));
+    assert_eq!(list(&server, "?camera=cam").len(), 3, "the same three viewers");
+    assert_eq!(server.camera("cam").unwrap()["restarts"], 0);
+    assert!(publisher.process().is_running(), "its publisher was not sent away");
+    let events = server.json("/api/v1/events").unwrap()["events"].as_array().unwrap().clone();
+    let changed: Vec<_> = events.iter().filter(|e| e["kind"] == "camera_changed").collect();
+    assert_eq!(changed.len(), 1, "{events:?}");
+    let text = changed[0].to_string();
+    for key in ["stall_after", "frozen_after", "frozen_restart", "slate", "max_viewers", "title"] {
+        assert!(text.contains(key), "{key} in {text}");
+    }
+    assert!(!text.contains("on_demand"), "{text}");
+
+    // What was changed holds: silence counts after a second, and the slate is shown.
+    publisher.process().signal(Signal::SIGSTOP).unwrap();
+    let silent = std::time::Instant::now();
+    server.wait_for_state("cam", "stalled").unwrap();
+    assert!(silent.elapsed() < Duration::from_secs(5), "stall_after is 1s now");
+    server
+        .log()
+        .wait_for_line("the slate", DEADLINE, |l| l.contains("showing why there is no picture"))
+        .unwrap();
+    server.process().kill();
+    reader.join().unwrap();
 }

@@ -62,6 +62,16 @@ struct House {
     telemetry: Telemetry,
 }
 
+impl House {
+    fn set_titles(&self, config: &Config) {
+        for (name, camera) in &config.cameras {
+            if let Ok(known) = self.cameras.get(name) {
+                known.set_title(camera.title.clone());
+            }
+        }
+    }
+}
+
 /// Runs the server until it is told to stop.
 ///
 /// # Errors
@@ -98,6 +108,7 @@ pub(crate) async fn run(config: Config, mode: Mode, log: LogArgs) -> anyhow::Res
         endpoints::hold(&house, &config, matches!(mode, Mode::Demo { any_port: true })).await?;
     let mut sources = Sources::new(house.clone());
     config.streams().iter().for_each(|(name, input)| sources.start(name, input));
+    house.set_titles(&config);
     let bound = endpoints::serve(&house, ports, seen);
     house.tasks.spawn(tick(house.clone()));
     bound.announce(matches!(mode, Mode::Demo { .. }));

@@ -4,7 +4,7 @@
 use super::{House, limits, sources::Sources};
 use crate::{
     cameras::{EventKind, parts},
-    config::{Config, Loader, Plan},
+    config::{Config, Loader, Plan, StreamChange},
     endpoint::http::ConfigState,
 };
 use std::{sync::Arc, time::Duration};
@@ -70,22 +70,32 @@ impl Reload {
         for name in &plan.remove {
             self.remove(name).await;
         }
-        let stops = plan.change.iter().map(|(name, _)| name);
-        for name in stops {
-            self.sources.stop(name, "its settings were changed").await;
+        for change in &plan.change {
+            self.change(change).await;
         }
-        for (kind, streams) in
-            [(EventKind::CameraChanged, &plan.change), (EventKind::CameraAdded, &plan.add)]
-        {
-            for (name, input) in streams {
-                self.sources.start(name, input);
-                self.event(kind, Some(name), "");
-            }
+        for (name, input) in &plan.add {
+            self.sources.start(name, input);
+            self.event(EventKind::CameraAdded, Some(name), "");
         }
+        self.house.set_titles(&new);
         let (added, removed, changed) = counts;
         tracing::info!(cause, added, removed, changed, "config loaded");
         self.event(EventKind::ConfigLoaded, None, "");
         self.settle(new, &plan);
+    }
+
+    /// Only a new source interrupts the stream.
+    async fn change(&mut self, change: &StreamChange) {
+        let StreamChange { name, input, keys, restart } = change;
+        if *restart {
+            self.sources.stop(name, "its source was changed").await;
+            self.sources.start(name, input);
+        } else {
+            self.sources.adjust(name, input);
+        }
+        let effect = if *restart { "its source was restarted" } else { "its source runs on" };
+        let text = format!("{} changed; {effect}", keys.join(", "));
+        self.event(EventKind::CameraChanged, Some(name), &text);
     }
 
     async fn remove(&mut self, name: &Arc<str>) {

@@ -56,26 +56,41 @@ impl Sources {
             publishable: config.source == Source::Publish,
             on_demand: config.on_demand,
         };
-        let options = StreamOptions { stall_after: config.stall_after, ..StreamOptions::default() };
+        let options =
+            StreamOptions { stall_after: config.policy.stall_after, ..StreamOptions::default() };
         let camera = cameras.add(name, origin, options, now);
         let stopped = self.holds(&camera);
         camera.controls().expect(has_controls(&config.source));
         camera.controls().remember(self.house.settings.of(name));
-        let still = stillness(config);
-        camera.stillness().expect(still);
-        if still.is_some() {
-            self.lookers.insert(name.clone(), self.house.pictures.look(&camera));
-        }
+        camera.stillness().expect(stillness(config));
         let supervisor =
             dial(&self.house, &config.source, &camera, Policy { stopped, ..policy(config) });
         camera
             .set_keeper(supervisor.as_ref().map(|s| Arc::new(Remote::clone(s)) as Arc<dyn Keeper>));
-        if config.slate {
-            let slate =
-                slate::keep(camera.stream().clone(), self.house.spawner.clone(), self.house.clock);
-            self.slates.insert(name.clone(), slate);
-        }
+        self.watch(&camera, config);
         self.running.extend(supervisor.map(|s| (name.clone(), s)));
+    }
+
+    /// Applies all keys but those of the source to a stream that runs on.
+    pub(super) fn adjust(&mut self, name: &Arc<str>, config: &Input) {
+        let Ok(camera) = self.house.cameras.get(name) else { return };
+        let stall_after = config.policy.stall_after;
+        camera.stream().set_stall_after(stall_after);
+        if let Some(supervisor) = self.running.get(name) {
+            supervisor.set_stall_after(stall_after);
+        }
+        camera.stillness().adjust(stillness(config));
+        self.watch(&camera, config);
+    }
+
+    /// Starts, or ends, what looks after the picture of a camera.
+    fn watch(&mut self, camera: &Arc<Camera>, config: &Input) {
+        let (house, name) = (&self.house, camera.name());
+        let look = || house.pictures.look(camera);
+        keep(&mut self.lookers, name, stillness(config).is_some(), look);
+        let stream = camera.stream();
+        let slate = || slate::keep(stream.clone(), house.spawner.clone(), house.clock);
+        keep(&mut self.slates, name, config.policy.slate, slate);
     }
 
     /// Keeps a stream held that was stopped by command; true if so.
@@ -111,6 +126,20 @@ impl Sources {
     }
 }
 
+/// Leaves a task as it is that runs and is wanted.
+fn keep(
+    tasks: &mut BTreeMap<Arc<str>, DropGuard>,
+    name: &Arc<str>,
+    wanted: bool,
+    start: impl FnOnce() -> DropGuard,
+) {
+    if !wanted {
+        tasks.remove(name);
+    } else if !tasks.contains_key(name) {
+        tasks.insert(name.clone(), start());
+    }
+}
+
 /// The kinds of sources that have controls while they run.
 fn has_controls(source: &Source) -> bool {
     matches!(source, Source::Rpicam(_) | Source::V4l2(_))
@@ -119,13 +148,13 @@ fn has_controls(source: &Source) -> bool {
 /// When its picture is frozen. The test picture is never.
 fn stillness(config: &Input) -> Option<stillness::Policy> {
     let looked_at = !matches!(config.source, Source::Test(_));
-    let after = config.frozen_after.filter(|_| looked_at)?;
-    Some(stillness::Policy { after, restart: config.frozen_restart })
+    let after = config.policy.frozen_after.filter(|_| looked_at)?;
+    Some(stillness::Policy { after, restart: config.policy.frozen_restart })
 }
 
 fn policy(config: &Input) -> Policy {
     Policy {
-        stall_after: config.stall_after,
+        stall_after: config.policy.stall_after,
         on_demand: config.on_demand.then_some(LINGER),
         ..Policy::default()
     }

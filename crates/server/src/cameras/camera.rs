@@ -84,6 +84,7 @@ pub(crate) struct Camera {
 
 struct Notes {
     origin: Origin,
+    title: Option<Arc<str>>,
     /// `None` for a camera that waits for publishers.
     keeper: Option<Arc<dyn Keeper>>,
     /// Restarts that earlier keepers counted.
@@ -116,6 +117,7 @@ impl Camera {
     pub(super) fn new(stream: Arc<Stream>, origin: Origin) -> Self {
         let notes = Notes {
             origin,
+            title: None,
             keeper: None,
             earlier: Vec::new(),
             meter: Meter::default(),
@@ -171,6 +173,16 @@ impl Camera {
     /// Where its picture comes from.
     pub(crate) fn origin(&self) -> Origin {
         self.notes().origin.clone()
+    }
+
+    /// The name for people, if it has one beside its own.
+    pub(crate) fn title(&self) -> Option<Arc<str>> {
+        self.notes().title.clone()
+    }
+
+    /// Gives it a name for people.
+    pub(crate) fn set_title(&self, title: Option<Arc<str>>) {
+        self.notes().title = title;
     }
 
     pub(super) fn set_origin(&self, origin: Origin) {

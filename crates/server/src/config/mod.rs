@@ -1,6 +1,7 @@
 //! The config: read from YAML and the environment, understood as a whole, every mistake told with
 //! its place.
 
+mod camera;
 mod environment;
 mod loader;
 mod plan;
@@ -11,8 +12,9 @@ mod tree;
 mod values;
 mod watch;
 
+pub(crate) use camera::{Camera, Input};
 pub(crate) use loader::Loader;
-pub(crate) use plan::Plan;
+pub(crate) use plan::{Plan, StreamChange};
 pub(crate) use problem::Problems;
 pub(crate) use source::{
     Certificate, ExecCommand, FileSource, HttpSource, RpicamDriver, RpicamEncoder, RpicamSource,
@@ -28,7 +30,6 @@ use std::{
     path::PathBuf,
     rc::Rc,
     sync::Arc,
-    time::Duration,
 };
 use tree::Node;
 
@@ -86,35 +87,6 @@ pub(crate) struct Limits {
     pub(crate) viewers: usize,
 }
 
-/// One camera.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Camera {
-    /// Its own picture.
-    pub(crate) input: Input,
-    /// The same picture in other sizes, by name.
-    pub(crate) renditions: BTreeMap<Arc<str>, Input>,
-    /// Viewers at once, all protocols and renditions together; `None` is as many as the server
-    /// takes.
-    pub(crate) max_viewers: Option<usize>,
-}
-
-/// What a stream, a camera's own or a rendition's, is made from.
-#[derive(Clone, PartialEq, Eq, Debug)]
-pub(crate) struct Input {
-    /// Where the picture comes from.
-    pub(crate) source: Source,
-    /// The source runs only while somebody watches.
-    pub(crate) on_demand: bool,
-    /// Without a frame for this long the stream is stalled.
-    pub(crate) stall_after: Duration,
-    /// While there is no picture, players are shown why.
-    pub(crate) slate: bool,
-    /// A picture that has not changed for this long is frozen; `None` is never.
-    pub(crate) frozen_after: Option<Duration>,
-    /// Then the source is started anew.
-    pub(crate) frozen_restart: bool,
-}
-
 impl Default for WebRtc {
     fn default() -> Self {
         Self { tcp: true, hosts: Vec::new() }
@@ -137,30 +109,13 @@ impl Default for Listen {
     }
 }
 
-impl Input {
-    fn new(source: Source) -> Self {
-        Self {
-            source,
-            on_demand: false,
-            stall_after: Duration::from_secs(5),
-            slate: false,
-            frozen_after: Some(Duration::from_secs(30)),
-            frozen_restart: false,
-        }
-    }
-}
-
 impl Config {
     /// One camera `demo`, and nothing but loopback ports.
     ///
     /// # Errors
     /// What is wrong with `source`.
     pub(crate) fn demo(source: &str) -> Result<Self, String> {
-        let camera = Camera {
-            input: Input::new(source.parse()?),
-            renditions: BTreeMap::new(),
-            max_viewers: None,
-        };
+        let camera = Camera::new(source.parse()?);
         let listen =
             Listen { webrtc: Some((Ipv4Addr::LOCALHOST, 8189).into()), ..Listen::default() };
         let cameras = BTreeMap::from([("demo".into(), camera)]);
@@ -226,7 +181,7 @@ impl Config {
         let webrtc = WebRtc::read(root.section("webrtc"));
         let limits = Limits::read(root.section("limits"));
         let state_dir = root.value("state_dir", state_dir).unwrap_or_default();
-        let cameras = cameras(root.section("cameras"));
+        let cameras = camera::read_all(root.section("cameras"));
         root.finish();
         let config = Self { listen, webrtc, limits, state_dir, cameras };
         problems.unless_any(config)
@@ -286,17 +241,9 @@ impl WebRtc {
     }
 }
 
-/// The most viewers that a limit may allow: far beyond what one machine serves, so a larger number
-/// is a slip of the hand.
-const MOST_VIEWERS: usize = 100_000;
-
-fn viewers(text: &str) -> Result<usize, String> {
-    values::count_within(text, 1, MOST_VIEWERS)
-}
-
 impl Limits {
     fn read(mut section: Section<'_>) -> Self {
-        let viewers = section.value("viewers", viewers);
+        let viewers = section.value("viewers", camera::viewers);
         section.finish();
         Self { viewers: viewers.unwrap_or(Self::default().viewers) }
     }
@@ -310,89 +257,6 @@ fn state_dir(text: &str) -> Result<StateDir, String> {
         _ => {
             Err(format!("{text:?} is no whole path; write for example /var/lib/neverblink, or off"))
         }
-    }
-}
-
-fn cameras(section: Section<'_>) -> BTreeMap<Arc<str>, Camera> {
-    let problems = section.problems();
-    let mut cameras = BTreeMap::new();
-    for (entry, path) in section.names() {
-        if let Err(text) = values::camera_name(&entry.key) {
-            problems.add(&entry.place, path.as_str(), text);
-        }
-        let place = entry.place.clone();
-        if let Some(camera) = Camera::read(Section::new(path, entry.node, problems), &place) {
-            cameras.insert(entry.key.into(), camera);
-        }
-    }
-    cameras
-}
-
-/// The shortest and longest times without a frame that make a camera stalled.
-const STALL: (Duration, Duration) = (Duration::from_millis(500), Duration::from_secs(3600));
-/// The shortest and longest times without a change that make a picture frozen.
-const FROZEN: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(24 * 3600));
-/// Keys of later versions.
-const NOT_YET: &[&str] = &["record", "motion"];
-
-impl Camera {
-    fn read(mut section: Section<'_>, place: &Place) -> Option<Self> {
-        let input = Input::read(&mut section, place, "camera", Input::new(Source::Publish));
-        // Mistakes in renditions are told even if the camera itself cannot be understood.
-        let like = input.clone().unwrap_or(Input::new(Source::Publish));
-        let renditions = renditions(section.section("renditions"), &like);
-        let max_viewers = section.value("max_viewers", viewers);
-        section.not_yet(NOT_YET);
-        section.finish();
-        Some(Self { input: input?, renditions, max_viewers })
-    }
-}
-
-fn renditions(section: Section<'_>, like: &Input) -> BTreeMap<Arc<str>, Input> {
-    let problems = section.problems();
-    let mut renditions = BTreeMap::new();
-    for (entry, path) in section.names() {
-        if let Err(text) = values::rendition_name(&entry.key) {
-            problems.add(&entry.place, path.as_str(), text);
-        }
-        let mut section = Section::new(path, entry.node, problems);
-        let input = Input::read(&mut section, &entry.place, "rendition", like.clone());
-        section.finish();
-        renditions.extend(input.map(|input| (entry.key.into(), input)));
-    }
-    renditions
-}
-
-impl Input {
-    /// Reads the keys of `what`, which is as `default` where nothing is said, but for the source.
-    fn read(section: &mut Section<'_>, place: &Place, what: &str, default: Self) -> Option<Self> {
-        let lacks_source = section.lacks("source");
-        let source = section.value("source", str::parse);
-        let on_demand = section.value("on_demand", values::switch);
-        let stall_after =
-            section.value("stall_after", |text| values::duration_within(text, STALL.0, STALL.1));
-        let slate = section.value("slate", values::switch);
-        let frozen_after =
-            section.value("frozen_after", |text| values::unless_off(text, FROZEN.0, FROZEN.1));
-        let frozen_restart = section.placed("frozen_restart", values::switch);
-        if lacks_source {
-            let text =
-                format!("this {what} has no source; add `source: rtsp://…` or `source: publish`");
-            section.problems().add(place, section.path(), text);
-        }
-        let frozen_after = frozen_after.unwrap_or(default.frozen_after);
-        if let Some((true, place)) = frozen_restart.as_ref().filter(|_| frozen_after.is_none()) {
-            let text = "nothing is started anew with frozen_after: off; remove one of them";
-            section.problems().add(place, format!("{}.frozen_restart", section.path()), text);
-        }
-        Some(Self {
-            source: source?,
-            on_demand: on_demand.unwrap_or(default.on_demand),
-            stall_after: stall_after.unwrap_or(default.stall_after),
-            slate: slate.unwrap_or(default.slate),
-            frozen_after,
-            frozen_restart: frozen_restart.map_or(default.frozen_restart, |(on, _)| on),
-        })
     }
 }
 

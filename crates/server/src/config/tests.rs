@@ -1,6 +1,7 @@
 //! Whole configs, right and wrong.
 
 use super::*;
+use std::time::Duration;
 
 fn parse(yaml: &str, environment: &[(&str, &str)]) -> Result<Config, Problems> {
     let environment = environment.iter().map(|(k, v)| ((*k).to_owned(), (*v).to_owned())).collect();
@@ -60,9 +61,11 @@ fn everything_is_read() {
     assert_eq!(rtsp.url.as_str(), "rtsp://192.0.2.10/stream1");
     let credentials = rtsp.credentials.as_ref().unwrap();
     assert_eq!((credentials.user.as_str(), credentials.password.reveal()), ("user", "pa@ss"));
-    assert_eq!(front.input.stall_after, Duration::from_secs(10));
-    assert!(front.input.slate && !config.cameras["robot"].input.slate);
-    let frozen = |input: &Input| (input.frozen_after.map(|d| d.as_secs()), input.frozen_restart);
+    assert_eq!(front.input.policy.stall_after, Duration::from_secs(10));
+    assert!(front.input.policy.slate && !config.cameras["robot"].input.policy.slate);
+    let frozen = |input: &Input| {
+        (input.policy.frozen_after.map(|d| d.as_secs()), input.policy.frozen_restart)
+    };
     assert_eq!(
         [&front.input, &front.renditions["sd"], &front.renditions["tiny"]].map(frozen),
         [(Some(120), true), (None, false), (Some(120), true)]
@@ -75,12 +78,12 @@ fn everything_is_read() {
     assert!(config.cameras["robot"].input.on_demand && !front.input.on_demand);
     let (sd, tiny) = (&front.renditions["sd"], &front.renditions["tiny"]);
     assert_eq!(
-        (&sd.source, sd.on_demand, sd.stall_after),
+        (&sd.source, sd.on_demand, sd.policy.stall_after),
         (&Source::Publish, false, Duration::from_secs(2))
     );
     assert_eq!(
-        (tiny.on_demand, tiny.stall_after),
-        (true, front.input.stall_after),
+        (tiny.on_demand, tiny.policy.stall_after),
+        (true, front.input.policy.stall_after),
         "what is not said is as for the camera"
     );
     let streams = config.streams();

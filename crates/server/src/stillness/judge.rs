@@ -79,6 +79,14 @@ impl Judge {
         Self { policy, ..Self::default() }
     }
 
+    /// Judges by other times from now on. A picture that stood still too short for them is not
+    /// frozen any more.
+    pub(super) fn set_policy(&mut self, policy: Policy) {
+        self.policy = Some(policy);
+        let still = |since: Mono| self.newest.is_some_and(|n| n.since(since) >= policy.after);
+        self.frozen = self.frozen.filter(|since| still(*since));
+    }
+
     pub(super) fn frozen_since(&self) -> Option<Mono> {
         self.frozen
     }

@@ -46,6 +46,14 @@ impl Stillness {
         *self.lock() = Shared { judge: Judge::new(policy), frozen: None };
     }
 
+    /// As [`Stillness::expect`], but what is known of the picture stays, as long as it is judged.
+    pub(crate) fn adjust(&self, policy: Option<Policy>) {
+        match policy {
+            Some(policy) => self.lock().judge.set_policy(policy),
+            None => self.expect(None),
+        }
+    }
+
     /// Somebody who looks because the pictures pass anyway, or (`own`) for this alone.
     pub(crate) fn eye(&self, own: bool) -> Eye {
         Eye { stillness: self.clone(), own }

@@ -278,3 +278,17 @@ fn times_are_said_as_people_say_them() {
         [1500, 30_000, 119_000, 120_000, 7_300_000].map(|ms| in_words(Duration::from_millis(ms)));
     assert_eq!(said, ["1.5 s", "30 s", "119 s", "2 min", "2 h"]);
 }
+
+#[test]
+fn new_times_hold_at_once_and_what_was_seen_is_not_forgotten() {
+    let mut sim = Sim::new(30, false);
+    sim.pass(2, true);
+    sim.pass(20, false);
+    assert!(sim.news.is_empty());
+    sim.judge.set_policy(Policy { after: S * 10, restart: false });
+    sim.tick();
+    let [(_, News::Frozen { still, .. })] = sim.news[..] else { panic!("{:?}", sim.news) };
+    assert!(still >= S * 19, "{still:?}");
+    sim.judge.set_policy(Policy { after: S * 60, restart: false });
+    assert_eq!(sim.judge.frozen_since(), None);
+}

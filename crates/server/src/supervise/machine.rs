@@ -222,6 +222,11 @@ impl Machine {
         self.settle(now);
     }
 
+    /// Silence is a fault after this time from now on.
+    pub(super) fn set_stall_after(&mut self, stall_after: Duration) {
+        self.policy.stall_after = stall_after;
+    }
+
     /// How many watch now.
     pub(super) fn handle_readers(&mut self, now: Mono, readers: usize) {
         if self.readers > 0 && readers == 0 {

@@ -10,8 +10,13 @@ use futures::FutureExt;
 use hub::{Demand, Stream};
 use media::Mono;
 use std::{
-    any::Any, future::Future, ops::Deref, panic::AssertUnwindSafe, pin::pin, sync::Arc,
-    time::Instant,
+    any::Any,
+    future::Future,
+    ops::Deref,
+    panic::AssertUnwindSafe,
+    pin::pin,
+    sync::Arc,
+    time::{Duration, Instant},
 };
 use tokio::sync::{mpsc, watch};
 use tokio_util::sync::{CancellationToken, DropGuard};
@@ -25,6 +30,7 @@ pub(crate) fn supervise<S: Source>(
 ) -> Supervisor {
     let (commands, inbox) = mpsc::channel(8);
     let history = watch::Sender::new(History::default());
+    let (stall_after, news) = watch::channel(policy.stall_after);
     let (shutdown, seen) = (CancellationToken::new(), history.subscribe());
     let mut demand = stream.demand();
     let mut machine = Machine::new(policy, source.label(), fastrand::u64(..), clock.now());
@@ -41,14 +47,17 @@ pub(crate) fn supervise<S: Source>(
         ending: false,
         stop: None,
         history,
+        stall_after: news,
     };
     let task = tokio::spawn(driver.keep(source));
-    Supervisor { remote: Remote { commands, history: seen }, shutdown: shutdown.drop_guard(), task }
+    let remote = Remote { commands, history: seen };
+    Supervisor { remote, stall_after, shutdown: shutdown.drop_guard(), task }
 }
 
 /// Keeps a supervised source. Dropping it shuts the source down without waiting for that.
 pub(crate) struct Supervisor {
     remote: Remote,
+    stall_after: watch::Sender<Duration>,
     shutdown: DropGuard,
     task: tokio::task::JoinHandle<()>,
 }
@@ -100,6 +109,11 @@ impl Deref for Supervisor {
 }
 
 impl Supervisor {
+    /// Changes [`Policy::stall_after`] while the source runs.
+    pub(crate) fn set_stall_after(&self, stall_after: Duration) {
+        self.stall_after.send_replace(stall_after);
+    }
+
     /// Stops the source and waits for its goodbye, at most for [`Policy::stop_grace`].
     pub(crate) async fn shutdown(self) {
         drop(self.shutdown);
@@ -122,6 +136,7 @@ struct Driver {
     /// Stops the present run.
     stop: Option<CancellationToken>,
     history: watch::Sender<History>,
+    stall_after: watch::Receiver<Duration>,
 }
 
 /// What [`Driver::act`] cannot do itself.
@@ -178,6 +193,10 @@ impl Driver {
             Ok(()) = self.demand.changed() => {
                 let readers = self.demand.borrow_and_update().readers();
                 self.machine.handle_readers(self.clock.now(), readers);
+            }
+            Ok(()) = self.stall_after.changed() => {
+                let stall_after = *self.stall_after.borrow_and_update();
+                self.machine.set_stall_after(stall_after);
             }
             Ok(()) = self.changes.changed(), if self.machine.awaits_frame() => self.feed_newest(),
             () = self.shutdown.cancelled(), if !self.ending => {

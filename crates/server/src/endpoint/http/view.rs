@@ -19,6 +19,8 @@ pub(super) struct CameraView {
 struct StreamView {
     /// Of the camera, or of the rendition within it.
     name: Arc<str>,
+    /// The name for people; of cameras only.
+    title: Option<Arc<str>>,
     /// The source in words, without secrets.
     source: Arc<str>,
     state: &'static str,
@@ -100,6 +102,7 @@ impl StreamView {
         let (status, stats) = (stream.status(), stream.stats());
         Self {
             name: camera.rendition().unwrap_or(camera.camera_name()).into(),
+            title: camera.title(),
             source: camera.origin().text,
             state: status.state.as_str(),
             reason: status.reason.clone(),

@@ -112,6 +112,15 @@ async fn silence_ends_a_run_and_the_same_reader_goes_on() {
 }
 
 #[tokio::test]
+async fn the_stall_time_changes_while_a_source_runs() {
+    let bed = bed([Act::Publish, Act::Publish], Policy::default());
+    bed.state(State::Live).await;
+    bed.supervisor.set_stall_after(Duration::from_millis(100));
+    bed.until("run again", |s| s.stats().publishers == 2).await;
+    assert_eq!(bed.supervisor.restarts(), [("stalled", 1)]);
+}
+
+#[tokio::test]
 async fn a_source_that_does_not_listen_is_dropped_after_the_grace() {
     let policy = Policy { stop_grace: Duration::from_millis(50), ..Policy::default() };
     let bed = bed([Act::Deaf, Act::Publish], policy);

@@ -52,7 +52,7 @@ impl Viewer {
     fn answer_clock(&mut self, cx: &mut Context<'_>, answer: &Dlrr) {
         if let (Some(egress), Some(route)) = (&mut self.egress, self.route) {
             cx.out.write(route, account(cx.feed, &self.handle), |out| {
-                egress.write_clock(out, answer)
+                egress.write_clock(out, answer);
             });
         }
     }
