@@ -71,7 +71,7 @@ pub enum PublishError {
     Replaced,
     /// Nobody may publish for now, for this reason.
     #[error("{0}")]
-    Held(Arc<str>),
+    Disabled(Arc<str>),
     /// The stream is gone for good.
     #[error("{0}")]
     Ended(Arc<str>),
@@ -88,7 +88,7 @@ pub(crate) struct Core {
     /// Why there will be no more publishers.
     pub(crate) ended: Option<Arc<str>>,
     /// Why there will be none for now.
-    held: Option<Arc<str>>,
+    disabled: Option<Arc<str>>,
     options: StreamOptions,
     rebase: Rebase,
     throttle: KeyframeThrottle,
@@ -120,7 +120,7 @@ impl Core {
             stats: StreamStats::default(),
             demand: Demand::default(),
             ended: None,
-            held: None,
+            disabled: None,
             rebase: Rebase::default(),
             throttle: KeyframeThrottle::new(options.keyframe_interval),
             publisher: None,
@@ -133,7 +133,8 @@ impl Core {
     /// Begins a publisher's turn.
     ///
     /// # Errors
-    /// [`PublishError::Busy`] while another publisher's frames arrive, [`PublishError::Held`] while
+    /// [`PublishError::Busy`] while another publisher's frames arrive, [`PublishError::Disabled`]
+    /// while
     /// nobody may publish, [`PublishError::Ended`] if the stream is gone.
     pub(crate) fn begin(
         &mut self,
@@ -165,9 +166,9 @@ impl Core {
     }
 
     fn check_open(&self) -> Result<(), PublishError> {
-        match (&self.ended, &self.held) {
+        match (&self.ended, &self.disabled) {
             (Some(reason), _) => Err(PublishError::Ended(reason.clone())),
-            (None, Some(reason)) => Err(PublishError::Held(reason.clone())),
+            (None, Some(reason)) => Err(PublishError::Disabled(reason.clone())),
             (None, None) => Ok(()),
         }
     }
@@ -221,7 +222,7 @@ impl Core {
     fn current(&mut self, turn: Turn) -> Result<&mut Current, PublishError> {
         let ended = self.ended.clone().map(PublishError::Ended);
         let gone = ended
-            .or_else(|| self.held.clone().map(PublishError::Held))
+            .or_else(|| self.disabled.clone().map(PublishError::Disabled))
             .unwrap_or(PublishError::Replaced);
         self.publisher.as_mut().filter(|p| p.turn == turn).ok_or(gone)
     }
@@ -281,26 +282,26 @@ impl Core {
 
     /// Ends the current publisher's turn from outside; readers stay. Does nothing while nobody
     /// publishes.
-    pub(crate) fn dismiss(&mut self, now: Mono, reason: Arc<str>) -> bool {
+    pub(crate) fn kick_publisher(&mut self, now: Mono, reason: Arc<str>) -> bool {
         let turn = self.publisher.as_ref().map(|p| p.turn);
         turn.is_some_and(|turn| self.end(Some(now), turn, reason))
     }
 
-    /// Lets go of all units and of the publisher, and lets nobody publish until [`Core::release`].
-    pub(crate) fn hold(&mut self, now: Mono, reason: Arc<str>) {
+    /// Lets go of all units and of the publisher, and lets nobody publish until [`Core::enable`].
+    pub(crate) fn disable(&mut self, now: Mono, reason: Arc<str>) {
         (self.publisher, self.stand_in) = (None, None);
-        self.held = Some(reason.clone());
+        self.disabled = Some(reason.clone());
         self.ring.clear();
         self.set_status(Status::new(State::Offline, reason, now));
     }
 
     /// Lets publishers in again; true if they were not.
-    pub(crate) fn release(&mut self) -> bool {
-        self.held.take().is_some()
+    pub(crate) fn enable(&mut self) -> bool {
+        self.disabled.take().is_some()
     }
 
-    pub(crate) fn is_held(&self) -> bool {
-        self.held.is_some()
+    pub(crate) fn is_disabled(&self) -> bool {
+        self.disabled.is_some()
     }
 
     /// There is a picture now, and a keyframe of its publisher to begin with.

@@ -25,8 +25,8 @@ pub struct Stream {
     /// Counts changes: units and states. Readers wait on it.
     changed: watch::Sender<u64>,
     demand: watch::Sender<Demand>,
-    /// Counts how often it was held.
-    holds: AtomicU64,
+    /// Counts how often it was disabled.
+    disabled_count: AtomicU64,
 }
 
 impl Stream {
@@ -37,7 +37,7 @@ impl Stream {
             core: Mutex::new(Core::new(options, now)),
             changed: watch::Sender::new(0),
             demand: watch::Sender::new(Demand::default()),
-            holds: AtomicU64::new(0),
+            disabled_count: AtomicU64::new(0),
         })
     }
 
@@ -50,7 +50,7 @@ impl Stream {
     ///
     /// # Errors
     /// [`PublishError::Busy`] while another publisher's frames arrive; one that has been silent for
-    /// the stall time is replaced. [`PublishError::Held`] while the stream is held.
+    /// the stall time is replaced. [`PublishError::Disabled`] while the stream is disabled.
     pub fn publish(
         self: &Arc<Self>,
         now: Mono,
@@ -66,7 +66,8 @@ impl Stream {
     /// state nor counters. It ends with the camera's next frame, or its next publisher.
     ///
     /// # Errors
-    /// [`PublishError::Busy`] while frames arrive, [`PublishError::Held`] while the stream is held.
+    /// [`PublishError::Busy`] while frames arrive, [`PublishError::Disabled`] while the stream is
+    /// disabled.
     pub fn stand_in(self: &Arc<Self>, catalog: Catalog) -> Result<Publisher, PublishError> {
         let turn = self.change(|core| core.begin_stand_in(Arc::new(catalog)))?;
         Ok(Publisher { stream: self.clone(), turn })
@@ -107,39 +108,39 @@ impl Stream {
 
     /// Ends the current publisher's turn, who learns of it at its next push; readers stay. True if
     /// there was one.
-    pub fn dismiss(&self, now: Mono, reason: impl Into<Arc<str>>) -> bool {
-        self.change(|core| core.dismiss(now, reason.into()))
+    pub fn kick_publisher(&self, now: Mono, reason: impl Into<Arc<str>>) -> bool {
+        self.change(|core| core.kick_publisher(now, reason.into()))
     }
 
     /// Stops the stream: its publisher's turn ends, all it holds is let go, and nobody can publish
-    /// until it is released. Readers stay; those that keep something of what they have read see by
-    /// [`Stream::holds`] that it belongs to the past.
-    pub fn hold(&self, now: Mono, reason: impl Into<Arc<str>>) {
+    /// until it is enabled. Readers stay; those that keep something of what they have read see by
+    /// [`Stream::disabled_count`] that it belongs to the past.
+    pub fn disable(&self, now: Mono, reason: impl Into<Arc<str>>) {
         self.change(|core| {
-            core.hold(now, reason.into());
-            self.holds.fetch_add(1, Ordering::Release);
+            core.disable(now, reason.into());
+            self.disabled_count.fetch_add(1, Ordering::Release);
         });
     }
 
-    /// Ends [`Stream::hold`]; the state stays as it is until somebody publishes or says otherwise.
-    /// True if it was held.
-    pub fn release(&self) -> bool {
-        let released = self.with(Core::release);
-        if released {
+    /// Ends [`Stream::disable`]; the state stays as it is until a publisher begins or a supervisor
+    /// reports another. True if it was disabled.
+    pub fn enable(&self) -> bool {
+        let enabled = self.with(Core::enable);
+        if enabled {
             self.wake();
         }
-        released
+        enabled
     }
 
     /// True while nobody may publish.
-    pub fn is_held(&self) -> bool {
-        self.with(|core| core.is_held())
+    pub fn is_disabled(&self) -> bool {
+        self.with(|core| core.is_disabled())
     }
 
-    /// How often the stream was held: where this differs, what was read before is of another run.
-    /// One load of an atomic.
-    pub fn holds(&self) -> u64 {
-        self.holds.load(Ordering::Acquire)
+    /// How often the stream was disabled: where this differs, what was read before is of another
+    /// run. One load of an atomic.
+    pub fn disabled_count(&self) -> u64 {
+        self.disabled_count.load(Ordering::Acquire)
     }
 
     /// True if a new reader sees a picture at once: frames arrive, and a keyframe of the present

@@ -8,7 +8,7 @@ mod camera;
 mod events;
 mod meter;
 
-pub(crate) use camera::{Camera, Keeper, Order, Origin, Restarts};
+pub(crate) use camera::{Camera, Order, Origin, Restarts, SourceControl};
 pub(crate) use events::{Event, EventKind, Events};
 
 use hub::{Hub, State, Stream, StreamOptions};
@@ -230,7 +230,7 @@ impl Cameras {
     /// True if nothing will come of waiting for a picture of `stream`: nobody publishes, and nobody
     /// will because of that.
     pub(crate) fn is_idle(&self, stream: &Stream) -> bool {
-        if stream.is_held() {
+        if stream.is_disabled() {
             return true;
         }
         let camera = self.get(stream.name());

@@ -283,7 +283,7 @@ fn a_stalled_camera_goes_on_with_a_keyframe_after_a_stand_in() {
 fn nobody_stands_in_for_a_camera_that_was_stopped() {
     let mut core = core();
     let other = stand_in(&mut core).unwrap();
-    core.hold(at(10), "stopped".into());
-    assert!(matches!(frame(&mut core, 20, other, true), Err(PublishError::Held(_))));
-    assert!(matches!(stand_in(&mut core), Err(PublishError::Held(_))));
+    core.disable(at(10), "stopped".into());
+    assert!(matches!(frame(&mut core, 20, other, true), Err(PublishError::Disabled(_))));
+    assert!(matches!(stand_in(&mut core), Err(PublishError::Disabled(_))));
 }

@@ -290,11 +290,11 @@ fn reader_is_behind(stream: &Stream, next: u64) -> u64 {
 #[test]
 fn a_dismissed_publisher_makes_room_at_once_and_keeps_the_readers() {
     let stream = stream();
-    assert!(!stream.dismiss(at(0), "nobody is there"));
+    assert!(!stream.kick_publisher(at(0), "nobody is there"));
     let first = stream.publish(at(0), "first", catalog()).unwrap();
     let mut reader = stream.subscribe(ReaderOptions::default());
     push(&first, 0, true);
-    assert!(stream.dismiss(at(10), "its source was changed"));
+    assert!(stream.kick_publisher(at(10), "its source was changed"));
     assert_eq!(&*stream.status().reason, "its source was changed");
     assert_eq!(first.push(at(40), unit(40, false)), Err(PublishError::Replaced));
     let second = stream.publish(at(50), "second", catalog()).unwrap();
@@ -322,17 +322,20 @@ fn a_held_stream_lets_go_of_everything_and_nobody_publishes_until_it_is_released
     push(&first, 40, false);
     assert!(stream.is_watchable());
     told(&mut awake);
-    stream.hold(at(50), "stopped");
-    assert!(stream.is_held() && !stream.is_watchable());
-    assert_eq!((stream.ring_bytes(), stream.holds(), &*stream.status().reason), (0, 1, "stopped"));
-    assert_eq!(first.push(at(80), unit(80, true)), Err(PublishError::Held("stopped".into())));
+    stream.disable(at(50), "stopped");
+    assert!(stream.is_disabled() && !stream.is_watchable());
+    assert_eq!(
+        (stream.ring_bytes(), stream.disabled_count(), &*stream.status().reason),
+        (0, 1, "stopped")
+    );
+    assert_eq!(first.push(at(80), unit(80, true)), Err(PublishError::Disabled("stopped".into())));
     assert_eq!(
         stream.publish(at(90), "second", catalog()).err(),
-        Some(PublishError::Held("stopped".into()))
+        Some(PublishError::Disabled("stopped".into()))
     );
     let mut late = stream.subscribe(ReaderOptions::default());
     assert_eq!(told(&mut late), ["offline"], "nothing of what was");
-    stream.release();
+    stream.enable();
     let second = stream.publish(at(100), "second", catalog()).unwrap();
     push(&second, 140, true);
     assert!(stream.is_watchable());

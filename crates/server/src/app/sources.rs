@@ -3,7 +3,7 @@
 
 use super::House;
 use crate::{
-    cameras::{Camera, Keeper, Order, Origin, Restarts},
+    cameras::{Camera, Order, Origin, Restarts, SourceControl},
     config::{
         Certificate, ExecCommand, FileSource, HttpSource, Input, RpicamDriver, RpicamEncoder,
         RpicamSource, RtspSource, Source, TestSource, UdpSource, V4l2Source,
@@ -20,7 +20,7 @@ use crate::{
         worker::{Local, WorkerSource},
     },
     stillness,
-    supervise::{Command, Policy, Remote, Supervisor, supervise},
+    supervise::{Command, Policy, Supervisor, SupervisorHandle, supervise},
     workers::Spawner,
 };
 use futures::future::join_all;
@@ -65,8 +65,11 @@ impl Sources {
         camera.stillness().expect(stillness(config));
         let supervisor =
             dial(&self.house, &config.source, &camera, Policy { stopped, ..policy(config) });
-        camera
-            .set_keeper(supervisor.as_ref().map(|s| Arc::new(Remote::clone(s)) as Arc<dyn Keeper>));
+        camera.set_source_control(
+            supervisor
+                .as_ref()
+                .map(|s| Arc::new(SupervisorHandle::clone(s)) as Arc<dyn SourceControl>),
+        );
         self.watch(&camera, config);
         self.running.extend(supervisor.map(|s| (name.clone(), s)));
     }
@@ -101,7 +104,7 @@ impl Sources {
                 camera.stay_stopped(since, self.house.clock.pair());
                 tracing::info!(camera = %camera.name(), %since, "stopped by command before, and stays so");
             }
-            None => drop(camera.stream().release()),
+            None => drop(camera.stream().enable()),
         }
         since.is_some()
     }
@@ -115,7 +118,7 @@ impl Sources {
             supervisor.shutdown().await;
         }
         if let Ok(stream) = self.house.cameras.play(name) {
-            stream.dismiss(self.house.clock.now(), reason);
+            stream.kick_publisher(self.house.clock.now(), reason);
         }
     }
 
@@ -299,7 +302,7 @@ pub(crate) fn test_picture(spawner: Spawner, name: &str, test: &TestSource) -> W
     WorkerSource::test_picture(spawner, picture)
 }
 
-impl Keeper for Remote {
+impl SourceControl for SupervisorHandle {
     fn order(&self, order: Order) {
         self.command(match order {
             Order::Start => Command::Start,

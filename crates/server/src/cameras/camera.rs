@@ -60,7 +60,7 @@ impl Restarts {
 }
 
 /// Whoever keeps a camera's source running.
-pub(crate) trait Keeper: Send + Sync {
+pub(crate) trait SourceControl: Send + Sync {
     /// Passes an order on; never waits for it.
     fn order(&self, order: Order);
     /// What went wrong so far.
@@ -86,8 +86,8 @@ struct Notes {
     origin: Origin,
     title: Option<Arc<str>>,
     /// `None` for a camera that waits for publishers.
-    keeper: Option<Arc<dyn Keeper>>,
-    /// Restarts that earlier keepers counted.
+    control: Option<Arc<dyn SourceControl>>,
+    /// Restarts that earlier source controls counted.
     earlier: Vec<(&'static str, u64)>,
     meter: Meter,
     seen: Option<Seen>,
@@ -118,7 +118,7 @@ impl Camera {
         let notes = Notes {
             origin,
             title: None,
-            keeper: None,
+            control: None,
             earlier: Vec::new(),
             meter: Meter::default(),
             seen: None,
@@ -190,18 +190,18 @@ impl Camera {
     }
 
     /// Sets who keeps its source running.
-    pub(crate) fn set_keeper(&self, keeper: Option<Arc<dyn Keeper>>) {
+    pub(crate) fn set_source_control(&self, control: Option<Arc<dyn SourceControl>>) {
         let mut notes = self.notes();
         notes.earlier = notes.restarts().by_reason;
-        notes.keeper = keeper;
+        notes.control = control;
     }
 
     /// Gives an order to its source. A camera that waits for publishers has none: a restart sends
     /// the present one away, a stop does so too and lets nobody publish until a start.
     pub(crate) fn order(&self, now: Mono, order: Order) {
-        let keeper = self.notes().keeper.clone();
-        match keeper {
-            Some(keeper) => keeper.order(order),
+        let control = self.notes().control.clone();
+        match control {
+            Some(control) => control.order(order),
             None => self.order_publisher(now, order),
         }
     }
@@ -213,24 +213,24 @@ impl Camera {
         let words = format!(
             "stopped by command on {day} at {time} UTC; it stays so until it is started again"
         );
-        self.stream.hold(now.mono_at(since).min(now.mono), words);
+        self.stream.disable(now.mono_at(since).min(now.mono), words);
     }
 
     fn order_publisher(&self, now: Mono, order: Order) {
         match order {
-            Order::Stop if self.stream.is_held() => {}
-            Order::Stop => self.stream.hold(now, STOPPED),
+            Order::Stop if self.stream.is_disabled() => {}
+            Order::Stop => self.stream.disable(now, STOPPED),
             Order::Start => self.let_publish(now),
             Order::Restart => {
                 self.let_publish(now);
-                self.stream.dismiss(now, "its publisher was asked to begin anew");
+                self.stream.kick_publisher(now, "its publisher was asked to begin anew");
             }
             Order::Mend(still) => {
                 let reason = format!(
                     "the picture had not changed for {}; publish anew",
                     stillness::in_words(still)
                 );
-                if self.stream.dismiss(now, reason) {
+                if self.stream.kick_publisher(now, reason) {
                     self.notes().count("frozen");
                 }
             }
@@ -238,7 +238,7 @@ impl Camera {
     }
 
     fn let_publish(&self, now: Mono) {
-        if self.stream.release() {
+        if self.stream.enable() {
             // Ignored if somebody was quick enough to publish.
             self.stream.report(Status::new(
                 State::Offline,
@@ -333,7 +333,7 @@ fn in_words(news: News) -> (EventKind, Arc<str>) {
 }
 
 impl Notes {
-    /// Counts a restart that no keeper counts.
+    /// Counts a restart that no source control counts.
     fn count(&mut self, reason: &'static str) {
         match self.earlier.iter_mut().find(|(known, _)| *known == reason) {
             Some((_, count)) => *count += 1,
@@ -343,7 +343,7 @@ impl Notes {
 
     fn restarts(&self) -> Restarts {
         let mut restarts =
-            self.keeper.as_ref().map_or_else(Restarts::default, |keeper| keeper.restarts());
+            self.control.as_ref().map_or_else(Restarts::default, |control| control.restarts());
         for (reason, count) in &self.earlier {
             match restarts.by_reason.iter_mut().find(|(known, _)| known == reason) {
                 Some((_, counted)) => *counted += count,

@@ -26,12 +26,12 @@ const RECOVERY: Duration = Duration::from_secs(10);
 /// Watches over one camera until it is dropped.
 pub(crate) fn keep(stream: Arc<Stream>, spawner: Spawner, clock: Clock) -> DropGuard {
     let stop = CancellationToken::new();
-    let keeper = Keeper { stream, spawner, clock, last: None };
-    tokio::spawn(stop.clone().run_until_cancelled_owned(keeper.watch()));
+    let task = SlateTask { stream, spawner, clock, last: None };
+    tokio::spawn(stop.clone().run_until_cancelled_owned(task.watch()));
     stop.drop_guard()
 }
 
-struct Keeper {
+struct SlateTask {
     stream: Arc<Stream>,
     spawner: Spawner,
     clock: Clock,
@@ -39,7 +39,7 @@ struct Keeper {
     last: Option<Arc<Catalog>>,
 }
 
-impl Keeper {
+impl SlateTask {
     async fn watch(mut self) {
         let mut rounds = interval(ROUND);
         rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
@@ -60,7 +60,7 @@ impl Keeper {
     fn wanted(&self) -> Option<String> {
         let (status, clocks) = (self.stream.status(), self.clock.pair());
         let missing =
-            matches!(status.state, State::Offline | State::Stalled) && !self.stream.is_held();
+            matches!(status.state, State::Offline | State::Stalled) && !self.stream.is_disabled();
         let lasts = clocks.mono.since(status.since) >= PATIENCE;
         (missing && lasts && self.stream.demand().borrow().readers() > 0)
             .then(|| text::words(&status, &clocks))

@@ -65,9 +65,9 @@ pub(super) enum Action {
     /// Tell the stream.
     Report(Status),
     /// Nothing runs, by command: have the stream let go of all it holds, for this reason.
-    Hold(&'static str),
+    Disable(&'static str),
     /// Let the stream have a publisher again.
-    Release,
+    Enable,
     /// Tell the log.
     Note(Note),
 }
@@ -207,7 +207,7 @@ impl Machine {
         };
         let before = std::mem::replace(&mut self.held, held);
         if before == Some(BY_COMMAND) && held != before {
-            self.actions.push_back(Action::Release);
+            self.actions.push_back(Action::Enable);
         }
         if self.is_idle() && held != before {
             self.rest(now);
@@ -325,7 +325,7 @@ impl Machine {
             return;
         }
         self.actions.push_back(match self.held {
-            Some(BY_COMMAND) => Action::Hold(BY_COMMAND),
+            Some(BY_COMMAND) => Action::Disable(BY_COMMAND),
             held => Action::Report(Status::new(State::Offline, held.unwrap_or(ON_DEMAND), now)),
         });
     }

@@ -14,7 +14,7 @@ mod machine;
 mod runner;
 
 pub(crate) use machine::{Command, Policy};
-pub(crate) use runner::{Remote, Supervisor, supervise};
+pub(crate) use runner::{Supervisor, SupervisorHandle, supervise};
 
 use crate::clock::Clock;
 use hub::{PublishError, Publisher, Stream};

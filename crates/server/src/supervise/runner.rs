@@ -50,13 +50,13 @@ pub(crate) fn supervise<S: Source>(
         stall_after: news,
     };
     let task = tokio::spawn(driver.keep(source));
-    let remote = Remote { commands, history: seen };
+    let remote = SupervisorHandle { commands, history: seen };
     Supervisor { remote, stall_after, shutdown: shutdown.drop_guard(), task }
 }
 
 /// Keeps a supervised source. Dropping it shuts the source down without waiting for that.
 pub(crate) struct Supervisor {
-    remote: Remote,
+    remote: SupervisorHandle,
     stall_after: watch::Sender<Duration>,
     shutdown: DropGuard,
     task: tokio::task::JoinHandle<()>,
@@ -64,7 +64,7 @@ pub(crate) struct Supervisor {
 
 /// Commands a supervised source and tells its history, without keeping it.
 #[derive(Clone)]
-pub(crate) struct Remote {
+pub(crate) struct SupervisorHandle {
     commands: mpsc::Sender<Command>,
     history: watch::Receiver<History>,
 }
@@ -76,7 +76,7 @@ struct History {
     last: Option<(Mono, Arc<str>)>,
 }
 
-impl Remote {
+impl SupervisorHandle {
     /// Gives a command. One of a burst that cannot be taken in time is dropped.
     pub(crate) fn command(&self, command: Command) {
         if self.commands.try_send(command).is_err() {
@@ -101,9 +101,9 @@ impl Remote {
 /// A supervisor is a remote that also keeps the source; the remote itself is cloned to be given
 /// away.
 impl Deref for Supervisor {
-    type Target = Remote;
+    type Target = SupervisorHandle;
 
-    fn deref(&self) -> &Remote {
+    fn deref(&self) -> &SupervisorHandle {
         &self.remote
     }
 }
@@ -232,8 +232,8 @@ impl Driver {
                 Action::Abort => order = Some(Order::Abort),
                 Action::Stop => self.ask_to_stop(),
                 Action::Report(status) => self.stream.report(status),
-                Action::Hold(reason) => self.stream.hold(self.clock.now(), reason),
-                Action::Release => drop(self.stream.release()),
+                Action::Disable(reason) => self.stream.disable(self.clock.now(), reason),
+                Action::Enable => drop(self.stream.enable()),
                 Action::Note(note) => self.log(&note),
             }
         }

@@ -47,7 +47,7 @@ fn states_are_told_once_each() {
 
 struct Counting(AtomicU64);
 
-impl Keeper for Counting {
+impl SourceControl for Counting {
     fn order(&self, _: Order) {
         self.0.fetch_add(1, Ordering::Relaxed);
     }
@@ -61,14 +61,14 @@ impl Keeper for Counting {
 }
 
 #[test]
-fn restarts_are_told_with_their_cause_and_survive_a_new_keeper() {
+fn restarts_are_told_with_their_cause_and_survive_a_new_source_control() {
     let camera = camera();
-    let keeper = Arc::new(Counting(AtomicU64::new(0)));
-    camera.set_keeper(Some(keeper));
+    let control = Arc::new(Counting(AtomicU64::new(0)));
+    camera.set_source_control(Some(control));
     assert_eq!(told(&camera, 0), []);
     camera.order(at(0), Order::Restart);
     assert_eq!(told(&camera, 100), [(EventKind::CameraRestarted, "SIGKILL".to_owned())]);
-    camera.set_keeper(None);
+    camera.set_source_control(None);
     assert_eq!(camera.restarts().total(), 1);
 }
 
@@ -82,7 +82,7 @@ fn a_camera_that_waits_for_publishers_lets_none_in_while_it_is_stopped() {
     camera.order(at(100), Order::Stop);
     camera.order(at(150), Order::Stop);
     assert!(publish(200).is_err() && reason().contains("stopped by command"));
-    assert_eq!(camera.stream().holds(), 1);
+    assert_eq!(camera.stream().disabled_count(), 1);
     camera.order(at(300), Order::Start);
     assert_eq!(&*reason(), "nobody has published since it was started");
     let _second = publish(400).unwrap();

@@ -170,7 +170,7 @@ impl Service {
     /// The running muxer of a stream, started if there is none.
     fn show(self: &Arc<Self>, name: &str) -> Result<Arc<Show>, CameraError> {
         let stream = self.access.cameras.play(name)?;
-        if stream.is_held() {
+        if stream.is_disabled() {
             return Err(CameraError::not_live(&stream));
         }
         let mut shows = self.lock();

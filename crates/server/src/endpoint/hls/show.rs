@@ -44,7 +44,7 @@ pub(super) struct Show {
     stream: Arc<Stream>,
     stage: watch::Receiver<Stage>,
     /// How often the stream had been held when this began.
-    holds: u64,
+    disabled_count: u64,
     /// When somebody last asked for anything.
     touched: AtomicU64,
 }
@@ -52,7 +52,7 @@ pub(super) struct Show {
 /// The muxer's own side.
 pub(super) struct Player {
     subscriber: Subscriber,
-    holds: u64,
+    disabled_count: u64,
     catalog: Option<Arc<Catalog>>,
     muxer: Muxer,
     clock: Clock,
@@ -75,7 +75,7 @@ impl Show {
             first_sequence: seconds.max(0).cast_unsigned(),
         };
         // Before anything is read: what is of an earlier run is never taken for one of this.
-        let holds = stream.holds();
+        let disabled_count = stream.disabled_count();
         let subscriber = stream.subscribe(ReaderOptions {
             kind: ReaderKind::Muxer,
             start: Start::OldestKey,
@@ -83,7 +83,7 @@ impl Show {
         });
         let player = Player {
             subscriber,
-            holds,
+            disabled_count,
             catalog: None,
             muxer: Muxer::new(options),
             clock,
@@ -93,7 +93,7 @@ impl Show {
             Arc::new(Self {
                 stream,
                 stage,
-                holds,
+                disabled_count,
                 touched: AtomicU64::new(clock.now().as_nanos()),
             }),
             player,
@@ -121,7 +121,7 @@ impl Show {
 
     /// Its task has ended, or shows what was before the camera was stopped.
     pub(super) fn is_over(&self) -> bool {
-        self.stage.has_changed().is_err() || self.stream.holds() != self.holds
+        self.stage.has_changed().is_err() || self.stream.disabled_count() != self.disabled_count
     }
 }
 
@@ -148,7 +148,7 @@ impl Player {
 
     /// True if there may be something new to show, `None` at the end.
     fn handle(&mut self, event: Event) -> Option<bool> {
-        if self.subscriber.stream().holds() != self.holds {
+        if self.subscriber.stream().disabled_count() != self.disabled_count {
             return None;
         }
         match event {

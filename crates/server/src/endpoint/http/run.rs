@@ -127,7 +127,7 @@ async fn order(api: &Api, streams: &[Arc<Camera>], order: Order) {
 
 async fn until_held(camera: Arc<Camera>) {
     let mut changes = camera.stream().changes();
-    while !camera.stream().is_held() && changes.changed().await.is_ok() {}
+    while !camera.stream().is_disabled() && changes.changed().await.is_ok() {}
 }
 
 /// Somebody waits for a camera that is told to start.
@@ -138,14 +138,14 @@ struct Start<'a> {
     deadline: Mono,
     /// How it was before.
     status: Arc<Status>,
-    holds: u64,
+    disabled_count: u64,
 }
 
 impl<'a> Start<'a> {
     fn new(api: &'a Api, camera: &Camera, within: Duration) -> Self {
         let (stream, begun) = (camera.stream().clone(), api.clock.now());
-        let (status, holds) = (stream.status(), stream.holds());
-        Self { api, stream, begun, deadline: begun + within, status, holds }
+        let (status, disabled_count) = (stream.status(), stream.disabled_count());
+        Self { api, stream, begun, deadline: begun + within, status, disabled_count }
     }
 
     /// Waits until there is something to be seen.
@@ -187,7 +187,7 @@ impl<'a> Start<'a> {
     }
 
     fn stopped_again(&self) -> bool {
-        self.stream.is_held() && self.stream.holds() != self.holds
+        self.stream.is_disabled() && self.stream.disabled_count() != self.disabled_count
     }
 
     fn not_started(&self) -> CameraError {

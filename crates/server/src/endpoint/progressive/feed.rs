@@ -29,7 +29,7 @@ pub(super) enum Container {
 pub(super) struct Feed {
     subscriber: Subscriber,
     /// How often the stream had been held when this began.
-    holds: u64,
+    disabled_count: u64,
     container: Container,
     mux: Mux,
     handle: ViewerHandle,
@@ -76,13 +76,21 @@ impl Feed {
         handle: ViewerHandle,
         ended: CancellationToken,
     ) -> Self {
-        let holds = stream.holds();
+        let disabled_count = stream.disabled_count();
         let subscriber = stream.subscribe(ReaderOptions {
             kind: ReaderKind::Viewer,
             start: Start::NewestKey,
             max_lag: MAX_LAG,
         });
-        Self { subscriber, holds, container, mux: Mux::None, handle, ended, out: Vec::new() }
+        Self {
+            subscriber,
+            disabled_count,
+            container,
+            mux: Mux::None,
+            handle,
+            ended,
+            out: Vec::new(),
+        }
     }
 
     /// The next piece: a frame, or as many as wait for a client that is behind.
@@ -108,7 +116,7 @@ impl Feed {
 
     fn handle(&mut self, event: Event) -> Result<(), End> {
         // A recording of a camera that was stopped is complete.
-        if self.subscriber.stream().holds() != self.holds {
+        if self.subscriber.stream().disabled_count() != self.disabled_count {
             return Err(End::Over);
         }
         match event {

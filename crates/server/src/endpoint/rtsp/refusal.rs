@@ -29,7 +29,9 @@ pub(super) fn publish(error: &PublishError) -> Refusal {
             StatusCode::Forbidden,
             format!("{error}; end that publisher first, or publish under another name"),
         ),
-        PublishError::Held(_) => Refusal::new(StatusCode::ServiceUnavailable, error.to_string()),
+        PublishError::Disabled(_) => {
+            Refusal::new(StatusCode::ServiceUnavailable, error.to_string())
+        }
         PublishError::Replaced | PublishError::Ended(_) => {
             Refusal::new(StatusCode::NotFound, error.to_string())
         }

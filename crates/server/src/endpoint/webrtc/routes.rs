@@ -225,7 +225,7 @@ impl From<Refusal> for ApiError {
                 return Self::new(StatusCode::CONFLICT, "camera_busy", refusal.to_string(), hint)
                     .retry_later();
             }
-            Refusal::Busy { refused: PublishError::Held(_), .. } => (
+            Refusal::Busy { refused: PublishError::Disabled(_), .. } => (
                 StatusCode::SERVICE_UNAVAILABLE,
                 "camera_stopped",
                 "POST /api/v1/cameras/NAME/start lets it run again",

@@ -3,11 +3,11 @@
 
 use super::{
     Options,
-    ear::Ear,
     feed::Feed,
+    messages::absent,
     panel::Panel,
+    stderr_parser::StderrParser,
     wire::{self, Frame, Said, Words},
-    words::absent,
 };
 use crate::{
     controls::{Desk, Offer, Order, Setting},
@@ -42,8 +42,8 @@ pub(super) enum End {
 /// Runs once. `label` is what publishes.
 pub(super) async fn run(options: &Options, ctx: &Context, label: &Arc<str>, desk: &Desk) -> End {
     let words = ["python3", "-u", "-c", SCRIPT, &job(options)].map(str::to_owned);
-    let ear = Ear::default();
-    let how = How { environment: &super::ENVIRONMENT, talks: true, hears: Some(ear.hears()) };
+    let stderr = StderrParser::default();
+    let how = How { environment: &super::ENVIRONMENT, talks: true, hears: Some(stderr.hears()) };
     let mut child = match Child::start(&words, how) {
         Ok(child) => child,
         Err(exit) => return End::Missing(exit.words.to_string()),
@@ -52,13 +52,13 @@ pub(super) async fn run(options: &Options, ctx: &Context, label: &Arc<str>, desk
     let mut talk = Talk::new(options, ctx, label, desk, child.stdin());
     let read = tokio::select! {
         read = talk.listen(&mut child) => read,
-        exit = ear.fatal(options.camera) => Err(exit),
+        exit = stderr.fatal(options.camera) => Err(exit),
     };
     let (ended, code) = child.ended_with().await;
     if code == Some(NO_PICAMERA2) {
         return End::Missing(ended.words.to_string());
     }
-    let exit = read.err().or_else(|| ear.cause(options.camera)).unwrap_or(ended);
+    let exit = read.err().or_else(|| stderr.cause(options.camera)).unwrap_or(ended);
     talk.feed.finish(&exit);
     End::Exit(exit)
 }

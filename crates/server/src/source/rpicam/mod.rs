@@ -8,15 +8,15 @@
 
 mod annexb;
 mod arguments;
-mod ear;
 mod feed;
 mod helper;
 mod list;
+mod messages;
 mod panel;
 mod sink;
+mod stderr_parser;
 mod vid;
 mod wire;
-mod words;
 
 use crate::{
     controls::{Access, Control, Desk, Setting, Wishes, check},

@@ -13,11 +13,11 @@ enum Takes {
     Float,
     /// One of a pair of numbers that are set together.
     OfPair(usize),
-    Menu(Words),
+    Menu(MenuItems),
 }
 
 /// The items of a menu: the number of libcamera, our word, and the word of rpicam-vid.
-type Words = &'static [(i64, &'static str, &'static str)];
+type MenuItems = &'static [(i64, &'static str, &'static str)];
 
 /// A control as libcamera and rpicam-vid know it.
 struct Known {
@@ -30,15 +30,15 @@ struct Known {
     usual: (f64, f64, f64),
 }
 
-const EXPOSURE: Words =
+const EXPOSURE: MenuItems =
     &[(0, "normal", "normal"), (1, "short", "sport"), (2, "long", "long"), (3, "custom", "custom")];
-const METERING: Words = &[
+const METERING: MenuItems = &[
     (0, "centre", "centre"),
     (1, "spot", "spot"),
     (2, "matrix", "average"),
     (3, "custom", "custom"),
 ];
-const AWB: Words = &[
+const AWB: MenuItems = &[
     (0, "auto", "auto"),
     (1, "incandescent", "incandescent"),
     (2, "tungsten", "tungsten"),
@@ -48,16 +48,17 @@ const AWB: Words = &[
     (6, "cloudy", "cloudy"),
     (7, "custom", "custom"),
 ];
-const NOISE: Words = &[
+const NOISE: MenuItems = &[
     (0, "off", "cdn_off"),
     (1, "fast", "cdn_fast"),
     (2, "high_quality", "cdn_hq"),
     (3, "minimal", "off"),
 ];
-const FOCUS: Words =
+const FOCUS: MenuItems =
     &[(0, "manual", "manual"), (1, "auto", "auto"), (2, "continuous", "continuous")];
-const FOCUS_RANGE: Words = &[(0, "normal", "normal"), (1, "macro", "macro"), (2, "full", "full")];
-const FOCUS_SPEED: Words = &[(0, "normal", "normal"), (1, "fast", "fast")];
+const FOCUS_RANGE: MenuItems =
+    &[(0, "normal", "normal"), (1, "macro", "macro"), (2, "full", "full")];
+const FOCUS_SPEED: MenuItems = &[(0, "normal", "normal"), (1, "fast", "fast")];
 
 const fn known(
     name: &'static str,

@@ -1,6 +1,6 @@
 //! Where the frames of rpicam-vid go: from its output to the hub.
 
-use super::{annexb::Assembler, ear::Ear, feed::Feed};
+use super::{annexb::Assembler, feed::Feed, stderr_parser::StderrParser};
 use crate::{
     source::{
         child::Child,
@@ -37,14 +37,14 @@ impl<'a> Sink<'a> {
         ctx: &'a Context,
         label: &'a Arc<str>,
         ignored: &'a mut Vec<String>,
-        ear: &Ear,
+        stderr: &StderrParser,
     ) -> Result<(Sink<'a>, String, Hears), Exit> {
         if !datagrams {
             let (sender, times) = mpsc::channel(TIMES);
             return Ok((
                 Sink::Stream(Box::new(Stream::new(ctx, label, times))),
                 "-".to_owned(),
-                timing(ear.hears(), sender),
+                timing(stderr.hears(), sender),
             ));
         }
         let no_port = |e: std::io::Error| {
@@ -60,7 +60,7 @@ impl<'a> Sink<'a> {
                 Box::new(Intake::new(ctx, label, ignored, TsDemuxer::default())),
             ),
             to,
-            ear.hears(),
+            stderr.hears(),
         ))
     }
 

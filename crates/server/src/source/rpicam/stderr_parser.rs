@@ -1,21 +1,21 @@
 //! Hears what a program writes to its standard error, and keeps what that means.
 
-use super::words::{Cause, understand};
+use super::messages::{Cause, understand};
 use crate::{supervise::Exit, workers::Hears};
 use tokio::sync::watch;
 
 /// What was heard so far.
-pub(super) struct Ear {
+pub(super) struct StderrParser {
     cause: watch::Sender<Option<Cause>>,
 }
 
-impl Default for Ear {
+impl Default for StderrParser {
     fn default() -> Self {
         Self { cause: watch::Sender::new(None) }
     }
 }
 
-impl Ear {
+impl StderrParser {
     /// Hears a program.
     pub(super) fn hears(&self) -> Hears {
         let cause = self.cause.clone();

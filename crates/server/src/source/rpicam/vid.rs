@@ -9,10 +9,10 @@
 use super::{
     Encoder, Options,
     arguments::{OPTIONAL, arguments, encoder, program},
-    ear::Ear,
+    messages::Cause,
     panel::Panel,
     sink::Sink,
-    words::Cause,
+    stderr_parser::StderrParser,
 };
 use crate::{
     controls::{Desk, Offer, Order},
@@ -55,9 +55,9 @@ impl Vid<'_> {
             while let Some(order) = offer.next().now_or_never() {
                 take(&mut panel, order);
             }
-            let ear = Ear::default();
-            let end = self.once(&program, &panel, &mut offer, &ear).await;
-            match (end, ear.heard()) {
+            let stderr = StderrParser::default();
+            let end = self.once(&program, &panel, &mut offer, &stderr).await;
+            match (end, stderr.heard()) {
                 (End::Set(order), _) => take(&mut panel, order),
                 (End::Exit(_), Some(Cause::UnknownOption(option)))
                     if self.can_do_without(&option) =>
@@ -76,15 +76,26 @@ impl Vid<'_> {
     }
 
     /// Starts the program and sees it to its end.
-    async fn once(&self, program: &str, panel: &Panel, offer: &mut Offer, ear: &Ear) -> End {
+    async fn once(
+        &self,
+        program: &str,
+        panel: &Panel,
+        offer: &mut Offer,
+        stderr: &StderrParser,
+    ) -> End {
         let (encoder, mut ignored) = (encoder(self.options.encoder), Vec::new());
-        let (mut sink, to, hears) =
-            match Sink::new(encoder == Encoder::Software, self.ctx, self.label, &mut ignored, ear)
-                .await
-            {
-                Ok(made) => made,
-                Err(exit) => return End::Exit(exit),
-            };
+        let (mut sink, to, hears) = match Sink::new(
+            encoder == Encoder::Software,
+            self.ctx,
+            self.label,
+            &mut ignored,
+            stderr,
+        )
+        .await
+        {
+            Ok(made) => made,
+            Err(exit) => return End::Exit(exit),
+        };
         let mut words = vec![program.to_owned()];
         words.extend(arguments(self.options, encoder, panel, &to, self.lacks));
         let mut child = match Child::start(
@@ -98,7 +109,7 @@ impl Vid<'_> {
         tracing::info!(%camera, source = %self.label, process = child.id(), command = line, "rpicam-vid started");
         let read = tokio::select! {
             read = sink.read(&mut child, self.ctx) => read,
-            exit = ear.fatal(self.options.camera) => Err(exit),
+            exit = stderr.fatal(self.options.camera) => Err(exit),
             order = offer.next() => {
                 child.ended().await;
                 sink.finish(&Exit::new(Fault::Stopped, "rpicam-vid is started anew with what was set"));
@@ -106,7 +117,7 @@ impl Vid<'_> {
             }
         };
         let ended = child.ended().await;
-        let exit = read.err().or_else(|| ear.cause(self.options.camera)).unwrap_or(ended);
+        let exit = read.err().or_else(|| stderr.cause(self.options.camera)).unwrap_or(ended);
         sink.finish(&exit);
         End::Exit(exit)
     }

@@ -64,13 +64,13 @@ impl Sim {
                     self.machine.handle_exit(self.now, Exit::stopped());
                 }
                 Action::Report(status) => self.status = Some(status),
-                Action::Hold(reason) => {
+                Action::Disable(reason) => {
                     assert!(!self.running, "held while it runs");
                     self.holds += 1;
                     self.held = true;
                     self.status = Some(Status::new(State::Offline, reason, self.now));
                 }
-                Action::Release => self.held = false,
+                Action::Enable => self.held = false,
                 Action::Note(_) => self.notes += 1,
             }
         }
