@@ -12,7 +12,10 @@ use serde_json::Value;
 use std::{
     io::{BufRead, BufReader, Read, Write},
     net::TcpStream,
-    sync::{Arc, Mutex},
+    sync::{
+        Arc,
+        atomic::{AtomicUsize, Ordering},
+    },
     time::Duration,
 };
 
@@ -124,15 +127,15 @@ impl Player {
         head
     }
 
-    /// Reads media until the server hangs up, and keeps the RTP time of each frame.
-    fn keep_times(mut self, times: &Mutex<Vec<u32>>) {
+    /// Reads media until the server hangs up, and counts frames.
+    fn count_frames(mut self, frames: &AtomicUsize) {
         let mut head = [0; 4];
         while self.stream.read_exact(&mut head).is_ok() {
             let mut packet = vec![0; u16::from_be_bytes([head[2], head[3]]).into()];
             self.stream.read_exact(&mut packet).unwrap();
             // Channel 0 is RTP; the marker ends a frame.
             if head[..2] == [b'$', 0] && packet[1] & 0x80 != 0 {
-                times.lock().unwrap().push(u32::from_be_bytes(packet[4..8].try_into().unwrap()));
+                frames.fetch_add(1, Ordering::Relaxed);
             }
         }
     }
@@ -326,7 +329,7 @@ fn who_vanishes_without_a_word_is_off_the_list() {
 /// Asks for HLS as one of many players, which differ in their names.
 fn hls(server: &Server, number: usize) -> u16 {
     let agent = [("User-Agent", &*format!("player {number}"))];
-    http::request(server.http(), "GET", "/live/cam/media.m3u8", &agent, b"").unwrap().status
+    http::request(server.http(), "GET", "/live/cam/hls/media.m3u8", &agent, b"").unwrap().status
 }
 
 /// A connection that gets MJPEG and reads its head only.
@@ -379,9 +382,14 @@ fn who_watches_is_counted_and_nobody_else() {
     let _players: Vec<_> = (0..5).map(|_| Player::playing(&server, "cam")).collect();
     let _small: Vec<_> = (0..5).map(|_| mjpeg(&server, "?width=160")).collect();
     let _large: Vec<_> = (0..5).map(|_| mjpeg(&server, "")).collect();
-    assert!((0..100).all(|n| hls(&server, n) == 200));
-    assert_eq!(counted(&server), [115; 4]);
-    assert_eq!(readers(&server), [5, 1, 1, 0], "one decoder and one muxer read for 110 viewers");
+    // Each first playlist waits a moment for the best place to begin.
+    let server = &server;
+    std::thread::scope(|scope| {
+        let all: Vec<_> = (0..100).map(|n| scope.spawn(move || hls(server, n))).collect();
+        all.into_iter().for_each(|one| assert_eq!(one.join().unwrap(), 200));
+    });
+    assert_eq!(counted(server), [115; 4]);
+    assert_eq!(readers(server), [5, 1, 1, 0], "one decoder and one muxer read for 110 viewers");
 
     // A publisher that hangs: its viewers stay, and a start has to wait.
     publisher.process().signal(Signal::SIGSTOP).unwrap();
@@ -390,12 +398,12 @@ fn who_watches_is_counted_and_nobody_else() {
     let start = std::thread::spawn(move || {
         http::request(to, "POST", "/api/v1/cameras/cam/start?timeout=30", &[], b"").unwrap()
     });
-    wait_until("the start to wait", DEADLINE, || (readers(&server) == [5, 1, 1, 1]).then_some(()))
+    wait_until("the start to wait", DEADLINE, || (readers(server) == [5, 1, 1, 1]).then_some(()))
         .unwrap();
-    assert_eq!(counted(&server), [115; 4], "a start that waits is no viewer");
+    assert_eq!(counted(server), [115; 4], "a start that waits is no viewer");
     publisher.process().signal(Signal::SIGCONT).unwrap();
     assert_eq!(start.join().unwrap().status, 200);
-    assert_eq!(readers(&server)[3], 0);
+    assert_eq!(readers(server)[3], 0);
 }
 
 /// Units of video by the first number, and lost ones by the second, of all viewers together.
@@ -414,14 +422,14 @@ fn policy_changes_in_the_file_apply_while_viewers_watch() {
     server.wait_for_state("cam", "live").unwrap();
     let _browser = browser(&server, "cam");
     let player = Player::playing(&server, "cam");
-    let times = Arc::new(Mutex::new(Vec::new()));
-    let kept = times.clone();
-    let reader = std::thread::spawn(move || player.keep_times(&kept));
+    let count = Arc::new(AtomicUsize::new(0));
+    let counted = count.clone();
+    let reader = std::thread::spawn(move || player.count_frames(&counted));
     let playlist = |server: &Server| {
         let agent = [("User-Agent", "HLS player")];
-        http::request(server.http(), "GET", "/live/cam/media.m3u8", &agent, b"").unwrap().text()
+        http::request(server.http(), "GET", "/live/cam/hls/media.m3u8", &agent, b"").unwrap().text()
     };
-    let frames = || times.lock().unwrap().len();
+    let frames = || count.load(Ordering::Relaxed);
     wait_until("three viewers to be served", DEADLINE, || {
         let hls = playlist(&server).contains("#EXTINF");
         let connected = list(&server, "?protocol=webrtc").iter().any(|v| v["connected"] == true);
@@ -429,7 +437,11 @@ fn policy_changes_in_the_file_apply_while_viewers_watch() {
     })
     .unwrap();
 
-    let before = (sent(&server), frames());
+    let cuts = |server: &Server| playlist(server).matches("#EXT-X-DISCONTINUITY\n").count();
+    let cuts_before = cuts(&server);
+    let series = "neverblink_camera_frames_total{camera=\"cam\"}";
+    let published = || server.metric(series).unwrap() as usize;
+    let before = (sent(&server), published(), frames());
     let keys = "stall_after: 1s, frozen_after: 10s, frozen_restart: true, slate: true, \
                 max_viewers: 50, title: Front door";
     server.reload(&server.yaml().replace("stall_after: 60s", keys)).unwrap();
@@ -441,15 +453,12 @@ fn policy_changes_in_the_file_apply_while_viewers_watch() {
     wait_until("three seconds more", DEADLINE, || (frames() > at_change + 90).then_some(()))
         .unwrap();
 
-    let gaps: Vec<u32> = {
-        let times = times.lock().unwrap();
-        times.windows(2).map(|pair| pair[1].wrapping_sub(pair[0])).collect()
-    };
-    assert!(gaps.iter().all(|gap| (2900..3100).contains(gap)), "30 a second, no gap: {gaps:?}");
-    let after = (sent(&server), frames());
+    let after = (sent(&server), published(), frames());
+    let (came, went) = (after.1 - before.1, after.2 - before.2);
+    assert!(went + 2 >= came, "{went} of {came} frames; two may be on their way");
     assert_eq!(after.0.1, before.0.1, "no viewer lost a unit");
     assert!(after.0.0 - before.0.0 > 2 * 90, "WHEP and RTSP: {before:?} {after:?}");
-    assert!(!playlist(&server).contains("DISCONTINUITY"));
+    assert!(cuts(&server) <= cuts_before, "{}", playlist(&server));
     assert_eq!(list(&server, "?camera=cam").len(), 3, "the same three viewers");
     assert_eq!(server.camera("cam").unwrap()["restarts"], 0);
     assert!(publisher.process().is_running(), "its publisher was not sent away");

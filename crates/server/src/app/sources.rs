@@ -62,7 +62,7 @@ impl Sources {
         let stopped = self.holds(&camera);
         camera.controls().expect(has_controls(&config.source));
         camera.controls().remember(self.house.settings.of(name));
-        camera.stillness().expect(stillness(config));
+        camera.stillness().expect(freeze_policy(config));
         let supervisor =
             dial(&self.house, &config.source, &camera, Policy { stopped, ..policy(config) });
         camera.set_source_control(
@@ -82,7 +82,7 @@ impl Sources {
         if let Some(supervisor) = self.running.get(name) {
             supervisor.set_stall_after(stall_after);
         }
-        camera.stillness().adjust(stillness(config));
+        camera.stillness().adjust(freeze_policy(config));
         self.watch(&camera, config);
     }
 
@@ -90,7 +90,7 @@ impl Sources {
     fn watch(&mut self, camera: &Arc<Camera>, config: &Input) {
         let (house, name) = (&self.house, camera.name());
         let look = || house.pictures.look(camera);
-        keep(&mut self.lookers, name, stillness(config).is_some(), look);
+        keep(&mut self.lookers, name, freeze_policy(config).is_some(), look);
         let stream = camera.stream();
         let slate = || slate::keep(stream.clone(), house.spawner.clone(), house.clock);
         keep(&mut self.slates, name, config.policy.slate, slate);
@@ -149,7 +149,7 @@ fn has_controls(source: &Source) -> bool {
 }
 
 /// When its picture is frozen. The test picture is never.
-fn stillness(config: &Input) -> Option<stillness::Policy> {
+fn freeze_policy(config: &Input) -> Option<stillness::Policy> {
     let looked_at = !matches!(config.source, Source::Test(_));
     let after = config.policy.frozen_after.filter(|_| looked_at)?;
     Some(stillness::Policy { after, restart: config.policy.frozen_restart })
