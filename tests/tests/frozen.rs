@@ -17,7 +17,7 @@ use std::{
 fn events(server: &Server, camera: &str, kind: &str) -> Vec<String> {
     let all = server.json(&format!("/api/v1/events?camera={camera}")).unwrap();
     let all = all["events"].as_array().unwrap().iter().filter(|event| event["kind"] == kind);
-    all.map(|event| event["text"].as_str().unwrap().to_owned()).collect()
+    all.map(|event| event["message"].as_str().unwrap().to_owned()).collect()
 }
 
 fn frozen_metric(server: &Server, camera: &str) -> f64 {
@@ -116,7 +116,7 @@ fn a_jpeg_camera_whose_sensor_hangs_is_told_and_so_is_that_it_moves_again() {
     camera.process().signal(Signal::SIGUSR1).unwrap();
     for name in ["told", "mended"] {
         await_frozen(&server, name, false);
-        let moves = events(&server, name, "camera_moves");
+        let moves = events(&server, name, "camera_unfrozen");
         assert!(
             moves.last().is_some_and(|text| text.contains("the picture changes again, after")),
             "{moves:?}"

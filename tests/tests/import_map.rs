@@ -56,6 +56,7 @@ const COMMON: &[&str] = &[
     "connection",
     "controls",
     "error",
+    "event",
     "pictures",
     "publication",
     "redact",
@@ -64,6 +65,7 @@ const COMMON: &[&str] = &[
     "state",
     "stillness",
     "stops",
+    "stream_name",
     "viewers",
     "workers",
 ];

@@ -141,7 +141,7 @@ fn a_bad_config_is_refused_and_the_old_one_keeps_running() {
             .as_array()
             .unwrap()
             .iter()
-            .any(|e| e["kind"] == "config_rejected" && e["text"] == error),
+            .any(|e| e["kind"] == "config_refused" && e["message"] == error),
         "{events}"
     );
 
@@ -310,7 +310,7 @@ fn metrics_and_events_tell_of_a_worker_that_died() {
     })
     .unwrap();
     let restart = events.iter().find(|e| e["kind"] == "camera_restarted").unwrap();
-    assert!(restart["text"].as_str().unwrap().contains("SIGKILL"), "{restart}");
+    assert!(restart["message"].as_str().unwrap().contains("SIGKILL"), "{restart}");
     let camera = server.wait_for_state("a", "live").unwrap();
     assert!(
         camera["restarts"] == 1

@@ -8,7 +8,7 @@ use crate::{
 };
 use media::{AccessUnit, CaptureClock, Catalog, MediaKind, Mono};
 use stand_in::StandIn;
-use std::{sync::Arc, time::Duration};
+use std::{collections::VecDeque, sync::Arc, time::Duration};
 
 mod stand_in;
 
@@ -83,6 +83,8 @@ pub(crate) type Turn = u64;
 pub(crate) struct Core {
     pub(crate) ring: Ring,
     pub(crate) status: Arc<Status>,
+    /// States since they were last taken, oldest first; bounded.
+    transitions: VecDeque<Arc<Status>>,
     pub(crate) stats: StreamStats,
     pub(crate) demand: Demand,
     /// Why there will be no more publishers.
@@ -110,6 +112,8 @@ struct Current {
 }
 
 /// Shown while a publisher's frames arrive that no decoder can start with.
+/// States kept for the one who tells of them; a supervisor asks ten times a second.
+const TRANSITIONS: usize = 16;
 const AWAITS_KEY: &str = "waiting for the first keyframe";
 
 impl Core {
@@ -117,6 +121,7 @@ impl Core {
         Self {
             ring: Ring::new(options.limits),
             status: Arc::new(Status::new(State::Offline, "nobody has published yet", now)),
+            transitions: VecDeque::new(),
             stats: StreamStats::default(),
             demand: Demand::default(),
             ended: None,
@@ -344,11 +349,20 @@ impl Core {
         true
     }
 
+    /// The states since the last call, oldest first: none is missed, however short it was.
+    pub(crate) fn take_transitions(&mut self) -> Vec<Arc<Status>> {
+        self.transitions.drain(..).collect()
+    }
+
     fn set_status(&mut self, mut status: Status) {
         if status.state == self.status.state && status.state != State::Live {
             status.since = status.since.min(self.status.since);
         }
         self.status = Arc::new(status);
+        if self.transitions.len() >= TRANSITIONS {
+            self.transitions.pop_front();
+        }
+        self.transitions.push_back(self.status.clone());
     }
 
     pub(crate) fn catalog(&self) -> Option<&Arc<Catalog>> {

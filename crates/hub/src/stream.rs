@@ -94,6 +94,12 @@ impl Stream {
         self.with(|core| core.status.clone())
     }
 
+    /// The states since the last call, oldest first and the present one last, for one caller that
+    /// tells of them. The sixteen newest are kept.
+    pub fn take_transitions(&self) -> Vec<Arc<Status>> {
+        self.with(Core::take_transitions)
+    }
+
     /// Sets the state while nobody publishes: a supervisor's word on why, and when it tries next.
     pub fn report(&self, status: Status) {
         if self.with(|core| core.report(status)) {

@@ -5,12 +5,14 @@
 //! to and kept running like a camera, and shown within its camera.
 
 mod camera;
-mod events;
 mod meter;
 
 pub(crate) use camera::{Camera, Order, Origin, Restarts, SourceControl};
-pub(crate) use events::{Event, EventKind, Events};
 
+use crate::{
+    event::{EventBus, EventKind},
+    stream_name::parts,
+};
 use hub::{Hub, State, Stream, StreamOptions};
 use media::{Catalog, ClockPair, Mono};
 use std::{
@@ -149,11 +151,6 @@ fn in_words(stream: &Stream) -> String {
 /// The character after the slash: names of renditions sort before a camera's name with it behind.
 const AFTER_SLASH: char = '0';
 
-/// The name of a stream apart: its camera, and the rendition if it is one.
-pub(crate) fn parts(stream: &str) -> (&str, Option<&str>) {
-    stream.split_once('/').map_or((stream, None), |(camera, rendition)| (camera, Some(rendition)))
-}
-
 /// All cameras. A cheap handle.
 #[derive(Clone)]
 pub(crate) struct Cameras {
@@ -166,17 +163,17 @@ struct Shared {
     cameras: RwLock<BTreeMap<Arc<str>, Arc<Camera>>>,
     /// Rises when a camera comes, goes, or changes its state.
     changed: watch::Sender<u64>,
-    events: Events,
+    events: EventBus,
 }
 
 impl Cameras {
-    /// No cameras yet.
-    pub(crate) fn new() -> Self {
+    /// No cameras yet. What happens to them is emitted on `events`.
+    pub(crate) fn new(events: EventBus) -> Self {
         let shared = Shared {
             hub: Hub::default(),
             cameras: RwLock::default(),
             changed: watch::Sender::new(0),
-            events: Events::default(),
+            events,
         };
         Self { shared: Arc::new(shared) }
     }
@@ -274,8 +271,8 @@ impl Cameras {
         self.shared.changed.subscribe()
     }
 
-    /// What happened lately.
-    pub(crate) fn events(&self) -> &Events {
+    /// Where everything that happens is emitted.
+    pub(crate) fn events(&self) -> &EventBus {
         &self.shared.events
     }
 
@@ -286,14 +283,14 @@ impl Cameras {
         for camera in self.with_renditions() {
             let noticed = camera.tick(now);
             changed |= noticed.changed;
-            for (kind, text) in noticed.events {
+            for (at, kind, text) in noticed.events {
                 // Whoever keeps a source logs its faults, and knows more about them.
                 if kind == EventKind::CameraFrozen {
                     tracing::warn!(camera = %camera.name(), reason = &*text, "{}", kind.as_words());
-                } else if camera.origin().publishable || kind == EventKind::CameraMoves {
+                } else if camera.origin().publishable || kind == EventKind::CameraUnfrozen {
                     tracing::info!(camera = %camera.name(), reason = &*text, "{}", kind.as_words());
                 }
-                self.events().add(now.wall, kind, Some(camera.name()), text);
+                self.events().emit(at, kind, Some(camera.name()), text);
             }
         }
         if changed {

@@ -1,8 +1,9 @@
 //! What only WebRTC counts, as metrics.
 
 use crate::{
-    cameras::{Cameras, parts},
+    cameras::Cameras,
     endpoint::webrtc::stats::{BUCKETS, CameraStats, Stats},
+    stream_name::parts,
     telemetry::{Collector, Exposition, Kind},
 };
 use std::{

@@ -1,8 +1,8 @@
 //! What is counted of pictures, as metrics.
 
 use crate::{
-    cameras::parts,
     pictures::{Counts, Pictures},
+    stream_name::parts,
     telemetry::{Collector, Kind},
 };
 

@@ -17,6 +17,7 @@ use crate::{
     config::{Config, Loader},
     controls::Settings,
     endpoint::http::ConfigState,
+    event::{EventKind, EventWriter},
     pictures::{self, Pictures},
     stops::Stops,
     telemetry::{LogArgs, Telemetry},
@@ -44,6 +45,8 @@ pub(crate) enum Mode {
 
 /// A little less than the 3 s promised.
 const STOP_WITHIN: Duration = Duration::from_millis(2500);
+/// Events are on disk within this, if the disk is well.
+const WRITTEN_WITHIN: Duration = Duration::from_millis(400);
 /// How often silence, new states and frame rates are looked for.
 const TICK: Duration = Duration::from_millis(100);
 
@@ -63,6 +66,10 @@ struct House {
 }
 
 impl House {
+    fn event(&self, kind: EventKind) {
+        self.cameras.events().emit(self.clock.pair().wall, kind, None, "");
+    }
+
     fn set_titles(&self, config: &Config) {
         for (name, camera) in &config.cameras {
             if let Ok(known) = self.cameras.get(name) {
@@ -81,7 +88,9 @@ pub(crate) async fn run(config: Config, mode: Mode, log: LogArgs) -> anyhow::Res
     let telemetry = log.init(clock);
     let state = state::directory(&config.state_dir, &mode)?;
     let spawner = Spawner::new().context("cannot start the thread that starts workers")?;
-    let (cameras, tasks, token) = (Cameras::new(), TaskTracker::new(), CancellationToken::new());
+    let events = EventWriter::open(state.path(), clock.pair().wall);
+    let (cameras, tasks, token) =
+        (Cameras::new(events.bus()), TaskTracker::new(), CancellationToken::new());
     let pictures = pictures::House {
         cameras: cameras.clone(),
         spawner: spawner.clone(),
@@ -110,6 +119,10 @@ pub(crate) async fn run(config: Config, mode: Mode, log: LogArgs) -> anyhow::Res
     config.streams().iter().for_each(|(name, input)| sources.start(name, input));
     house.set_titles(&config);
     let bound = endpoints::serve(&house, ports, seen);
+    house.event(EventKind::ServerStarted);
+    // Beside the other tasks: it writes what they emit until their end.
+    let written = CancellationToken::new();
+    let writer = tokio::spawn(events.run(written.clone()));
     house.tasks.spawn(tick(house.clone()));
     bound.announce(matches!(mode, Mode::Demo { .. }));
     let loader = match mode {
@@ -121,6 +134,8 @@ pub(crate) async fn run(config: Config, mode: Mode, log: LogArgs) -> anyhow::Res
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Ready]);
     signals::until_stop(signals.terminate, signals.interrupt).await;
     stop(house).await;
+    written.cancel();
+    let _ = tokio::time::timeout(WRITTEN_WITHIN, writer).await;
     Ok(())
 }
 
@@ -140,6 +155,7 @@ async fn tick(house: House) {
 async fn stop(house: House) {
     let _ = sd_notify::notify(&[sd_notify::NotifyState::Stopping]);
     tracing::info!("stopping");
+    house.event(EventKind::ServerStopping);
     house.stop.cancel();
     house.tasks.close();
     if tokio::time::timeout(STOP_WITHIN, house.tasks.wait()).await.is_err() {

@@ -3,9 +3,10 @@
 
 use super::{House, limits, sources::Sources};
 use crate::{
-    cameras::{EventKind, parts},
     config::{Config, Loader, Plan, StreamChange},
     endpoint::http::ConfigState,
+    event::EventKind,
+    stream_name::parts,
 };
 use std::{sync::Arc, time::Duration};
 use tokio::{
@@ -59,7 +60,7 @@ impl Reload {
 
     fn reject(&mut self, error: &str, cause: &str) {
         tracing::error!(cause, error, "the new config is refused; the old one keeps running");
-        self.event(EventKind::ConfigRejected, None, error);
+        self.event(EventKind::ConfigRefused, None, error);
         self.state.send_replace(ConfigState::Rejected { error: error.to_owned() });
     }
 
@@ -80,7 +81,7 @@ impl Reload {
         self.house.set_titles(&new);
         let (added, removed, changed) = counts;
         tracing::info!(cause, added, removed, changed, "config loaded");
-        self.event(EventKind::ConfigLoaded, None, "");
+        self.event(EventKind::ConfigReloaded, None, "");
         self.settle(new, &plan);
     }
 
@@ -126,6 +127,7 @@ impl Reload {
     }
 
     fn event(&self, kind: EventKind, camera: Option<&Arc<str>>, text: &str) {
-        self.house.cameras.events().add(self.house.clock.pair().wall, kind, camera, text);
+        let at = self.house.clock.pair().wall;
+        self.house.cameras.events().emit(at, kind, camera.map(|name| &**name), text);
     }
 }

@@ -1,13 +1,11 @@
 //! One camera, or a rendition of one: its stream, and what is known about it beyond the stream.
 
-use super::{
-    events::EventKind,
-    meter::{Meter, Rates},
-    parts,
-};
+use super::meter::{Meter, Rates};
 use crate::{
     controls::Desk,
+    event::EventKind,
     stillness::{self, News, Stillness},
+    stream_name::parts,
 };
 use hub::{State, Status, Stream};
 use media::{Catalog, ClockPair, Mono, Wall};
@@ -110,7 +108,7 @@ pub(super) struct Noticed {
     /// Users should be shown the camera anew.
     pub(super) changed: bool,
     /// What is worth an event.
-    pub(super) events: Vec<(EventKind, Arc<str>)>,
+    pub(super) events: Vec<(Wall, EventKind, Arc<str>)>,
 }
 
 impl Camera {
@@ -270,14 +268,17 @@ impl Camera {
         notes.meter.sample(now, stats.frames, stats.bytes);
         self.bitrate.store(notes.meter.rates().bitrate as u64, Relaxed);
         let restarts = notes.restarts();
-        let changed = still.is_some();
-        let mut noticed =
-            Noticed { events: notes.tell(&status).into_iter().chain(still).collect(), changed };
+        let mut noticed = Noticed { changed: still.is_some(), ..Noticed::default() };
+        for status in self.stream.take_transitions() {
+            noticed.events.extend(notes.tell(&status, clocks));
+        }
+        noticed.events.extend(still.map(|(kind, why)| (clocks.wall, kind, why)));
         let total = restarts.total();
         if notes.seen.as_ref().is_some_and(|seen| seen.restarts < total) {
             noticed.events.insert(
                 0,
                 (
+                    clocks.wall,
                     EventKind::CameraRestarted,
                     restarts.last.map_or_else(|| "".into(), |(_, why)| why),
                 ),
@@ -307,7 +308,7 @@ impl Camera {
 fn in_words(news: News) -> (EventKind, Arc<str>) {
     match news {
         News::Moves(after) => (
-            EventKind::CameraMoves,
+            EventKind::CameraUnfrozen,
             format!("the picture changes again, after {}", stillness::in_words(after)).into(),
         ),
         News::Frozen { still, restart } => {
@@ -353,9 +354,9 @@ impl Notes {
         restarts
     }
 
-    /// The event that a state makes. Every attempt to connect again passes through `connecting`;
-    /// that is no news.
-    fn tell(&mut self, status: &Status) -> Option<(EventKind, Arc<str>)> {
+    /// The event that a state makes, and when it began. Every attempt to connect again passes
+    /// through `connecting`; that is no news.
+    fn tell(&mut self, status: &Status, clocks: ClockPair) -> Option<(Wall, EventKind, Arc<str>)> {
         let kind = match status.state {
             State::Connecting => return None,
             State::Live => EventKind::CameraLive,
@@ -364,10 +365,12 @@ impl Notes {
         };
         // A new camera begins offline; that is no news either.
         let begins = self.told.is_none() && status.state == State::Offline;
-        let now = Some((status.state, status.reason.clone()));
-        let news = self.told != now;
-        self.told = now;
-        (news && !begins).then(|| (kind, status.reason.clone()))
+        let before = self.told.replace((status.state, status.reason.clone()));
+        let news = before != self.told;
+        let same = before.is_some_and(|(state, _)| state == status.state);
+        // Another reason for a state that goes on is of this moment.
+        let at = if same { clocks.wall } else { clocks.wall_at(status.since) };
+        (news && !begins).then(|| (at, kind, status.reason.clone()))
     }
 }
 

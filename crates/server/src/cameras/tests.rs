@@ -1,9 +1,10 @@
 use super::*;
+use crate::event::EventFilter;
 use hub::Status;
 use media::{AccessUnit, Catalog, Codec, Timing, TrackId, Wall};
 
 fn cameras(names: &[&str]) -> Cameras {
-    let cameras = Cameras::new();
+    let cameras = Cameras::new(EventBus::new(1));
     let origin = Origin { text: "publish".into(), publishable: true, on_demand: false };
     for name in names {
         cameras.add(&(*name).into(), origin.clone(), StreamOptions::default(), Mono::default());
@@ -67,8 +68,8 @@ fn tick(cameras: &Cameras, ms: u64) -> Mono {
     mono
 }
 
-#[test]
-fn each_has_its_own_bitrate_and_its_own_events() {
+#[tokio::test]
+async fn each_has_its_own_bitrate_and_its_own_events() {
     let cameras = cameras(&["front", "front/sd"]);
     let publish = |name: &str, now| {
         let stream = cameras.publish(name).unwrap();
@@ -96,9 +97,9 @@ fn each_has_its_own_bitrate_and_its_own_events() {
         rates[0].abs_diff(1_000_000) < 50_000 && rates[1].abs_diff(200_000) < 10_000,
         "{rates:?}"
     );
-    let events = serde_json::to_value(cameras.events().newest(9, |_| true)).unwrap();
+    let events = cameras.events().latest(&EventFilter::default(), 9).await;
     let told: Vec<_> =
-        (0..2).map(|i| (events[i]["camera"].as_str(), events[i]["rendition"].as_str())).collect();
+        events.iter().map(|e| (e.camera.as_deref(), e.rendition.as_deref())).take(2).collect();
     assert_eq!(told, [(Some("front"), None), (Some("front"), Some("sd"))]);
 
     for n in 51..=100 {

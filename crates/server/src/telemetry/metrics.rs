@@ -44,6 +44,9 @@ impl Metrics {
         let cameras = self.cameras.with_renditions();
         cameras::expose(&mut out, &cameras, now);
         viewers::expose(&mut out, &self.viewers, &cameras);
+        let lost = Some(self.cameras.events().lost() as f64);
+        let help = "Events that the history misses, because the disk did not take them in time.";
+        out.single("neverblink_events_lost_total", Kind::Counter, help, lost);
         self.collectors.iter().for_each(|collect| collect(&mut out));
         system::expose(&mut out, now.since(self.started), self.panics.count());
         out.finish()

@@ -17,7 +17,12 @@ fn camera() -> Camera {
 }
 
 fn told(camera: &Camera, ms: u64) -> Vec<(EventKind, String)> {
-    camera.tick(pair(ms)).events.into_iter().map(|(kind, text)| (kind, text.to_string())).collect()
+    camera
+        .tick(pair(ms))
+        .events
+        .into_iter()
+        .map(|(_, kind, text)| (kind, text.to_string()))
+        .collect()
 }
 
 #[test]
@@ -43,6 +48,23 @@ fn states_are_told_once_each() {
     publisher.finish(at(7000), "it said goodbye");
     assert_eq!(told(&camera, 7000), [(EventKind::CameraOffline, "it said goodbye".to_owned())]);
     assert_eq!(told(&camera, 7100), []);
+}
+
+#[test]
+fn a_state_shorter_than_a_tick_is_told_with_its_time() {
+    let camera = camera();
+    camera.tick(pair(0));
+    let catalog = Catalog::new([(Codec::H264(None), 90_000)]);
+    let publisher = camera.stream().publish(at(110), "me", catalog).unwrap();
+    let timing = Timing::arrived(at(120));
+    publisher
+        .push(at(120), AccessUnit::new(TrackId(0), 0, true, timing, Default::default()))
+        .unwrap();
+    publisher.finish(at(150), "it said goodbye");
+    let told: Vec<_> =
+        camera.tick(pair(200)).events.into_iter().map(|(at, kind, _)| (at, kind)).collect();
+    let wall = |ms: i64| media::Wall::from_micros(ms * 1000);
+    assert_eq!(told, [(wall(120), EventKind::CameraLive), (wall(150), EventKind::CameraOffline)]);
 }
 
 struct Counting(AtomicU64);

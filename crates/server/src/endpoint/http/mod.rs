@@ -2,6 +2,7 @@
 
 mod api;
 mod controls;
+mod events;
 mod feed;
 mod health;
 mod live;
@@ -66,6 +67,9 @@ impl Api {
         let live = Router::new()
             .route("/api/v1/live", get(live::upgrade))
             .with_state(live::Live::start(&self));
+        let followers = Router::new()
+            .route("/api/v1/events/stream", get(events::follow))
+            .with_state(events::EventStreams::new(&self));
         Router::new()
             .route("/health", get(health::health))
             .route("/ready", get(async || "ready\n"))
@@ -78,10 +82,11 @@ impl Api {
             .route("/api/v1/cameras/{name}/controls", get(controls::list).patch(controls::set))
             .route("/api/v1/viewers", get(viewers::list))
             .route("/api/v1/viewers/{id}", get(viewers::one).delete(viewers::end))
-            .route("/api/v1/events", get(api::events))
+            .route("/api/v1/events", get(events::list))
             .route("/api/v1/time", get(api::time))
             .with_state(self)
             .merge(live)
+            .merge(followers)
     }
 }
 

@@ -4,6 +4,7 @@ use super::{Api, view::CameraView};
 use crate::{
     cameras::{Camera, CameraError, Order},
     error::ApiError,
+    event::EventKind,
 };
 use axum::{
     Json,
@@ -116,6 +117,15 @@ async fn order(api: &Api, streams: &[Arc<Camera>], order: Order) {
             // Changes nothing about who is stopped.
             Order::Mend(_) => give(),
         }
+    }
+    let told = match order {
+        Order::Start => Some(EventKind::CameraStarted),
+        Order::Stop => Some(EventKind::CameraStopped),
+        // The event of the restart itself tells of it.
+        _ => None,
+    };
+    if let (Some(kind), Some(camera)) = (told, streams.first()) {
+        api.cameras.events().emit(now.wall, kind, Some(camera.name()), "by command");
     }
     let stops = api.stops.clone();
     // What was ordered is kept even if whoever asked does not wait for the answer.

@@ -23,8 +23,11 @@ struct House {
 
 /// A server with one camera, `cam`, that anybody may publish.
 async fn house() -> House {
-    let access =
-        Access { cameras: Cameras::new(), clock: Clock::new(), viewers: ViewerRegistry::default() };
+    let access = Access {
+        cameras: Cameras::new(crate::event::EventBus::new(1)),
+        clock: Clock::new(),
+        viewers: ViewerRegistry::default(),
+    };
     let origin = Origin { text: "publish".into(), publishable: true, on_demand: false };
     let camera =
         access.cameras.add(&"cam".into(), origin, StreamOptions::default(), access.clock.now());

@@ -99,13 +99,13 @@ fn family(
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{cameras::Cameras, cameras::Origin, viewers::JoinRequest};
+    use crate::{cameras::Cameras, cameras::Origin, event::EventBus, viewers::JoinRequest};
     use hub::StreamOptions;
     use media::{ClockPair, Mono, Wall};
 
     #[test]
     fn every_camera_counts_from_zero_and_renditions_have_their_label() {
-        let (cameras, viewers) = (Cameras::new(), ViewerRegistry::default());
+        let (cameras, viewers) = (Cameras::new(EventBus::new(1)), ViewerRegistry::default());
         let origin = Origin { text: "publish".into(), publishable: true, on_demand: false };
         cameras.add(&"quiet".into(), origin, StreamOptions::default(), Mono::default());
         let now = ClockPair { mono: Mono::default(), wall: Wall::default() };
