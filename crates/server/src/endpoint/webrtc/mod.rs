@@ -4,44 +4,29 @@
 //! HTTP ([`routes`], [`service`]) answers offers; media threads ([`shard`]), one for each
 //! processor, share one UDP port (and, for networks that block UDP, a [`tcp`] port of the same
 //! number). Each has [`viewer`]s of its own, wakes once for each published frame and sends each
-//! viewer its packets in as few calls as the kernel allows ([`batch`], [`socket`]). What comes in
+//! viewer its packets in as few calls as the kernel allows ([`socket`]). What comes in
 //! is read by the first one for all; whose it is tells the [`directory`]. A viewer reads the hub by
-//! a cursor of its own, so a slow one loses only its own frames. Policies are small and pure:
-//! [`pacing`] (how fast), [`playout`] (how long browsers hold back), [`resend`] (how much is
-//! repaired). A frame passes no state machine on its way: [`egress`] writes its packets, encrypted,
-//! right into the buffer that is sent, and [`history`] remembers enough to make a lost one anew
-//! from the ring. ICE and DTLS are [`proto::webrtc`].
+//! a cursor of its own, so a slow one loses only its own frames. What is pure is in
+//! [`proto::webrtc`]: ICE and DTLS, negotiation, policies (how fast, how much is repaired, how long
+//! browsers hold back) and the packets themselves.
 //!
-//! A [`publisher`] is the same the other way round: [`taking`] says what it may send,
-//! [`proto::rtp::ingest`] makes frames of its packets and tells it what is missing, and
-//! [`crate::publication`] gives them to the hub.
+//! A [`publisher`] is the same the other way round:
+//! [`proto::webrtc::receive_negotiation`] says what it may send, [`proto::rtp::ingest`] makes
+//! frames of its packets and tells it what is missing, and [`crate::publication`] gives them to the
+//! hub.
 
 mod addresses;
-mod answer;
-mod batch;
-mod choice;
 mod directory;
-mod egress;
 mod feed;
-mod fragment;
-mod history;
-mod offer;
 mod outlet;
-mod pacing;
-mod playout;
 mod publisher;
-mod resend;
 mod routes;
 mod service;
 mod shard;
 mod socket;
 pub(crate) mod stats;
-mod taking;
 mod tcp;
-mod text;
-mod timeline;
 mod viewer;
-mod wheel;
 
 use crate::{cameras::Cameras, clock::Clock, viewers::ViewerRegistry};
 use axum::Router;

@@ -2,7 +2,6 @@
 //! counters.
 
 use super::{
-    batch::{Batch, Route},
     socket::{Sender, Sent},
     stats::CameraStats,
     tcp::Tcp,
@@ -10,6 +9,7 @@ use super::{
 use crate::{clock::Clock, viewers::ViewerInfo};
 use media::Mono;
 use proto::webrtc::Transport;
+use proto::webrtc::batch::{Batch, Route};
 use std::sync::atomic::Ordering::Relaxed;
 
 /// The sockets with their batch.

@@ -1,14 +1,13 @@
 //! One publisher: its connection, what comes in over it, and what it is told for that.
 
 use super::{
-    answer::CNAME,
-    batch::Route,
     outlet::{Account, Outlet},
     stats::CameraStats,
 };
 use crate::{clock::Clock, publication::Publication};
 use hub::{Demand, PublishError};
 use media::{ClockPair, Mono};
+use proto::webrtc::{answer::CNAME, batch::Route};
 use proto::{
     rtp::ingest::{Asked, Ingest, Lane, Numbers},
     srtp,

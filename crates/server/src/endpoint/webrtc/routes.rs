@@ -3,10 +3,7 @@
 
 mod whip;
 
-use super::{
-    service::{Joined, Patched, Refusal, Service},
-    taking::Untaken,
-};
+use super::service::{Joined, Patched, Refusal, Service};
 use crate::{cameras::Cameras, error::ApiError};
 use axum::{
     Router,
@@ -17,6 +14,7 @@ use axum::{
     routing::post,
 };
 use hub::PublishError;
+use proto::webrtc::receive_negotiation::ReceiveRefusal;
 use std::{net::IpAddr, sync::Arc};
 
 const SDP: &str = "application/sdp";
@@ -207,15 +205,15 @@ impl From<Refusal> for ApiError {
                 let hint = "set the camera to H.264, or use another browser; HLS or MJPEG may show it as well";
                 (StatusCode::NOT_ACCEPTABLE, "codec_not_supported", hint)
             }
-            Refusal::Untaken(Untaken::Nothing) => (
+            Refusal::ReceiveRefusal(ReceiveRefusal::Nothing) => (
                 StatusCode::BAD_REQUEST,
                 "bad_offer",
                 "send an offer with a=sendonly; to watch, POST to /live/CAMERA/whep",
             ),
-            Refusal::Untaken(Untaken::Picture(_)) => {
+            Refusal::ReceiveRefusal(ReceiveRefusal::Picture(_)) => {
                 (StatusCode::NOT_ACCEPTABLE, "codec_not_supported", USE_H264)
             }
-            Refusal::Untaken(Untaken::Sound(_)) => (
+            Refusal::ReceiveRefusal(ReceiveRefusal::Sound(_)) => (
                 StatusCode::NOT_ACCEPTABLE,
                 "codec_not_supported",
                 "publish the sound as Opus, which every browser can",

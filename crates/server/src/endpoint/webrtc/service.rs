@@ -4,15 +4,9 @@ pub(super) mod publish;
 
 use super::{
     Options, addresses,
-    answer::{self, Sources},
-    choice::{Choice, NoCommonCodec},
     directory::Directory,
-    egress::Plan,
-    fragment::{self, Fragment},
-    offer::{Offer, OfferError},
     shard::{Command, ViewerId},
     stats::Stats,
-    taking::Untaken,
     viewer::Arrival,
 };
 use crate::{
@@ -22,6 +16,14 @@ use crate::{
 };
 use hub::{PublishError, Stream};
 use proto::webrtc::{self, Certificate, Credentials, Transport};
+use proto::webrtc::{
+    answer::{self, TrackSsrcs},
+    egress::EgressPlan,
+    offer::{Offer, OfferError},
+    receive_negotiation::ReceiveRefusal,
+    send_negotiation::{NegotiatedFormats, NoCommonCodec},
+    trickle::{self, TrickleFragment},
+};
 use std::{
     collections::{HashMap, VecDeque},
     fs::File,
@@ -51,7 +53,7 @@ pub(super) enum Refusal {
     #[error(transparent)]
     Refused(#[from] JoinRefused),
     #[error(transparent)]
-    Untaken(#[from] Untaken),
+    ReceiveRefusal(#[from] ReceiveRefusal),
     #[error("camera {name} is {refused}")]
     Busy { name: Arc<str>, refused: PublishError },
     #[error("no such session; it may have timed out")]
@@ -150,15 +152,15 @@ impl Service {
             end: ender(Arc::downgrade(self)),
         };
         let handle = self.viewers.join(request, self.clock.pair())?;
-        let candidates = Fragment::parse(offer).candidates;
+        let candidates = TrickleFragment::parse(offer).candidates;
         let offer = Offer::parse(offer)?;
-        let choice = Choice::new(&offer, stream.catalog().as_deref())?;
+        let choice = NegotiatedFormats::new(&offer, stream.catalog().as_deref())?;
         let now = self.clock.instant(self.clock.now());
         let session =
             webrtc::Session::accept(now, &self.certificate, &offer.remote, &self.addresses(host));
-        let sources = (Sources::random(), Sources::random());
+        let sources = (TrackSsrcs::random(), TrackSsrcs::random());
         let answer = answer::write(&offer, &choice, Some(sources), &session, &self.certificate);
-        let plan = Plan::new(&offer, &choice, sources);
+        let plan = EgressPlan::new(&offer, &choice, sources);
         let (id, viewer) = (handle.number(), handle.id());
         let arrival =
             Box::new(Arrival { session, plan, choice, stream, handle, cameras, candidates });
@@ -170,7 +172,7 @@ impl Service {
     /// Gives a new session its URL.
     fn open(&self, id: ViewerId, remote: String, answer: &str) -> Result<Secret, Refusal> {
         let secret = secret().map_err(|_| Refusal::Stopping)?;
-        let section = fragment::first_section(answer);
+        let section = trickle::first_section(answer);
         self.sessions()
             .open
             .insert(secret.clone(), Session { id, remote, section, etag: FIRST_ETAG });
@@ -199,7 +201,7 @@ impl Service {
         etag: Option<u64>,
         text: &str,
     ) -> Result<Patched, Refusal> {
-        let Fragment { credentials, candidates } = Fragment::parse(text);
+        let TrickleFragment { credentials, candidates } = TrickleFragment::parse(text);
         let (id, remote, section) = {
             let sessions = self.sessions();
             let session = sessions.open.get(secret).ok_or(Refusal::NoSession)?;
@@ -216,7 +218,7 @@ impl Service {
         self.tell(id, Command::Candidates { id, candidates }).await?;
         let etag = self.sessions().restarted(secret, remote.ufrag).ok_or(Refusal::NoSession)?;
         Ok(Patched::Restarted {
-            fragment: fragment::write(&section, &local, &local_candidates),
+            fragment: trickle::write(&section, &local, &local_candidates),
             etag,
         })
     }

@@ -18,11 +18,11 @@ use super::{
     stats::Stats,
     tcp,
     viewer::{Arrival, Context, End, Viewer},
-    wheel::{Timer, Wheel},
 };
 use crate::clock::Clock;
 use futures::{StreamExt, future::LocalBoxFuture, stream::FuturesUnordered};
 pub(super) use mail::Mail;
+use proto::webrtc::wheel::{Timer, TimerWheel};
 use proto::webrtc::{Credentials, Path, Transport};
 use std::{
     collections::HashMap,
@@ -100,7 +100,7 @@ pub(super) struct Shard {
     viewers: HashMap<ViewerId, Entry>,
     publishers: HashMap<ViewerId, publishers::Entry>,
     feeds: HashMap<Arc<str>, Watched>,
-    wheel: Wheel,
+    wheel: TimerWheel,
     /// Used again and again, for lists that are made while something else is borrowed.
     ids: Vec<ViewerId>,
     /// Cameras that have got their first viewer and are not waited for yet.
@@ -129,7 +129,7 @@ impl Shard {
             viewers: HashMap::new(),
             publishers: HashMap::new(),
             feeds: HashMap::new(),
-            wheel: Wheel::new(clock.now()),
+            wheel: TimerWheel::new(clock.now()),
             ids: Vec::new(),
             new_waits: Vec::new(),
             new_wishes: Vec::new(),

@@ -1,8 +1,8 @@
 //! The UDP port: batched receive (`recvmmsg`, GRO) for all media threads, one send a run (GSO) by
 //! each, plain sends where a route refuses that.
 
-use super::batch::{Route, Run};
 use nix::{libc, sys::socket::setsockopt, sys::socket::sockopt};
+use proto::webrtc::batch::{Route, Run};
 use quinn_udp::{RecvMeta, Transmit, UdpSockRef, UdpSocketState};
 use std::{
     collections::HashSet,
@@ -231,8 +231,8 @@ fn map_ip(ip: IpAddr) -> IpAddr {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::endpoint::webrtc::batch::{Batch, MAX_SEGMENTS};
     use proto::webrtc::Transport;
+    use proto::webrtc::batch::{Batch, MAX_SEGMENTS};
     use std::time::Duration;
 
     fn bound(address: &str) -> Sender {

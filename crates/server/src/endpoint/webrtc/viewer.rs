@@ -8,16 +8,8 @@ mod pump;
 mod tests;
 
 use super::{
-    batch::Route,
-    choice::Choice,
-    egress::{Egress, Plan},
     feed::Feed,
-    history::History,
     outlet::{Account, Outlet},
-    pacing::Pacer,
-    playout::Playout,
-    resend::{Echoes, ResendBudget},
-    timeline::{Reordering, Timeline},
 };
 use crate::{
     cameras::Cameras,
@@ -29,6 +21,16 @@ use hub::{ReaderKind, ReaderOptions, Start, Subscriber};
 use link::Link;
 use media::{Catalog, ClockPair, Mono};
 use proto::webrtc::{self, Credentials, Event, Handled, Output, Path, Session};
+use proto::webrtc::{
+    batch::Route,
+    egress::{Egress, EgressPlan},
+    history::History,
+    pacing::Pacer,
+    playout::Playout,
+    resend::{RedundantRtx, ResendBudget},
+    send_negotiation::NegotiatedFormats,
+    timeline::{Reordering, Timeline},
+};
 use pump::Sending;
 use std::{
     sync::Arc,
@@ -68,8 +70,8 @@ impl Context<'_> {
 /// What a new viewer is made of.
 pub(super) struct Arrival {
     pub(super) session: Session,
-    pub(super) plan: Plan,
-    pub(super) choice: Choice,
+    pub(super) plan: EgressPlan,
+    pub(super) choice: NegotiatedFormats,
     pub(super) stream: Arc<hub::Stream>,
     pub(super) handle: ViewerHandle,
     /// Where the camera's renditions are, for a viewer who did not ask for one.
@@ -115,12 +117,12 @@ pub(super) struct Viewer {
     handle: ViewerHandle,
     session: Session,
     /// Becomes `egress` when keys are agreed.
-    plan: Option<Plan>,
+    plan: Option<EgressPlan>,
     egress: Option<Egress>,
     /// Where packets go.
     route: Option<Route>,
     reader: Subscriber,
-    choice: Choice,
+    choice: NegotiatedFormats,
     catalog: Option<Arc<Catalog>>,
     phase: Phase,
     end: Option<End>,
@@ -150,7 +152,7 @@ pub(super) struct Viewer {
     climb: Option<Climb>,
     history: History,
     resends: ResendBudget,
-    echoes: Echoes,
+    echoes: RedundantRtx,
     /// Share of packets lost, as the browser last reported.
     loss: f32,
     rtt: Duration,
@@ -196,7 +198,7 @@ impl Viewer {
             climb: cameras.map(|cameras| Climb::new(cameras, now)),
             history: History::default(),
             resends: ResendBudget::new(now),
-            echoes: Echoes::default(),
+            echoes: RedundantRtx::default(),
             loss: 0.0,
             rtt: Duration::ZERO,
             idle_until: clock.instant(now),

@@ -2,13 +2,14 @@
 
 use super::{FIRST_ETAG, Refusal, Secret, Service};
 use crate::{
-    endpoint::webrtc::{
-        answer, fragment::Fragment, offer::Offer, publisher::Arrival, shard::Command, taking::Taken,
-    },
+    endpoint::webrtc::{publisher::Arrival, shard::Command},
     publication::Publication,
 };
 use hub::Stream;
 use proto::webrtc::Session;
+use proto::webrtc::{
+    answer, offer::Offer, receive_negotiation::ReceiveNegotiation, trickle::TrickleFragment,
+};
 use std::{
     net::{IpAddr, SocketAddr},
     sync::{Arc, atomic::Ordering::Relaxed},
@@ -31,9 +32,9 @@ impl Service {
         peer: Option<SocketAddr>,
         host: Option<IpAddr>,
     ) -> Result<Accepted, Refusal> {
-        let candidates = Fragment::parse(offer).candidates;
+        let candidates = TrickleFragment::parse(offer).candidates;
         let offer = Offer::parse(offer)?;
-        let Taken { choice, lanes, numbers } = Taken::of(&offer)?;
+        let ReceiveNegotiation { choice, lanes, numbers } = ReceiveNegotiation::of(&offer)?;
         let now = self.clock.now();
         let by = peer
             .map_or_else(|| "whip publisher".to_owned(), |peer| format!("whip publisher {peer}"));

@@ -1,13 +1,11 @@
 //! The publishers that were given to a media thread.
 
 use super::{Shard, ViewerId};
-use crate::endpoint::webrtc::{
-    publisher::{Arrival, Context, End, Publisher},
-    wheel::Timer,
-};
+use crate::endpoint::webrtc::publisher::{Arrival, Context, End, Publisher};
 use futures::future::LocalBoxFuture;
 use hub::Demand;
 use media::Mono;
+use proto::webrtc::wheel::Timer;
 use proto::webrtc::{Credentials, Path};
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use tokio::sync::watch;

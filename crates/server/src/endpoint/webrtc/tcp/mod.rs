@@ -8,15 +8,12 @@
 
 mod outbox;
 
-use super::{
-    batch::{Route, Run},
-    shard::ViewerId,
-    socket::Sent,
-};
+use super::{shard::ViewerId, socket::Sent};
 use crate::clock::Clock;
 use futures::future::LocalBoxFuture;
 use media::Mono;
 use outbox::Outbox;
+use proto::webrtc::batch::{Route, Run};
 use proto::webrtc::{Deframer, Path, Transport};
 use socket2::SockRef;
 use std::{

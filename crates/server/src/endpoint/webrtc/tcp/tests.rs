@@ -1,5 +1,5 @@
 use super::*;
-use crate::endpoint::webrtc::batch::Batch;
+use proto::webrtc::batch::Batch;
 use std::io::Read;
 use tokio::time::timeout;
 

@@ -2,13 +2,11 @@
 //! broken one. The session stays.
 
 use super::{Context, MAX_LAG, Viewer};
-use crate::{
-    cameras::{Camera, Cameras},
-    endpoint::webrtc::{choice::Choice, timeline::Reordering},
-};
+use crate::cameras::{Camera, Cameras};
 use hub::{Event, ReaderKind, ReaderOptions, Start, Subscriber};
 use media::{AccessUnit, Catalog, Mono};
 use proto::congestion::{Condition, Ladder};
+use proto::webrtc::{send_negotiation::NegotiatedFormats, timeline::Reordering};
 use std::{sync::Arc, time::Duration};
 
 /// How often the choice is made anew, and how often it is looked which renditions there are.
@@ -60,7 +58,13 @@ impl Climb {
     }
 
     /// Chooses where the viewer should be, and gets ready to go there.
-    fn choose(&mut self, now: Mono, camera: &str, condition: Condition, choice: &Choice) {
+    fn choose(
+        &mut self,
+        now: Mono,
+        camera: &str,
+        condition: Condition,
+        choice: &NegotiatedFormats,
+    ) {
         if now.since(self.chosen) < CHOOSE {
             return;
         }
@@ -154,7 +158,7 @@ impl Climb {
 
 /// What a rendition needs in bit/s; `None` if it cannot be had now, or this viewer cannot be sent
 /// it.
-fn need(rung: &Camera, choice: &Choice) -> Option<u64> {
+fn need(rung: &Camera, choice: &NegotiatedFormats) -> Option<u64> {
     let fits = rung
         .stream()
         .catalog()

@@ -4,12 +4,12 @@ use super::{
     Context, Phase, REPLAY_INTERVAL, Viewer, account,
     link::{Link, PACKET_OVERHEAD},
 };
-use crate::endpoint::webrtc::{history::Lost, resend::Cause};
 use media::RtpFragments;
 use proto::rtp::{
     feedback::{Dlrr, Feedback, read},
     rtcp::ReportBlock,
 };
+use proto::webrtc::{history::LostPacket, resend::ResendCause};
 use std::{sync::atomic::Ordering::Relaxed, time::Duration};
 
 /// A request within this time of its repair has crossed it, however short the way.
@@ -131,7 +131,7 @@ impl Viewer {
         }
         self.pacer.handle_loss(cx.now);
         self.playout.handle_loss(cx.now);
-        if self.repair(cx, &lost, Cause::Asked) {
+        if self.repair(cx, &lost, ResendCause::Asked) {
             // On a link that is full, a repair that is not needed costs a frame.
             if self.link.as_ref().and_then(|link| link.pace(cx.now)).is_none() {
                 self.echoes.add(cx.now, lost.sequence, self.loss);
@@ -145,12 +145,12 @@ impl Viewer {
     /// Sends a repair once more, in case the first one was lost too.
     pub(super) fn echo(&mut self, cx: &mut Context<'_>, sequence: u64) {
         if let Some(lost) = self.history.get(cx.now, sequence) {
-            self.repair(cx, &lost, Cause::Echo);
+            self.repair(cx, &lost, ResendCause::Redundant);
         }
     }
 
     /// False if the frame is no longer held, or more is asked for than the link should get.
-    fn repair(&mut self, cx: &mut Context<'_>, lost: &Lost, cause: Cause) -> bool {
+    fn repair(&mut self, cx: &mut Context<'_>, lost: &LostPacket, cause: ResendCause) -> bool {
         let Some(unit) = cx.feed.stream.unit_at(lost.position) else { return false };
         // It was sent, so it was cut.
         let cut = unit.rtp_fragments(|_| RtpFragments::default());

@@ -5,9 +5,9 @@ use super::{
     climb::Climb,
     link::{Link, PACKET_OVERHEAD},
 };
-use crate::endpoint::webrtc::{egress::Stamp, history::Sent, timeline::is_disposable};
 use hub::Event;
 use media::{AccessUnit, Catalog, MediaKind, Mono, RtpFragments};
+use proto::webrtc::{egress::Stamp, history::SentPackets, timeline::is_disposable};
 use std::{sync::Arc, time::Duration};
 
 /// Sound older than this is not worth catching up with.
@@ -95,7 +95,7 @@ impl Viewer {
             self.first_out = self.first_out.or(received.take());
         }
         if *kind == MediaKind::Video && *next > first {
-            self.history.record(Sent {
+            self.history.record(SentPackets {
                 sequence,
                 packets: (*next - first) as u16,
                 fragment: first as u16,

@@ -2,13 +2,10 @@
 //! delays. Only the last few micrometres are real: what is sent goes through a socket of this
 //! machine.
 
-use super::{super::*, *};
+use super::*;
 use crate::{
     clock::Clock,
     endpoint::webrtc::{
-        answer::Sources,
-        batch::Batch,
-        offer::Offer,
         outlet::Outlet,
         socket::{Port, Sender},
         stats::CameraStats,
@@ -20,7 +17,12 @@ use allocation_counter::measure;
 use bytes::Bytes;
 use hub::{Publisher, Stream, StreamOptions};
 use media::{AccessUnit, Codec, Timing, TrackId};
-use proto::webrtc::{Certificate, Transport as Way};
+use proto::webrtc::{
+    Certificate, Transport as Way,
+    answer::{self, TrackSsrcs},
+    batch::Batch,
+    offer::Offer,
+};
 use std::{collections::BTreeMap, collections::VecDeque, net::UdpSocket};
 use str0m::{
     Candidate, Event as Happened, Input, Output as Wants, Rtc, RtcConfig,
@@ -79,18 +81,18 @@ impl Lab {
         changes.add_media(MediaKind::Video, Direction::RecvOnly, None, None, None);
         let (offered, pending) = changes.apply().unwrap();
         let offer = Offer::parse(&offered.to_sdp_string()).unwrap();
-        let choice = Choice::new(&offer, Some(&catalog)).unwrap();
+        let choice = NegotiatedFormats::new(&offer, Some(&catalog)).unwrap();
         let certificate = Certificate::generate().unwrap();
         let session =
             Session::accept(clock.instant(now), &certificate, &offer.remote, &[(Way::Udp, local)]);
-        let sources = (Sources::random(), Sources::random());
+        let sources = (TrackSsrcs::random(), TrackSsrcs::random());
         let answer = answer::write(&offer, &choice, Some(sources), &session, &certificate);
         client
             .sdp_api()
             .accept_answer(pending, SdpAnswer::from_sdp_string(&answer).unwrap())
             .unwrap();
 
-        let plan = Plan::new(&offer, &choice, sources);
+        let plan = EgressPlan::new(&offer, &choice, sources);
         let request =
             JoinRequest { protocol: Protocol::WebRtc, stream: "front", end: Arc::new(|_| {}) };
         let handle = ViewerRegistry::default().join(request, clock.pair()).unwrap();

@@ -1,9 +1,9 @@
 //! What a browser offers (RFC 8866, RFC 8829), as far as whoever sends one camera, or receives one,
 //! must know it.
 
-use super::text::attribute;
+use super::sdp_line::attribute;
+use crate::webrtc::{Credentials, Fingerprint, Remote};
 use media::MediaKind;
-use proto::webrtc::{Credentials, Fingerprint, Remote};
 
 /// Media sections beyond this many are ignored; a page that plays one camera has two.
 const MAX_SECTIONS: usize = 16;
@@ -17,51 +17,54 @@ const MAX_FEEDBACK: usize = 16;
 
 /// What a browser offers.
 #[derive(Clone, Debug)]
-pub(super) struct Offer {
-    pub(super) sections: Vec<Section>,
+pub struct Offer {
+    /// All `m=` sections, in their order.
+    pub sections: Vec<Section>,
     /// Who it is; the same for all sections, which share one transport (RFC 9143).
-    pub(super) remote: Remote,
+    pub remote: Remote,
 }
 
 /// One `m=` section.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Section {
+pub struct Section {
     /// `None` for what is neither picture nor sound, such as data channels.
-    pub(super) kind: Option<MediaKind>,
-    /// The first word of the `m=` line, and its third.
-    pub(super) media: String,
-    pub(super) protocol: String,
+    pub kind: Option<MediaKind>,
+    /// The first word of the `m=` line.
+    pub media: String,
+    /// The third word of the `m=` line.
+    pub protocol: String,
     /// `a=mid`, which names the section (RFC 5888).
-    pub(super) mid: Option<String>,
+    pub mid: Option<String>,
     /// Header extensions: number and name (RFC 8285 §5).
-    pub(super) extensions: Vec<(u8, String)>,
+    pub extensions: Vec<(u8, String)>,
     /// What the browser can receive or send, in its order of preference.
-    pub(super) formats: Vec<Format>,
+    pub formats: Vec<Format>,
     /// The browser is ready to send (RFC 8866 §6.7).
-    pub(super) sends: bool,
+    pub sends: bool,
 }
 
 /// One payload type.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub(super) struct Format {
-    pub(super) payload_type: u8,
+pub struct Format {
+    /// The number in RTP headers (RFC 3550 §5.1).
+    pub payload_type: u8,
     /// Encoding name as written, e.g. `H264`.
-    pub(super) encoding: String,
+    pub encoding: String,
     /// RTP clock rate in Hz.
-    pub(super) clock: u32,
+    pub clock: u32,
     /// Channels of sound, if given.
-    pub(super) channels: Option<u8>,
+    pub channels: Option<u8>,
     /// Format parameters as written.
-    pub(super) fmtp: String,
+    pub fmtp: String,
     /// Payload type for retransmissions of this one (RFC 4588).
-    pub(super) rtx: Option<u8>,
+    pub rtx: Option<u8>,
     /// Kinds of feedback that the browser can give (RFC 4585 §4.2).
-    pub(super) feedback: Vec<String>,
+    pub feedback: Vec<String>,
 }
 
 /// Why an offer cannot be read.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub(super) enum OfferError {
+pub enum OfferError {
     /// Not SDP, or no media.
     #[error("the offer has no media section")]
     NoMedia,
@@ -78,7 +81,7 @@ impl Offer {
     ///
     /// # Errors
     /// If there is no media section, or the lines that a WebRTC session needs are missing.
-    pub(super) fn parse(sdp: &str) -> Result<Self, OfferError> {
+    pub fn parse(sdp: &str) -> Result<Self, OfferError> {
         let remote = remote(sdp)?;
         let mut sections: Vec<Section> = Vec::new();
         for line in sdp.lines() {
@@ -95,17 +98,17 @@ impl Offer {
     }
 
     /// The first section of a kind, the one that is answered.
-    pub(super) fn section(&self, kind: MediaKind) -> Option<&Section> {
+    pub fn section(&self, kind: MediaKind) -> Option<&Section> {
         self.sections.iter().find(|s| s.kind == Some(kind))
     }
 
     /// What the browser can receive of `kind`; empty if it did not ask for any.
-    pub(super) fn formats(&self, kind: MediaKind) -> &[Format] {
+    pub fn formats(&self, kind: MediaKind) -> &[Format] {
         self.section(kind).map_or(&[], |s| &s.formats)
     }
 
     /// The encodings offered for `kind`, for people.
-    pub(super) fn encodings(&self, kind: MediaKind) -> String {
+    pub fn encodings(&self, kind: MediaKind) -> String {
         let mut names: Vec<&str> = Vec::new();
         for format in self.formats(kind) {
             if !names.contains(&format.encoding.as_str()) {
@@ -154,7 +157,7 @@ impl Section {
 
     /// The number of a header extension, if the browser offers it with one of the short form (RFC
     /// 8285 §4.2).
-    pub(super) fn extension(&self, name: &str) -> Option<u8> {
+    pub fn extension(&self, name: &str) -> Option<u8> {
         self.extensions.iter().find(|(_, n)| n == name).map(|(id, _)| *id)
     }
 
@@ -231,20 +234,20 @@ impl Format {
     }
 
     /// The value of one format parameter.
-    pub(super) fn parameter(&self, name: &str) -> Option<&str> {
+    pub fn parameter(&self, name: &str) -> Option<&str> {
         let pairs = self.fmtp.split(';').filter_map(|p| p.trim().split_once('='));
         pairs.into_iter().find(|(k, _)| k.eq_ignore_ascii_case(name)).map(|(_, v)| v.trim())
     }
 }
 
 #[cfg(test)]
-pub(super) mod tests {
+pub(in crate::webrtc) mod tests {
     use super::*;
     use proptest::prelude::*;
 
     /// The shape of what Chromium 156 sends for one video and one audio transceiver that only
     /// receive.
-    pub(in super::super) const CHROMIUM: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n\
+    pub(in crate::webrtc) const CHROMIUM: &str = "v=0\r\no=- 1 2 IN IP4 127.0.0.1\r\ns=-\r\nt=0 0\r\na=group:BUNDLE 0 1\r\n\
 a=msid-semantic: WMS\r\nm=video 9 UDP/TLS/RTP/SAVPF 96 97 103 104 107 108 109 114 115 116 39 40\r\nc=IN IP4 0.0.0.0\r\n\
 a=rtcp:9 IN IP4 0.0.0.0\r\na=ice-ufrag:abcd\r\na=ice-pwd:abcdefghijklmnopqrstuvwx\r\na=ice-options:trickle\r\n\
 a=fingerprint:sha-256 00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F:00:01:02:03:04:05:06:07:08:09:0A:0B:0C:0D:0E:0F\r\n\

@@ -5,8 +5,10 @@
 //! moving it costs the same however many there are, and nothing is allocated but when a viewer
 //! joins.
 
-use super::shard::ViewerId;
 use media::Mono;
+
+/// Names whose timer it is.
+pub type WakeId = u64;
 
 /// What a slot covers.
 const TICK_NS: u64 = 1_000_000;
@@ -15,12 +17,12 @@ const TICK_NS: u64 = 1_000_000;
 const SLOTS: usize = 1024;
 const TURN: u64 = SLOTS as u64;
 
-/// A viewer's timer in a [`Wheel`]. Give it back by [`Wheel::remove`].
+/// A viewer's timer in a [`TimerWheel`]. Give it back by [`TimerWheel::remove`].
 #[derive(PartialEq, Eq, Debug)]
-pub(super) struct Timer(usize);
+pub struct Timer(usize);
 
 /// Wake-ups to come, at most one a timer.
-pub(super) struct Wheel {
+pub struct TimerWheel {
     /// The slots' ends first, then the timers.
     nodes: Vec<Node>,
     /// Nodes of timers that were removed.
@@ -33,22 +35,22 @@ pub(super) struct Wheel {
 
 /// A link of a ring; alone, it links to itself.
 struct Node {
-    id: ViewerId,
+    id: WakeId,
     before: usize,
     after: usize,
     /// The tick it waits for; `None` if it waits for nothing.
     due: Option<u64>,
 }
 
-impl Wheel {
+impl TimerWheel {
     /// An empty wheel.
-    pub(super) fn new(now: Mono) -> Self {
+    pub fn new(now: Mono) -> Self {
         let nodes = (0..SLOTS).map(|slot| Node::new(0, slot)).collect();
         Self { nodes, free: Vec::new(), used: [0; SLOTS / 64], tick: tick(now) }
     }
 
     /// A timer for `id`, which waits for nothing yet.
-    pub(super) fn add(&mut self, id: ViewerId) -> Timer {
+    pub fn add(&mut self, id: WakeId) -> Timer {
         match self.free.pop() {
             Some(at) => {
                 self.nodes[at] = Node::new(id, at);
@@ -63,7 +65,7 @@ impl Wheel {
     }
 
     /// Forgets a timer.
-    pub(super) fn remove(&mut self, timer: Timer) {
+    pub fn remove(&mut self, timer: Timer) {
         self.unlink(timer.0);
         self.free.push(timer.0);
     }
@@ -71,7 +73,8 @@ impl Wheel {
     /// Lets the viewer be woken at `at` or up to a tick later; or earlier, if that is far away or
     /// an earlier wake-up was planned: whoever is woken looks at its own deadline, and moving a
     /// timer back each time would be in vain most times.
-    pub(super) fn schedule(&mut self, timer: &Timer, at: Mono) {
+    #[inline]
+    pub fn schedule(&mut self, timer: &Timer, at: Mono) {
         let tick = at.as_nanos().div_ceil(TICK_NS).clamp(self.tick, self.tick + TURN - 1);
         if self.nodes[timer.0].due.is_none_or(|due| tick < due) {
             self.unlink(timer.0);
@@ -80,7 +83,8 @@ impl Wheel {
     }
 
     /// Appends to `due` who is to be woken by now. Their timers wait for nothing then.
-    pub(super) fn expire(&mut self, now: Mono, due: &mut Vec<ViewerId>) {
+    #[inline]
+    pub fn expire(&mut self, now: Mono, due: &mut Vec<WakeId>) {
         let end = tick(now) + 1;
         // After a longer pause than a turn every slot is due, once.
         for tick in self.tick..end.min(self.tick + TURN) {
@@ -94,8 +98,9 @@ impl Wheel {
         self.tick = self.tick.max(end);
     }
 
-    /// When [`Wheel::expire`] will find something, if nothing is added.
-    pub(super) fn next(&self) -> Option<Mono> {
+    /// When [`TimerWheel::expire`] will find something, if nothing is added.
+    #[inline]
+    pub fn next(&self) -> Option<Mono> {
         let first = slot(self.tick);
         let words = SLOTS / 64;
         // The first word is looked at twice: from its bit on, and at the end of the turn up to it.
@@ -115,6 +120,7 @@ impl Wheel {
             })
     }
 
+    #[inline]
     fn link(&mut self, at: usize, tick: u64) {
         let slot = slot(tick);
         let last = self.nodes[slot].before;
@@ -125,6 +131,7 @@ impl Wheel {
         self.used[slot / 64] |= 1 << (slot % 64);
     }
 
+    #[inline]
     fn unlink(&mut self, at: usize) {
         let Node { before, after, .. } = self.nodes[at];
         self.nodes[before].after = after;
@@ -138,15 +145,17 @@ impl Wheel {
 }
 
 impl Node {
-    fn new(id: ViewerId, at: usize) -> Self {
+    fn new(id: WakeId, at: usize) -> Self {
         Self { id, before: at, after: at, due: None }
     }
 }
 
+#[inline]
 fn tick(at: Mono) -> u64 {
     at.as_nanos() / TICK_NS
 }
 
+#[inline]
 fn slot(tick: u64) -> usize {
     (tick % TURN) as usize
 }
@@ -162,7 +171,7 @@ mod tests {
     }
 
     /// Who is woken, and when the wheel said it would.
-    fn wakes(wheel: &mut Wheel) -> Vec<(ViewerId, Mono)> {
+    fn wakes(wheel: &mut TimerWheel) -> Vec<(WakeId, Mono)> {
         let mut seen = Vec::new();
         while let Some(next) = wheel.next() {
             let mut due = Vec::new();
@@ -175,7 +184,7 @@ mod tests {
 
     #[test]
     fn wakes_in_order_and_far_timers_early() {
-        let mut wheel = Wheel::new(at(10_000));
+        let mut wheel = TimerWheel::new(at(10_000));
         assert_eq!(wheel.next(), None);
         for (id, ms) in [(1, 10_007), (2, 10_003), (3, 60_000), (4, 5)] {
             let timer = wheel.add(id);
@@ -189,7 +198,7 @@ mod tests {
 
     #[test]
     fn a_timer_that_moves_leaves_nothing_behind() {
-        let mut wheel = Wheel::new(at(0));
+        let mut wheel = TimerWheel::new(at(0));
         let (a, b) = (wheel.add(1), wheel.add(2));
         for ms in [900, 500, 100, 30, 700] {
             wheel.schedule(&a, at(ms));
@@ -203,7 +212,7 @@ mod tests {
 
     #[test]
     fn viewers_that_come_and_go_take_no_more_room() {
-        let mut wheel = Wheel::new(at(0));
+        let mut wheel = TimerWheel::new(at(0));
         let (mut due, mut random) = (Vec::with_capacity(100), fastrand::Rng::with_seed(7));
         let mut timers: Vec<Timer> = (0..100).map(|id| wheel.add(id)).collect();
         wheel.free.reserve(100);
@@ -231,7 +240,7 @@ mod tests {
             moves in prop::collection::vec((0u64..40, 0u64..3000), 1..100),
             steps in prop::collection::vec(1u64..2000, 1..20),
         ) {
-            let mut wheel = Wheel::new(at(500));
+            let mut wheel = TimerWheel::new(at(500));
             let timers: Vec<Timer> = (0..40).map(|id| wheel.add(id)).collect();
             let mut planned = std::collections::BTreeMap::new();
             for (id, ms) in moves {

@@ -14,40 +14,49 @@ const MAX_REPAIRS: usize = 64;
 
 /// Consecutive packets of one frame.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Sent {
+pub struct SentPackets {
     /// Number of the first packet, with its roll-overs.
-    pub(super) sequence: u64,
-    pub(super) packets: u16,
+    pub sequence: u64,
+    /// How many there are.
+    pub packets: u16,
     /// Which of the frame's fragments the first packet carries.
-    pub(super) fragment: u16,
+    pub fragment: u16,
     /// The last of them ends the frame.
-    pub(super) ends: bool,
-    pub(super) timestamp: u32,
+    pub ends: bool,
+    /// The RTP timestamp of the frame.
+    pub timestamp: u32,
     /// The frame's position in the stream.
-    pub(super) position: u64,
-    pub(super) at: Mono,
+    pub position: u64,
+    /// When they were sent.
+    pub at: Mono,
 }
 
 /// A packet that can be sent again.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Lost {
-    pub(super) sequence: u64,
-    pub(super) timestamp: u32,
-    pub(super) marker: bool,
-    pub(super) position: u64,
-    pub(super) fragment: usize,
+pub struct LostPacket {
+    /// Its number, with roll-overs.
+    pub sequence: u64,
+    /// The RTP timestamp of its frame.
+    pub timestamp: u32,
+    /// It ends the frame.
+    pub marker: bool,
+    /// The position of its frame in the stream.
+    pub position: u64,
+    /// Which of the frame's fragments it carries.
+    pub fragment: usize,
 }
 
 /// The newest records.
 #[derive(Default)]
-pub(super) struct History {
-    sent: VecDeque<Sent>,
+pub struct History {
+    sent: VecDeque<SentPackets>,
     repairs: VecDeque<(u64, Mono)>,
 }
 
 impl History {
     /// Adds what was just sent; sequence numbers only rise.
-    pub(super) fn record(&mut self, sent: Sent) {
+    #[inline]
+    pub fn record(&mut self, sent: SentPackets) {
         while self
             .sent
             .front()
@@ -59,7 +68,8 @@ impl History {
     }
 
     /// The packet whose number ends in these 16 bits, if it is not too old.
-    pub(super) fn find(&self, now: Mono, low: u16) -> Option<Lost> {
+    #[inline]
+    pub fn find(&self, now: Mono, low: u16) -> Option<LostPacket> {
         let newest =
             self.sent.back().map(|s| s.sequence + u64::from(s.packets).saturating_sub(1))?;
         let back = (newest as u16).wrapping_sub(low);
@@ -67,11 +77,12 @@ impl History {
     }
 
     /// The packet with this number, if it is not too old.
-    pub(super) fn get(&self, now: Mono, sequence: u64) -> Option<Lost> {
+    #[inline]
+    pub fn get(&self, now: Mono, sequence: u64) -> Option<LostPacket> {
         let after = self.sent.partition_point(|s| s.sequence <= sequence);
         let s = self.sent.get(after.checked_sub(1)?)?;
         let offset = sequence - s.sequence;
-        (offset < u64::from(s.packets) && now.since(s.at) <= MAX_AGE).then(|| Lost {
+        (offset < u64::from(s.packets) && now.since(s.at) <= MAX_AGE).then(|| LostPacket {
             sequence,
             timestamp: s.timestamp,
             marker: s.ends && offset + 1 == u64::from(s.packets),
@@ -82,7 +93,8 @@ impl History {
 
     /// True if a packet may be repaired now: it was not within `pause`, in which the last repair is
     /// still on its way.
-    pub(super) fn may_repair(&mut self, now: Mono, sequence: u64, pause: Duration) -> bool {
+    #[inline]
+    pub fn may_repair(&mut self, now: Mono, sequence: u64, pause: Duration) -> bool {
         if self.repairs.iter().rev().any(|(s, at)| *s == sequence && now.since(*at) < pause) {
             return false;
         }
@@ -106,7 +118,7 @@ mod tests {
     fn history() -> History {
         let mut history = History::default();
         for frame in 0..100u64 {
-            let half = |first: u16| Sent {
+            let half = |first: u16| SentPackets {
                 sequence: 65_000 + frame * 10 + u64::from(first),
                 packets: 5,
                 fragment: first,
@@ -124,7 +136,7 @@ mod tests {
     #[test]
     fn a_packet_is_found_by_its_low_bits() {
         let lost = history().find(at(3300), (65_000u64 + 987) as u16).unwrap();
-        let expected = Lost {
+        let expected = LostPacket {
             sequence: 65_987,
             timestamp: 98 * 3000,
             marker: false,

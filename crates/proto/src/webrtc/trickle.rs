@@ -1,24 +1,24 @@
 //! What browsers send after the offer: candidates, and new ICE credentials (RFC 8840, RFC 9725
 //! §4.3).
 
-use super::text::attribute;
-use proto::webrtc::Credentials;
+use super::sdp_line::attribute;
+use crate::webrtc::Credentials;
 
 /// Candidates beyond this many are of no more use.
 const MAX_CANDIDATES: usize = 64;
 
 /// An SDP fragment, `application/trickle-ice-sdpfrag`.
 #[derive(Clone, PartialEq, Eq, Default, Debug)]
-pub(super) struct Fragment {
+pub struct TrickleFragment {
     /// User name fragment and password.
-    pub(super) credentials: Option<Credentials>,
+    pub credentials: Option<Credentials>,
     /// As they stand behind `a=`.
-    pub(super) candidates: Vec<String>,
+    pub candidates: Vec<String>,
 }
 
-impl Fragment {
+impl TrickleFragment {
     /// Reads a fragment, or the same lines of a whole offer.
-    pub(super) fn parse(text: &str) -> Self {
+    pub fn parse(text: &str) -> Self {
         let first = |name| text.lines().find_map(|l| attribute(l, name));
         let credentials = first("ice-ufrag").zip(first("ice-pwd"));
         let candidates = text
@@ -37,7 +37,7 @@ impl Fragment {
 
 /// What the answer to an ICE restart says, as a fragment. `section` is the beginning of the media
 /// section that carries the transport.
-pub(super) fn write(section: &str, credentials: &Credentials, candidates: &[String]) -> String {
+pub fn write(section: &str, credentials: &Credentials, candidates: &[String]) -> String {
     let Credentials { ufrag, password } = credentials;
     let mut out = format!("a=ice-ufrag:{ufrag}\r\na=ice-pwd:{password}\r\n{section}");
     candidates.iter().for_each(|c| out.push_str(&format!("a={c}\r\n")));
@@ -46,7 +46,7 @@ pub(super) fn write(section: &str, credentials: &Credentials, candidates: &[Stri
 }
 
 /// The beginning of an answer's first media section, by which a fragment names it (RFC 8840 §4.2).
-pub(super) fn first_section(answer: &str) -> String {
+pub fn first_section(answer: &str) -> String {
     let media = answer.lines().find(|l| l.starts_with("m=")).unwrap_or_default();
     let mid = answer.lines().find_map(|l| attribute(l, "mid")).unwrap_or("0");
     format!("{media}\r\na=mid:{mid}\r\n")
@@ -58,12 +58,12 @@ mod tests {
 
     #[test]
     fn reads_candidates_and_credentials() {
-        let f = Fragment::parse(
+        let f = TrickleFragment::parse(
             "a=ice-ufrag:u1\r\na=ice-pwd:p1\r\nm=video 9 UDP/TLS/RTP/SAVPF 0\r\na=mid:0\r\na=candidate:1 1 udp 1 192.0.2.1 9 typ host\r\n",
         );
         assert_eq!(f.credentials, Some(Credentials { ufrag: "u1".into(), password: "p1".into() }));
         assert_eq!(f.candidates, ["candidate:1 1 udp 1 192.0.2.1 9 typ host"]);
-        assert_eq!(Fragment::parse("nonsense"), Fragment::default());
+        assert_eq!(TrickleFragment::parse("nonsense"), TrickleFragment::default());
     }
 
     #[test]

@@ -17,7 +17,7 @@ const LONGEST: Duration = Duration::from_millis(500);
 
 /// The policy behind the `playout-delay` header extension.
 #[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Playout {
+pub struct Playout {
     /// The shortest round trip seen lately: what a queue adds to it is no reason to hold pictures
     /// back even longer.
     rtt: Duration,
@@ -30,18 +30,19 @@ pub(super) struct Playout {
 
 impl Playout {
     /// A packet was sent again, or reported lost.
-    pub(super) fn handle_loss(&mut self, now: Mono) {
+    pub fn handle_loss(&mut self, now: Mono) {
         self.repaired_at = Some(now);
         self.delay = self.delay.max(self.rtt + REACTION).min(LONGEST);
     }
 
     /// What was lost was lost to a limit that is gone: pictures are shown at once again.
-    pub(super) fn forget(&mut self) {
+    pub fn forget(&mut self) {
         *self = Self { rtt: self.rtt, shortest: self.shortest, ..Self::default() };
     }
 
     /// A new measurement of the round trip.
-    pub(super) fn set_rtt(&mut self, now: Mono, rtt: Duration) {
+    #[inline]
+    pub fn set_rtt(&mut self, now: Mono, rtt: Duration) {
         let (since, shortest) = self.shortest.unwrap_or((now, rtt));
         let shortest = shortest.min(rtt);
         let span_over = now.since(since) >= SPAN;
@@ -50,7 +51,8 @@ impl Playout {
     }
 
     /// Least and most time to hold a picture back.
-    pub(super) fn delay(&mut self, now: Mono) -> (Duration, Duration) {
+    #[inline]
+    pub fn delay(&mut self, now: Mono) -> (Duration, Duration) {
         if self.repaired_at.is_some_and(|at| now.since(at) >= FORGET) {
             self.forget();
         }

@@ -1,56 +1,60 @@
 //! Which of the formats that a publisher offers are taken.
 
 use super::{
-    choice::Choice,
     offer::{Format, Offer, Section},
+    send_negotiation::NegotiatedFormats,
 };
-use media::{Codec, MediaKind};
-use proto::{
+use crate::{
     rtp::{
         CAPTURE_TIME, TRANSPORT_SEQUENCE,
         ingest::{Lane, Numbers},
     },
     sdp,
 };
+use media::{Codec, MediaKind};
 
 /// Highest level of H.264 that is asked for (5.2, which is 2160p at 60 fps): nothing is decoded
 /// here, so it is the sender's choice.
 const LEVEL: &str = "34";
 
 /// What is taken of an offer.
-pub(super) struct Taken {
+pub struct ReceiveNegotiation {
     /// For the answer.
-    pub(super) choice: Choice,
+    pub choice: NegotiatedFormats,
     /// How packets are to be read: the picture first.
-    pub(super) lanes: Vec<Lane>,
-    pub(super) numbers: Numbers,
+    pub lanes: Vec<Lane>,
+    /// Numbers of the header extensions.
+    pub numbers: Numbers,
 }
 
 /// Nothing can be taken.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
-pub(super) enum Untaken {
+pub enum ReceiveRefusal {
+    /// No section sends.
     #[error("this offer sends neither picture nor sound")]
     Nothing,
+    /// No format of the picture is understood.
     #[error("the publisher sends its picture as {0} only, and H.264 or H.265 is needed")]
     Picture(String),
+    /// No format of the sound is understood.
     #[error("the publisher sends its sound as {0} only, and Opus or G.711 is needed")]
     Sound(String),
 }
 
-impl Taken {
+impl ReceiveNegotiation {
     /// Chooses what is carried on to viewers as it is.
     ///
     /// # Errors
     /// If there is nothing. A picture that cannot be taken is not made up for by sound that can.
-    pub(super) fn of(offer: &Offer) -> Result<Self, Untaken> {
+    pub fn of(offer: &Offer) -> Result<Self, ReceiveRefusal> {
         let section = |kind| offer.section(kind).filter(|section| section.sends);
         let (video, audio) = (section(MediaKind::Video), section(MediaKind::Audio));
         let picture = video.map(|section| {
-            best(section).ok_or_else(|| Untaken::Picture(offer.encodings(MediaKind::Video)))
+            best(section).ok_or_else(|| ReceiveRefusal::Picture(offer.encodings(MediaKind::Video)))
         });
         let picture = picture.transpose()?;
         let sound = audio.and_then(best);
-        let choice = Choice {
+        let choice = NegotiatedFormats {
             video: picture.as_ref().map(|(format, _)| with_level(format)),
             audio: sound.as_ref().map(|(format, _)| (*format).clone()),
         };
@@ -58,8 +62,8 @@ impl Taken {
             [picture, sound].into_iter().flatten().map(|(_, lane)| lane).collect();
         match (lanes.is_empty(), audio) {
             (false, _) => Ok(Self { choice, lanes, numbers: numbers([video, audio]) }),
-            (true, Some(_)) => Err(Untaken::Sound(offer.encodings(MediaKind::Audio))),
-            (true, None) => Err(Untaken::Nothing),
+            (true, Some(_)) => Err(ReceiveRefusal::Sound(offer.encodings(MediaKind::Audio))),
+            (true, None) => Err(ReceiveRefusal::Nothing),
         }
     }
 }
@@ -121,13 +125,13 @@ mod tests {
         Offer::parse(&change(&CHROMIUM.replace("a=recvonly", "a=sendonly"))).unwrap()
     }
 
-    fn taken(change: impl Fn(&str) -> String) -> Result<Taken, Untaken> {
-        Taken::of(&offer(change))
+    fn taken(change: impl Fn(&str) -> String) -> Result<ReceiveNegotiation, ReceiveRefusal> {
+        ReceiveNegotiation::of(&offer(change))
     }
 
     #[test]
     fn h264_in_fragments_and_opus_are_taken() {
-        let Taken { choice, lanes, numbers } = taken(str::to_owned).unwrap();
+        let ReceiveNegotiation { choice, lanes, numbers } = taken(str::to_owned).unwrap();
         assert_eq!(
             (choice.video.as_ref().unwrap().payload_type, choice.audio.unwrap().payload_type),
             (103, 111)

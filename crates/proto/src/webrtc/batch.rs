@@ -1,41 +1,48 @@
 //! Gathers the packets of one viewer into runs that the kernel can cut apart again (UDP GSO):
 //! equally long ones to one destination, of which the last may be shorter.
 
-use proto::webrtc::{Path, Transport};
+use crate::webrtc::{Path, Transport};
 use std::net::{IpAddr, SocketAddr};
 
 /// The kernel takes at most this many segments a call (`UDP_MAX_SEGMENTS`).
-pub(super) const MAX_SEGMENTS: usize = 64;
+pub const MAX_SEGMENTS: usize = 64;
 /// And at most this many bytes: what an IP packet can hold, less its headers.
 const MAX_BYTES: usize = 65_535 - 48;
 
 /// Where a packet goes, and from which of our addresses.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Route {
-    pub(super) transport: Transport,
-    pub(super) destination: SocketAddr,
-    pub(super) source: IpAddr,
+pub struct Route {
+    /// UDP or TCP.
+    pub transport: Transport,
+    /// Where it goes.
+    pub destination: SocketAddr,
+    /// Which of our addresses it leaves from.
+    pub source: IpAddr,
 }
 
 impl Route {
     /// Along a path that ICE found.
-    pub(super) fn of(path: Path) -> Self {
+    #[inline]
+    pub fn of(path: Path) -> Self {
         Self { transport: path.transport, destination: path.remote, source: path.local.ip() }
     }
 }
 
 /// Equally long packets for one route, the last perhaps shorter.
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Run<'a> {
-    pub(super) route: Route,
-    pub(super) bytes: &'a [u8],
+pub struct Run<'a> {
+    /// Where all of them go.
+    pub route: Route,
+    /// The packets, one behind the other.
+    pub bytes: &'a [u8],
     /// Length of all packets but the last.
-    pub(super) segment: usize,
+    pub segment: usize,
 }
 
 impl<'a> Run<'a> {
     /// The packets one by one.
-    pub(super) fn packets(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
+    #[inline]
+    pub fn packets(&self) -> impl Iterator<Item = &'a [u8]> + use<'a> {
         self.bytes.chunks(self.segment.max(1))
     }
 }
@@ -43,7 +50,7 @@ impl<'a> Run<'a> {
 /// One run in the making; its buffer is used again and again, and packets are written right into
 /// it.
 #[derive(Default)]
-pub(super) struct Batch {
+pub struct Batch {
     /// The run, and behind it a packet that belongs to the next one.
     bytes: Vec<u8>,
     /// Where the run ends.
@@ -60,7 +67,7 @@ pub(super) struct Batch {
 impl Batch {
     /// Lets `write` append one packet (or nothing); false if it does not belong to the run, which
     /// must then be taken: it waits behind it, and [`Batch::clear`] begins the next run with it.
-    pub(super) fn write(&mut self, route: Route, write: impl FnOnce(&mut Vec<u8>)) -> bool {
+    pub fn write(&mut self, route: Route, write: impl FnOnce(&mut Vec<u8>)) -> bool {
         write(&mut self.bytes);
         let len = self.bytes.len() - self.end;
         if len > 0 && !self.fits(route, len) {
@@ -71,6 +78,7 @@ impl Batch {
         true
     }
 
+    #[inline]
     fn append(&mut self, route: Route, len: usize) {
         if len == 0 {
             return;
@@ -84,6 +92,7 @@ impl Batch {
         self.end += len;
     }
 
+    #[inline]
     fn fits(&self, route: Route, len: usize) -> bool {
         self.count == 0
             || (!self.closed
@@ -94,13 +103,15 @@ impl Batch {
     }
 
     /// The run so far, `None` if there is nothing.
-    pub(super) fn run(&self) -> Option<Run<'_>> {
+    #[inline]
+    pub fn run(&self) -> Option<Run<'_>> {
         let route = self.route.filter(|_| self.count > 0)?;
         Some(Run { route, bytes: &self.bytes[..self.end], segment: self.segment })
     }
 
     /// Forgets the run, and begins the next one if a packet waits for it.
-    pub(super) fn clear(&mut self) {
+    #[inline]
+    pub fn clear(&mut self) {
         self.bytes.drain(..self.end);
         self.end = 0;
         self.count = 0;

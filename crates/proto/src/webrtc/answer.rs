@@ -1,14 +1,14 @@
 //! What browsers are answered (RFC 8829 §5.3): one camera, sent or received over one transport.
 
 use super::{
-    choice::Choice,
     offer::{Format, Offer, Section},
+    send_negotiation::NegotiatedFormats,
 };
-use media::MediaKind;
-use proto::{
+use crate::{
     rtp::{CAPTURE_TIME, PLAYOUT_DELAY, TRANSPORT_SEQUENCE},
     webrtc::{Certificate, Session},
 };
+use media::MediaKind;
 use std::fmt::Write as _;
 
 /// Feedback that is understood, of what a browser offers.
@@ -20,18 +20,20 @@ const FEEDBACK_GIVEN: [&str; 3] = ["nack", "nack pli", "transport-cc"];
 /// Extensions that are understood of a publisher.
 const EXTENSIONS_READ: [&str; 2] = [CAPTURE_TIME, TRANSPORT_SEQUENCE];
 /// Names this sender in RTCP and SDP; nothing depends on it.
-pub(super) const CNAME: &str = "neverblink";
+pub const CNAME: &str = "neverblink";
 
 /// Source numbers of one track (RFC 3550 §8).
 #[derive(Clone, Copy, PartialEq, Eq, Debug)]
-pub(super) struct Sources {
-    pub(super) media: u32,
+pub struct TrackSsrcs {
+    /// Of its packets.
+    pub media: u32,
     /// Of its retransmissions.
-    pub(super) repair: u32,
+    pub repair: u32,
 }
 
-impl Sources {
-    pub(super) fn random() -> Self {
+impl TrackSsrcs {
+    /// Random ones, which collide with no others by chance (RFC 3550 §8.1).
+    pub fn random() -> Self {
         let media = fastrand::u32(1..u32::MAX);
         Self { media, repair: media + 1 }
     }
@@ -39,10 +41,10 @@ impl Sources {
 
 /// Writes the answer: of picture and sound that are sent from `sources`, or, without such,
 /// received. Sections other than the chosen ones are refused.
-pub(super) fn write(
+pub fn write(
     offer: &Offer,
-    choice: &Choice,
-    sources: Option<(Sources, Sources)>,
+    choice: &NegotiatedFormats,
+    sources: Option<(TrackSsrcs, TrackSsrcs)>,
     session: &Session,
     certificate: &Certificate,
 ) -> String {
@@ -93,7 +95,7 @@ fn mid(out: &mut String, section: &Section) {
     }
 }
 
-fn accept(out: &mut String, section: &Section, format: &Format, sources: Option<Sources>) {
+fn accept(out: &mut String, section: &Section, format: &Format, sources: Option<TrackSsrcs>) {
     let types = format.rtx.map_or_else(
         || format.payload_type.to_string(),
         |rtx| format!("{} {rtx}", format.payload_type),
@@ -113,7 +115,7 @@ fn accept(out: &mut String, section: &Section, format: &Format, sources: Option<
         let _ = write!(out, "a=extmap:{id} {name}\r\n");
     }
     describe(out, format, feedback);
-    let Some(Sources { media, repair }) = sources else { return };
+    let Some(TrackSsrcs { media, repair }) = sources else { return };
     let _ = write!(out, "a=msid:{CNAME} {}\r\n", section.media);
     // The first source is the one that is shown.
     let group =
@@ -156,19 +158,23 @@ fn transport(out: &mut String, session: &Session, certificate: &Certificate) {
 #[cfg(test)]
 mod tests {
     use super::{super::offer::tests::CHROMIUM, *};
-    use proto::webrtc::Transport;
+    use crate::webrtc::Transport;
     use std::time::Instant;
 
+    #[expect(
+        clippy::disallowed_methods,
+        reason = "std makes an Instant in no other way, and which one it is does not matter"
+    )]
     fn answer(offer: &str) -> String {
         let offer = Offer::parse(offer).unwrap();
-        let choice = Choice::new(&offer, None).unwrap();
+        let choice = NegotiatedFormats::new(&offer, None).unwrap();
         let certificate = Certificate::generate().unwrap();
         let locals = [
             (Transport::Udp, ([192, 0, 2, 1], 8189).into()),
             (Transport::Tcp, ([192, 0, 2, 1], 8189).into()),
         ];
         let session = Session::accept(Instant::now(), &certificate, &offer.remote, &locals);
-        let sources = (Sources { media: 1, repair: 2 }, Sources { media: 3, repair: 4 });
+        let sources = (TrackSsrcs { media: 1, repair: 2 }, TrackSsrcs { media: 3, repair: 4 });
         write(&offer, &choice, Some(sources), &session, &certificate)
     }
 

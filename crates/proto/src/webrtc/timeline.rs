@@ -9,7 +9,7 @@ const STEP: i64 = 90;
 /// Timestamps that never run back: not when a group of pictures is sent a second time, and not
 /// across publishers.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Timeline {
+pub struct Timeline {
     offset: u32,
     last: Option<Last>,
     /// What is added to a stream's own times, after a change of streams.
@@ -27,18 +27,20 @@ struct Last {
 
 impl Timeline {
     /// Begins at a random offset (RFC 3550 §5.1).
-    pub(super) const fn new(offset: u32) -> Self {
+    pub const fn new(offset: u32) -> Self {
         Self { offset, last: None, shift: 0, switched: false }
     }
 
     /// What follows is of another stream: its first frame comes as long behind the last one as it
     /// was published.
-    pub(super) const fn switch(&mut self) {
+    #[inline]
+    pub const fn switch(&mut self) {
         self.switched = true;
     }
 
     /// The timestamp of the next frame, of a track with this clock rate in Hz.
-    pub(super) fn next(&mut self, unit: &AccessUnit, clock: u32) -> u32 {
+    #[inline]
+    pub fn next(&mut self, unit: &AccessUnit, clock: u32) -> u32 {
         let published = unit.timing.published;
         if std::mem::take(&mut self.switched)
             && let Some(last) = self.last
@@ -57,13 +59,14 @@ impl Timeline {
 /// Notices frames that are decoded in another order than they are shown (B-frames). WebRTC has no
 /// decode times: browsers show every frame when it comes.
 #[derive(Clone, Copy, Default, Debug)]
-pub(super) struct Reordering {
+pub struct Reordering {
     highest: Option<i64>,
 }
 
 impl Reordering {
     /// True if `unit` is shown before one that came earlier.
-    pub(super) fn is_late(&mut self, unit: &AccessUnit) -> bool {
+    #[inline]
+    pub fn is_late(&mut self, unit: &AccessUnit) -> bool {
         if unit.discontinuity {
             self.highest = None;
         }
@@ -75,7 +78,8 @@ impl Reordering {
 
 /// True if no other frame refers to this one, so that leaving it out harms nothing: what encoders
 /// usually make of B-frames.
-pub(super) fn is_disposable(unit: &AccessUnit, codec: &Codec) -> bool {
+#[inline]
+pub fn is_disposable(unit: &AccessUnit, codec: &Codec) -> bool {
     let mut slices = 0;
     let all = unit.payload.iter().all(|nal| match codec {
         Codec::H264(_) if (h264::nal::SLICE..=h264::nal::IDR).contains(&h264::nal_type(nal)) => {

@@ -31,7 +31,7 @@ const LEAST: Duration = Duration::from_millis(1);
 /// A token bucket whose rate halves when the link loses packets and doubles every second without
 /// loss.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Pacer {
+pub struct Pacer {
     /// Bytes a second.
     rate: f64,
     tokens: f64,
@@ -46,12 +46,13 @@ pub(super) struct Pacer {
 
 impl Pacer {
     /// A full bucket.
-    pub(super) const fn new(now: Mono) -> Self {
+    pub const fn new(now: Mono) -> Self {
         Self { rate: FASTEST, tokens: BURST, at: now, lost_at: None, need: 0.0, limit: None }
     }
 
     /// Bytes that may be sent now.
-    pub(super) fn budget(&mut self, now: Mono) -> usize {
+    #[inline]
+    pub fn budget(&mut self, now: Mono) -> usize {
         let passed = now.since(self.at).as_secs_f64();
         if self.lost_at.is_some_and(|at| now.since(at) >= CALM) {
             self.rate *= passed.min(1.0).exp2();
@@ -69,18 +70,20 @@ impl Pacer {
 
     /// Counts bytes sent. More than the budget may be sent when a packet does not fit; the debt is
     /// paid later.
-    pub(super) fn sent(&mut self, bytes: usize) {
+    #[inline]
+    pub fn sent(&mut self, bytes: usize) {
         self.tokens -= bytes as f64;
     }
 
     /// When at least a packet may be sent.
-    pub(super) fn ready_at(&self) -> Mono {
+    #[inline]
+    pub fn ready_at(&self) -> Mono {
         let missing = (1600.0 - self.tokens).max(0.0) / self.pace();
         self.at + Duration::from_secs_f64(missing).max(LEAST)
     }
 
     /// The browser asked for lost packets again.
-    pub(super) fn handle_loss(&mut self, now: Mono) {
+    pub fn handle_loss(&mut self, now: Mono) {
         if self.lost_at.is_none_or(|at| now.since(at) >= ROUND) {
             self.rate *= 0.5;
             self.lost_at = Some(now);
@@ -88,17 +91,20 @@ impl Pacer {
     }
 
     /// Bytes a second: a limit that is known counts more than losses.
+    #[inline]
     fn pace(&self) -> f64 {
         self.limit.unwrap_or(self.rate)
     }
 
     /// Tells how fast packets may leave, in bit/s, if the link is known to carry little.
-    pub(super) fn set_limit(&mut self, bits_per_second: Option<u64>) {
+    #[inline]
+    pub fn set_limit(&mut self, bits_per_second: Option<u64>) {
         self.limit = bits_per_second.map(|bits| (bits as f64 / 8.0).max(SLOWEST_LIMIT));
     }
 
     /// Tells what the stream needs, in bytes a second.
-    pub(super) fn set_need(&mut self, bytes_per_second: f64) {
+    #[inline]
+    pub fn set_need(&mut self, bytes_per_second: f64) {
         self.need = bytes_per_second;
     }
 }

@@ -5,27 +5,29 @@ use media::{Catalog, Codec, G711Law, MediaKind};
 
 /// What was chosen. At least one is set.
 #[derive(Clone, PartialEq, Eq, Debug)]
-pub(super) struct Choice {
-    pub(super) video: Option<Format>,
-    pub(super) audio: Option<Format>,
+pub struct NegotiatedFormats {
+    /// Of the picture.
+    pub video: Option<Format>,
+    /// Of the sound.
+    pub audio: Option<Format>,
 }
 
 /// The camera has nothing that the browser can take.
 #[derive(Clone, PartialEq, Eq, Debug, thiserror::Error)]
 #[error("this camera sends {has}, and the browser takes only {takes}")]
-pub(super) struct NoCommonCodec {
+pub struct NoCommonCodec {
     has: String,
     takes: String,
 }
 
-impl Choice {
+impl NegotiatedFormats {
     /// Chooses for what the camera has; for H.264 and Opus, provisionally, while it is not known
     /// what that is.
     ///
     /// # Errors
     /// If nothing fits. A picture that cannot be shown is not made up for by sound that can be
     /// heard.
-    pub(super) fn new(offer: &Offer, catalog: Option<&Catalog>) -> Result<Self, NoCommonCodec> {
+    pub fn new(offer: &Offer, catalog: Option<&Catalog>) -> Result<Self, NoCommonCodec> {
         let provisional =
             Catalog::new([(Codec::H264(None), 90_000), (Codec::Opus { channels: 2 }, 48_000)]);
         let catalog = catalog.unwrap_or(&provisional);
@@ -40,7 +42,7 @@ impl Choice {
     }
 
     /// True if units of `codec` may be sent in what was chosen for their kind.
-    pub(super) fn carries(&self, codec: &Codec) -> bool {
+    pub fn carries(&self, codec: &Codec) -> bool {
         let chosen = match codec.kind() {
             MediaKind::Video => &self.video,
             MediaKind::Audio => &self.audio,
@@ -113,7 +115,7 @@ mod tests {
     }
 
     fn video_type(codec: Codec) -> u8 {
-        Choice::new(&offer(), Some(&Catalog::new([(codec, 90_000)])))
+        NegotiatedFormats::new(&offer(), Some(&Catalog::new([(codec, 90_000)])))
             .unwrap()
             .video
             .unwrap()
@@ -130,7 +132,7 @@ mod tests {
 
     #[test]
     fn an_unknown_camera_is_provisionally_h264_and_opus() {
-        let choice = Choice::new(&offer(), None).unwrap();
+        let choice = NegotiatedFormats::new(&offer(), None).unwrap();
         assert_eq!(choice.audio.as_ref().unwrap().payload_type, 111);
         assert!(choice.carries(&h264(0x64)));
         assert!(!choice.carries(&Codec::H265(None)));
@@ -140,7 +142,8 @@ mod tests {
     #[test]
     fn a_codec_that_the_browser_lacks_is_named() {
         let error =
-            Choice::new(&offer(), Some(&Catalog::new([(Codec::H265(None), 90_000)]))).unwrap_err();
+            NegotiatedFormats::new(&offer(), Some(&Catalog::new([(Codec::H265(None), 90_000)])))
+                .unwrap_err();
         assert_eq!(
             error.to_string(),
             "this camera sends H265, and the browser takes only VP8, H264"
@@ -150,18 +153,20 @@ mod tests {
     #[test]
     fn sound_alone_and_sound_that_cannot_go() {
         let mu = Codec::G711 { law: G711Law::Mu, rate: 8000, channels: 1 };
-        let choice = Choice::new(&offer(), Some(&Catalog::new([(mu, 8000)]))).unwrap();
+        let choice = NegotiatedFormats::new(&offer(), Some(&Catalog::new([(mu, 8000)]))).unwrap();
         assert_eq!((choice.video, choice.audio.unwrap().payload_type), (None, 0));
         let aac = Codec::Aac(media::Aac { config: Bytes::new(), rate: 48_000, channels: 2 });
-        let choice =
-            Choice::new(&offer(), Some(&Catalog::new([(h264(0x42), 90_000), (aac, 48_000)])))
-                .unwrap();
+        let choice = NegotiatedFormats::new(
+            &offer(),
+            Some(&Catalog::new([(h264(0x42), 90_000), (aac, 48_000)])),
+        )
+        .unwrap();
         assert!(choice.video.is_some() && choice.audio.is_none());
     }
 
     #[test]
     fn packetization_mode_zero_is_never_taken() {
         let only = CHROMIUM.replace("packetization-mode=1", "packetization-mode=0");
-        assert!(Choice::new(&Offer::parse(&only).unwrap(), None).is_err());
+        assert!(NegotiatedFormats::new(&Offer::parse(&only).unwrap(), None).is_err());
     }
 }

@@ -2,12 +2,11 @@
 //! packet takes. It writes into the buffer that is sent and allocates nothing.
 
 use super::{
-    answer::{CNAME, Sources},
-    choice::Choice,
+    answer::{CNAME, TrackSsrcs},
     offer::{Format, Offer, Section},
+    send_negotiation::NegotiatedFormats,
 };
-use media::{ClockPair, MediaKind, Mono, RtpFragment, Wall};
-use proto::{
+use crate::{
     rtp::{
         ExtensionIds, Extensions, Header, TRANSPORT_SEQUENCE,
         feedback::{Dlrr, put_dlrr},
@@ -16,6 +15,7 @@ use proto::{
     },
     srtp::Sender,
 };
+use media::{ClockPair, MediaKind, Mono, RtpFragment, Wall};
 use std::time::Duration;
 
 /// How often the time line is told (RFC 3550 §6.2); often enough that a player that has just begun
@@ -26,18 +26,20 @@ const REPORTS: usize = 4;
 
 /// What all packets of a frame have in common.
 #[derive(Clone, Copy, Debug)]
-pub(super) struct Stamp {
-    pub(super) timestamp: u32,
-    pub(super) captured: Wall,
+pub struct Stamp {
+    /// The RTP timestamp, in ticks of the track's clock.
+    pub timestamp: u32,
+    /// When the frame was captured.
+    pub captured: Wall,
     /// Least and most time that the browser shall hold pictures back.
-    pub(super) playout: Option<(Duration, Duration)>,
+    pub playout: Option<(Duration, Duration)>,
 }
 
 /// Makes packets for one viewer.
-pub(super) struct Egress {
+pub struct Egress {
     srtp: Sender,
-    video: Option<Lane>,
-    audio: Option<Lane>,
+    video: Option<EgressTrack>,
+    audio: Option<EgressTrack>,
     /// Counts all packets of the transport.
     transport_sequence: u16,
     reported: Option<Mono>,
@@ -46,10 +48,10 @@ pub(super) struct Egress {
 }
 
 /// One track.
-struct Lane {
+struct EgressTrack {
     payload_type: u8,
     rtx: Option<u8>,
-    sources: Sources,
+    sources: TrackSsrcs,
     ids: ExtensionIds,
     /// Of the next packet, with roll-overs.
     sequence: u64,
@@ -61,16 +63,21 @@ struct Lane {
 }
 
 /// Everything that makes an [`Egress`] but its keys.
-pub(super) struct Plan {
-    video: Option<Lane>,
-    audio: Option<Lane>,
+pub struct EgressPlan {
+    video: Option<EgressTrack>,
+    audio: Option<EgressTrack>,
 }
 
-impl Plan {
-    pub(super) fn new(offer: &Offer, choice: &Choice, sources: (Sources, Sources)) -> Self {
+impl EgressPlan {
+    /// For what was negotiated, with the SSRCs of picture and sound.
+    pub fn new(
+        offer: &Offer,
+        choice: &NegotiatedFormats,
+        sources: (TrackSsrcs, TrackSsrcs),
+    ) -> Self {
         let lane = |format: &Option<Format>, kind, sources| {
             let section = offer.section(kind)?;
-            format.as_ref().map(|format| Lane::new(section, format, sources))
+            format.as_ref().map(|format| EgressTrack::new(section, format, sources))
         };
         Self {
             video: lane(&choice.video, MediaKind::Video, sources.0),
@@ -78,7 +85,8 @@ impl Plan {
         }
     }
 
-    pub(super) fn egress(self, srtp: Sender) -> Egress {
+    /// Begins, once keys are agreed.
+    pub fn egress(self, srtp: Sender) -> Egress {
         let Self { video, audio } = self;
         let transport_sequence = fastrand::u16(..);
         Egress {
@@ -92,8 +100,8 @@ impl Plan {
     }
 }
 
-impl Lane {
-    fn new(section: &Section, format: &Format, sources: Sources) -> Self {
+impl EgressTrack {
+    fn new(section: &Section, format: &Format, sources: TrackSsrcs) -> Self {
         let mut ids = ExtensionIds::default();
         // Without feedback the numbers of packets are of no use.
         let tells = format.feedback.iter().any(|f| f == "transport-cc");
@@ -120,6 +128,7 @@ impl Lane {
     }
 
     /// The next packet's header.
+    #[inline]
     fn header(&self, stamp: &Stamp, marker: bool) -> Header {
         let (payload_type, ssrc) = (self.payload_type, self.sources.media);
         Header {
@@ -133,6 +142,7 @@ impl Lane {
 }
 
 impl Stamp {
+    #[inline]
     const fn extensions(&self, transport_sequence: u16) -> Extensions {
         Extensions {
             capture_time: Some(self.captured),
@@ -143,7 +153,8 @@ impl Stamp {
 }
 
 impl Egress {
-    fn lane(&mut self, kind: MediaKind) -> Option<&mut Lane> {
+    #[inline]
+    fn lane(&mut self, kind: MediaKind) -> Option<&mut EgressTrack> {
         match kind {
             MediaKind::Video => self.video.as_mut(),
             MediaKind::Audio => self.audio.as_mut(),
@@ -151,23 +162,27 @@ impl Egress {
     }
 
     /// Number of the next packet of a track, with roll-overs.
-    pub(super) fn next_sequence(&mut self, kind: MediaKind) -> u64 {
+    #[inline]
+    pub fn next_sequence(&mut self, kind: MediaKind) -> u64 {
         self.lane(kind).map_or(0, |lane| lane.sequence)
     }
 
     /// True if lost packets can be sent again.
-    pub(super) fn repairs(&self) -> bool {
+    #[inline]
+    pub fn repairs(&self) -> bool {
         self.video.as_ref().is_some_and(|lane| lane.rtx.is_some())
     }
 
     /// True if `ssrc` is the video track.
-    pub(super) fn is_video(&self, ssrc: u32) -> bool {
+    #[inline]
+    pub fn is_video(&self, ssrc: u32) -> bool {
         self.video.as_ref().is_some_and(|lane| lane.sources.media == ssrc)
     }
 
     /// Appends a packet to `out`; nothing if this browser does not take the track. Returns the
     /// packet's number among all of the transport, if the browser will tell whether it arrived.
-    pub(super) fn write(
+    #[inline]
+    pub fn write(
         &mut self,
         out: &mut Vec<u8>,
         kind: MediaKind,
@@ -202,7 +217,8 @@ impl Egress {
     /// Appends the repair of a lost video packet (RFC 4588 §4). Each has a number of its own: two
     /// different packets never share one, which would give the encryption away. Returns as
     /// [`Egress::write`] does.
-    pub(super) fn write_repair(
+    #[inline]
+    pub fn write_repair(
         &mut self,
         out: &mut Vec<u8>,
         stamp: &Stamp,
@@ -232,13 +248,15 @@ impl Egress {
     }
 
     /// Counts a packet of the transport, if it told its number.
+    #[inline]
     fn count(&mut self, number: Option<u16>) -> Option<u16> {
         self.transport_sequence = number?.wrapping_add(1);
         number
     }
 
     /// True if the browser tells which packets arrive.
-    pub(super) fn is_told_of_arrivals(&self) -> bool {
+    #[inline]
+    pub fn is_told_of_arrivals(&self) -> bool {
         [&self.video, &self.audio]
             .into_iter()
             .flatten()
@@ -246,13 +264,14 @@ impl Egress {
     }
 
     /// True if sender reports are due.
-    pub(super) fn report_due(&self, now: Mono) -> bool {
+    #[inline]
+    pub fn report_due(&self, now: Mono) -> bool {
         self.reported.is_none_or(|at| now.since(at) >= REPORT_INTERVAL)
     }
 
     /// Appends sender reports of all tracks in one packet: which wall time, as of the frames'
     /// capture, which timestamp means.
-    pub(super) fn write_reports(&mut self, out: &mut Vec<u8>, now: Mono, clocks: ClockPair) {
+    pub fn write_reports(&mut self, out: &mut Vec<u8>, now: Mono, clocks: ClockPair) {
         let start = out.len();
         self.reported = Some(now);
         let ntp = clocks.wall_at(now).to_ntp();
@@ -277,7 +296,7 @@ impl Egress {
     }
 
     /// Appends the answer to a receiver that sent its clock (RFC 3611 §4.5).
-    pub(super) fn write_clock(&mut self, out: &mut Vec<u8>, answer: &Dlrr) {
+    pub fn write_clock(&mut self, out: &mut Vec<u8>, answer: &Dlrr) {
         let start = out.len();
         let Some(ssrc) =
             [&self.video, &self.audio].into_iter().flatten().next().map(|lane| lane.sources.media)
@@ -294,7 +313,7 @@ impl Egress {
     }
 
     /// The round trip, from what a receiver says of our last report (RFC 3550 §6.4.1).
-    pub(super) fn round_trip(&self, now: Mono, last_report: u32, since: u32) -> Option<Duration> {
+    pub fn round_trip(&self, now: Mono, last_report: u32, since: u32) -> Option<Duration> {
         let (_, sent) =
             self.reports.iter().find(|(ntp, _)| *ntp == last_report && last_report != 0)?;
         let held = Duration::from_secs_f64(f64::from(since) / 65_536.0);
