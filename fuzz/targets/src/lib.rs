@@ -8,6 +8,7 @@ mod containers;
 mod feedback;
 mod ingest;
 mod input;
+mod negotiation;
 mod parameters;
 mod rtcp;
 mod rtp;
@@ -22,6 +23,7 @@ pub use containers::{containers, file, mpegts, multipart};
 pub use feedback::feedback;
 pub use ingest::ingest;
 pub use input::Input;
+pub use negotiation::{framing, negotiation};
 pub use parameters::parameters;
 pub use rtcp::rtcp;
 pub use rtp::rtp;
@@ -35,7 +37,7 @@ pub use stun::stun;
 pub type Target = fn(&[u8]);
 
 /// All targets by the names of their corpora.
-pub const ALL: [(&str, Target); 15] = [
+pub const ALL: [(&str, Target); 17] = [
     ("rtp", rtp),
     ("rtcp", rtcp),
     ("feedback", feedback),
@@ -44,6 +46,8 @@ pub const ALL: [(&str, Target); 15] = [
     ("parameters", parameters),
     ("rtsp", rtsp),
     ("stun", stun),
+    ("negotiation", negotiation),
+    ("framing", framing),
     ("srtp", srtp),
     ("session", session),
     ("congestion", congestion),
