@@ -34,7 +34,7 @@ pub(crate) fn film(path: &Path, (width, height): (u32, u32), seconds: u32) -> Re
     Ok(())
 }
 
-/// Ten seconds of a [`film`], 320x240.
+/// Ten seconds of a film, 320x240.
 pub struct Clip {
     directory: TempDir,
 }

@@ -35,7 +35,7 @@ pub fn has_tool(tool: &str) -> bool {
 /// `./x test`.
 ///
 /// # Panics
-/// With `NEVERBLINK_TOOLS_REQUIRED` set, unless the reason is in [`MAY_SKIP`].
+/// With `NEVERBLINK_TOOLS_REQUIRED` set, unless the reason is in `MAY_SKIP`.
 pub fn skip(why: &str) {
     let required = std::env::var_os("NEVERBLINK_TOOLS_REQUIRED").is_some();
     assert!(
