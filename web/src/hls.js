@@ -14,9 +14,11 @@ const GOALS = { least: 0.035, most: 1, behind: 0.8, window: 600, fastest: 1.5 };
 /** A blocking request that is not answered for so long never will be. */
 const ANSWER_WITHIN = 20_000;
 
+/** @import { Way } from './webrtc.js' */
+
 /**
  * Plays low-latency HLS: by the browser itself where it can and has nothing better, else part by part.
- * @implements {import('./webrtc.js').Way}
+ * @implements {Way}
  */
 export class HlsWay extends EventTarget {
   told = true;

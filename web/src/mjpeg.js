@@ -5,9 +5,11 @@ import { noStats, Throughput } from './stats.js';
 /** From the request to its answer. A camera that is not JPEG already has to be decoded first. */
 const ANSWER_WITHIN = 15_000;
 
+/** @import { Way } from './webrtc.js' */
+
 /**
  * Shows single pictures as they come, the newest only. The heaviest way, but one that needs nothing of browser and network.
- * @implements {import('./webrtc.js').Way}
+ * @implements {Way}
  */
 export class MjpegWay extends EventTarget {
   told = true;

@@ -11,9 +11,11 @@ import { noStats, Throughput } from './stats.js';
 /** With sound the buffer has to hold both, and sound that stutters is worse than sound that is late. */
 const WITH_SOUND = { least: 0.08, most: 0.8, fastest: 1.1 };
 
+/** @import { Way } from './webrtc.js' */
+
 /**
  * Plays fragments of MP4 from a WebSocket by Media Source Extensions.
- * @implements {import('./webrtc.js').Way}
+ * @implements {Way}
  */
 export class MseWay extends EventTarget {
   told = true;

@@ -31,9 +31,11 @@ const ERRORS = 3;
 /** Outputs over which is found how many frames the decoder always holds. */
 const OUTPUTS = 30;
 
+/** @import { Way } from './webrtc.js' */
+
 /**
  * Decodes access units from a WebSocket and draws them the moment they come out of the decoder. Pictures only.
- * @implements {import('./webrtc.js').Way}
+ * @implements {Way}
  */
 export class WebCodecsWay extends EventTarget {
   told = true;
@@ -125,6 +127,7 @@ export class WebCodecsWay extends EventTarget {
   #renew() {
     if (!this.#config) return;
     this.#drop();
+    /** @type {VideoDecoder} */
     const decoder = new VideoDecoder({
       output: (frame) => this.#output(decoder, frame),
       error: (error) => decoder === this.#decoder && this.#error(error),
