@@ -184,6 +184,18 @@ impl Server {
         wait_for_words(camera, state, words, limit, || self.camera(camera))
     }
 
+    /// Waits until a client that is no viewer yet waits for a picture of the camera: an RTSP player
+    /// before its answer to DESCRIBE, a pending `start`.
+    ///
+    /// # Errors
+    /// If that does not happen.
+    pub fn wait_for_waiter(&self, camera: &str) -> Result<()> {
+        let series = format!("neverblink_camera_readers{{camera=\"{camera}\",kind=\"waiter\"}}");
+        wait_until("a client that waits for the camera", DEADLINE, || {
+            self.metric(&series).is_ok_and(|waiting| waiting >= 1.0).then_some(())
+        })
+    }
+
     /// The log of the server.
     pub fn log(&self) -> &Log {
         self.process.log()

@@ -335,10 +335,7 @@ fn a_player_that_waits_for_the_first_publisher_gets_it() {
     }
     let server = server();
     let player = Player::ffmpeg(&server.rtsp_url("front"), "tcp").unwrap();
-    wait_until("the waiting player being demand", DEADLINE, || {
-        (server.camera("front").ok()?["viewers"] == 1).then_some(())
-    })
-    .unwrap();
+    server.wait_for_waiter("front").unwrap();
     let _publisher = publisher(&server, "tcp");
     player.wait_for_frames(30, DEADLINE).unwrap();
 }

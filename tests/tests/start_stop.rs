@@ -133,11 +133,7 @@ fn a_start_in_vain_is_answered_in_time_with_the_cause() {
     assert!(words(&order(&server, "mute", "start?timeout=0").1).contains("rtsp://"), "what to do");
     thread::scope(|scope| {
         let start = scope.spawn(|| order(&server, "mute", "start?timeout=30"));
-        let waiting = "neverblink_camera_readers{camera=\"mute\",kind=\"waiter\"}";
-        wait_until("the start to wait", DEADLINE, || {
-            (server.metric(waiting).ok()? >= 1.0).then_some(())
-        })
-        .unwrap();
+        server.wait_for_waiter("mute").unwrap();
         order(&server, "mute", "stop");
         let (status, answer) = start.join().unwrap();
         assert!(status == 503 && words(&answer).contains("stopped"), "{answer}");
